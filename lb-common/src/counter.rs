@@ -1,0 +1,101 @@
+//! One number space for everything the datapath counts.
+//!
+//! The counters map is an array of `u64` indexed by [`Counter::number`]; the blocks
+//! of 16 leave room to grow without renumbering.
+
+use crate::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict, reasons};
+
+/// Entries of the counters map.
+pub const COUNTERS: u32 = 80;
+
+reasons! {
+    /// Packets rewritten and sent.
+    Forwarded {
+        /** packets rewritten and sent to a member */
+        ToMember = 0, "forward_to_member";
+        /** packets rewritten and sent to a client */
+        ToClient = 1, "forward_to_client";
+    }
+}
+
+reasons! {
+    /// What happens to connections rather than packets.
+    Event {
+        /** connections given to a member */
+        Opened = 64, "connection_opened";
+        /** connections that both ends closed, or one reset */
+        Closed = 65, "connection_closed";
+        /** connections still counted when their timer ran out */
+        Expired = 66, "connection_expired";
+        /** conntrack entries removed by the reaper */
+        Reaped = 67, "entry_reaped";
+        /** NAT ports tried that were taken */
+        PortTaken = 68, "port_taken";
+        /** ending connections whose client port a new SYN took */
+        Reopened = 69, "connection_reopened";
+    }
+}
+
+/// Index of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter(u32);
+
+impl Counter {
+    /// The index into the counters map; below [`COUNTERS`].
+    #[inline(always)]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<Event> for Counter {
+    #[inline(always)]
+    fn from(event: Event) -> Self {
+        Self(event.number())
+    }
+}
+
+impl From<Result<Verdict, DropReason>> for Counter {
+    #[inline(always)]
+    fn from(outcome: Result<Verdict, DropReason>) -> Self {
+        Self(match outcome {
+            Ok(Verdict::Forward(Direction::ToMember)) => Forwarded::ToMember.number(),
+            Ok(Verdict::Forward(Direction::ToClient)) => Forwarded::ToClient.number(),
+            Ok(Verdict::Pass(reason)) => reason.number(),
+            Ok(Verdict::Refuse(reason)) => reason.number(),
+            Err(reason) => reason.number(),
+        })
+    }
+}
+
+/// Number, name and meaning of every counter, in the order of the numbers.
+pub fn all() -> impl Iterator<Item = (u32, &'static str, &'static str)> {
+    macro_rules! rows {
+        ($($name:ident),+) => {
+            core::iter::empty()$(.chain($name::ALL.iter().map(|r| (r.number(), r.name(), r.help().trim()))))+
+        };
+    }
+    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_ascending_and_in_range() {
+        let rows: Vec<_> = all().collect();
+        assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0), "{rows:?}");
+        assert!(rows.iter().all(|row| row.0 < COUNTERS));
+        let mut names: Vec<_> = rows.iter().map(|row| row.1).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), rows.len());
+    }
+
+    #[test]
+    fn numbers_never_change() {
+        let text: String = all().map(|(n, name, _)| format!("{n} {name}\n")).collect();
+        assert_eq!(text, include_str!("counter.golden"));
+    }
+}

@@ -1,0 +1,191 @@
+//! Packets and tables on the heap, for running the decisions on the host.
+
+use core::cell::{Cell, RefCell};
+use std::{collections::HashMap, rc::Rc};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::{
+    atomic::{Atomics, Word32, Word64},
+    checksum,
+    counter::{COUNTERS, Counter},
+    packet::{EditError, Packet},
+    state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey},
+    tables::{InsertError, Step, Tables},
+    verdict::Direction,
+};
+
+/// A frame in memory, with complete checksums.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame(pub Vec<u8>);
+
+impl Frame {
+    fn correct(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        let field = self.0.get_mut(offset..offset + 2).ok_or(EditError)?;
+        let old = u16::from_ne_bytes([field[0], field[1]]);
+        field.copy_from_slice(&checksum::apply(old, delta).to_ne_bytes());
+        Ok(())
+    }
+}
+
+impl Packet for Frame {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_for_host(&self) -> bool {
+        self.0.starts_with(&[0; 6])
+    }
+
+    fn has_vlan_tag(&self) -> bool {
+        false
+    }
+
+    fn read<T: FromBytes>(&self, offset: usize) -> Option<T> {
+        T::read_from_prefix(self.0.get(offset..)?).ok().map(|(value, _)| value)
+    }
+
+    fn write<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), EditError> {
+        let bytes = value.as_bytes();
+        self.0.get_mut(offset..offset + bytes.len()).ok_or(EditError)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.correct(offset, delta)
+    }
+
+    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.correct(offset, delta)
+    }
+
+    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.correct(offset, delta)
+    }
+}
+
+/// The maps, in memory. Time stands still until told otherwise.
+#[derive(Debug, Default)]
+pub struct HostTables {
+    /// Zone of the device.
+    pub zone: u16,
+    /// Monotonic time in nanoseconds.
+    pub now: Cell<u64>,
+    /// Most conntrack entries; zero for no limit.
+    pub capacity: usize,
+    /// Listeners.
+    pub vips: RefCell<HashMap<VipKey, Vip>>,
+    /// Pools.
+    pub pools: RefCell<HashMap<u32, Rc<Pool>>>,
+    /// Round robin cycles.
+    pub ticks: RefCell<HashMap<TickKey, u32>>,
+    /// Places in the schedules.
+    pub cursors: RefCell<HashMap<u32, Rc<Cursor>>>,
+    /// Members' loads.
+    pub loads: RefCell<HashMap<u32, Rc<Load>>>,
+    /// Conntrack.
+    pub flows: RefCell<HashMap<FlowKey, Rc<Flow>>>,
+    /// Counters by number.
+    pub counters: RefCell<HashMap<u32, u64>>,
+    /// Members' statistics.
+    pub stats: RefCell<HashMap<u32, MemberStats>>,
+}
+
+impl Atomics for HostTables {
+    fn add32(&self, word: &Word32, value: u32) -> u32 {
+        let before = word.get();
+        word.set(before.wrapping_add(value));
+        before
+    }
+
+    fn add64(&self, word: &Word64, value: u64) -> u64 {
+        let before = word.get();
+        word.set(before.wrapping_add(value));
+        before
+    }
+
+    fn or32(&self, word: &Word32, bits: u32) -> u32 {
+        let before = word.get();
+        word.set(before | bits);
+        before
+    }
+}
+
+impl Tables for HostTables {
+    type Ref<T: 'static> = Rc<T>;
+
+    fn zone(&self) -> u16 {
+        self.zone
+    }
+
+    fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn vip(&self, key: &VipKey) -> Option<Rc<Vip>> {
+        self.vips.borrow().get(key).copied().map(Rc::new)
+    }
+
+    fn pool(&self, pool: u32) -> Option<Rc<Pool>> {
+        self.pools.borrow().get(&pool).cloned()
+    }
+
+    fn cursor(&self, pool: u32) -> Option<Rc<Cursor>> {
+        Some(Rc::clone(self.cursors.borrow_mut().entry(pool).or_default()))
+    }
+
+    fn tick(&self, key: &TickKey) -> Option<u32> {
+        self.ticks.borrow().get(key).copied()
+    }
+
+    fn load(&self, member: u32) -> Option<Rc<Load>> {
+        Some(Rc::clone(self.loads.borrow_mut().entry(member).or_default()))
+    }
+
+    fn flow(&self, key: &FlowKey) -> Option<Rc<Flow>> {
+        self.flows.borrow().get(key).cloned()
+    }
+
+    fn insert_flow(&self, key: &FlowKey, flow: Flow) -> Result<(), InsertError> {
+        let mut flows = self.flows.borrow_mut();
+        if flows.contains_key(key) {
+            return Err(InsertError::Exists);
+        }
+        if self.capacity != 0 && flows.len() >= self.capacity {
+            return Err(InsertError::Full);
+        }
+        flows.insert(*key, Rc::new(flow));
+        Ok(())
+    }
+
+    fn remove_flow(&self, key: &FlowKey) {
+        self.flows.borrow_mut().remove(key);
+    }
+
+    fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S) {
+        for index in 0..times {
+            if !step.step(self, index) {
+                break;
+            }
+        }
+    }
+
+    fn count(&self, counter: Counter) {
+        assert!(counter.number() < COUNTERS);
+        *self.counters.borrow_mut().entry(counter.number()).or_default() += 1;
+    }
+
+    fn account(&self, member: u32, direction: Direction, payload: u32) {
+        let mut stats = self.stats.borrow_mut();
+        let stats = stats.entry(member).or_default();
+        stats.add(direction, payload);
+    }
+
+    fn account_connection(&self, member: u32) {
+        self.stats.borrow_mut().entry(member).or_default().connections += 1;
+    }
+}

@@ -1,0 +1,48 @@
+//! What a decision may do to a packet.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// The kernel refused to change the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EditError;
+
+/// A frame that can be read and, in narrow ways, edited.
+///
+/// Offsets are bytes from the start of the Ethernet header.
+pub trait Packet {
+    /// Bytes of the whole frame, all segments of a GSO packet included.
+    fn len(&self) -> usize;
+
+    /// Whether the frame is empty.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the frame is addressed to this host's MAC address.
+    fn is_for_host(&self) -> bool;
+
+    /// Whether the frame came with a VLAN tag that the kernel has taken off.
+    fn has_vlan_tag(&self) -> bool;
+
+    /// A copy of the `T` at `offset`; `None` when the frame ends before it does.
+    fn read<T: FromBytes>(&self, offset: usize) -> Option<T>;
+
+    /// Overwrites the bytes at `offset`. Checksums are the caller's concern.
+    fn write<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), EditError>;
+
+    /// Corrects the IP header checksum at `offset` by `delta` ([`crate::checksum`]).
+    fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
+
+    /// Corrects the TCP checksum at `offset` by the `delta` of changed pseudo-header words.
+    ///
+    /// Apart from [`Self::correct_l4`] because a packet whose checksum is left to the
+    /// device holds the pseudo-header's sum alone, uninverted (CHECKSUM_PARTIAL).
+    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
+
+    /// Corrects the TCP checksum at `offset` by the `delta` of changed words of the segment itself.
+    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
+}

@@ -1,0 +1,70 @@
+//! Members: how busy they are, and what they have done.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{
+    atomic::{Word32, Word64},
+    verdict::Direction,
+};
+
+/// How busy a member is. Outlives every change of its pool.
+#[derive(Debug, Default, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Load {
+    /// Connections that are opening, established or closing.
+    pub active: Word32,
+    /// Always zero.
+    pub reserved: u32,
+    /// When `active` last changed, in the pool's own time ([`crate::state::Cursor::stamp`]): the tie
+    /// between equally loaded members goes to the one that has waited longest.
+    pub stamp: Word64,
+}
+
+/// What a member has done since the datapath was loaded. Each CPU counts for itself.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct MemberStats {
+    /// Connections given to the member.
+    pub connections: u64,
+    /// Packets sent to the member; a GSO packet counts once.
+    pub packets_in: u64,
+    /// Packets of the member sent to clients; a GSO packet counts once.
+    pub packets_out: u64,
+    /// TCP payload bytes sent to the member.
+    pub bytes_in: u64,
+    /// TCP payload bytes of the member sent to clients.
+    pub bytes_out: u64,
+}
+
+impl MemberStats {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            connections: self.connections.wrapping_add(other.connections),
+            packets_in: self.packets_in.wrapping_add(other.packets_in),
+            packets_out: self.packets_out.wrapping_add(other.packets_out),
+            bytes_in: self.bytes_in.wrapping_add(other.bytes_in),
+            bytes_out: self.bytes_out.wrapping_add(other.bytes_out),
+        }
+    }
+
+    /// Adds a packet with `payload` bytes.
+    #[inline(always)]
+    pub const fn add(&mut self, direction: Direction, payload: u32) {
+        match direction {
+            Direction::ToMember => {
+                self.packets_in += 1;
+                self.bytes_in += payload as u64;
+            }
+            Direction::ToClient => {
+                self.packets_out += 1;
+                self.bytes_out += payload as u64;
+            }
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Load>() == 16 && size_of::<MemberStats>() == 40);

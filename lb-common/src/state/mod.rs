@@ -1,0 +1,20 @@
+//! Keys and values of the BPF maps.
+//!
+//! Each is `repr(C)` without padding (the zerocopy derives prove it at compile time)
+//! and holds no Rust enum, so that any bytes found in a map are a valid value.
+//! What changes after an entry is published is atomic.
+
+mod flow;
+mod member;
+mod phase;
+mod pool;
+mod vip;
+
+pub use flow::{Flow, FlowKey};
+pub use member::{Load, MemberStats};
+pub use phase::{Phase, PhaseBits, State};
+pub use pool::{Cursor, MAX_MEMBERS, MAX_POOLS, Method, Pool, Slot, TickKey, Timers};
+pub use vip::{Vip, VipKey};
+
+/// Version of everything in this module; pinned maps of another version are not used.
+pub const LAYOUT_VERSION: u32 = 1;

@@ -1,0 +1,71 @@
+//! What a decision may know and change besides the packet.
+
+use core::ops::Deref;
+
+use crate::{
+    atomic::Atomics,
+    counter::Counter,
+    state::{Cursor, Flow, FlowKey, Load, Pool, TickKey, Vip, VipKey},
+    verdict::Direction,
+};
+
+/// Why an entry could not be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsertError {
+    /// The key is there already. The insertion itself decides this, atomically.
+    Exists,
+    /// No room.
+    Full,
+}
+
+/// What [`Tables::repeat`] does each time.
+pub trait Step<T: Tables> {
+    /// Does the step with this index. Returns whether to go on.
+    fn step(&mut self, tables: &T, index: u32) -> bool;
+}
+
+/// The maps, as the decisions see them.
+///
+/// Values are shared with other CPUs: what changes after insertion is atomic.
+pub trait Tables: Atomics {
+    /// A shared value that was looked up.
+    type Ref<T: 'static>: Deref<Target = T>;
+
+    /// The zone of the device the packet came in on ([`FlowKey::zone`]).
+    fn zone(&self) -> u16;
+    /// Monotonic time in nanoseconds; may be coarse.
+    fn now(&self) -> u64;
+
+    /// The listener at an address and port.
+    fn vip(&self, key: &VipKey) -> Option<Self::Ref<Vip>>;
+    /// A pool by its index.
+    fn pool(&self, pool: u32) -> Option<Self::Ref<Pool>>;
+    /// A pool's place in its schedule.
+    fn cursor(&self, pool: u32) -> Option<Self::Ref<Cursor>>;
+    /// The slot that a pool's round robin gives to a tick.
+    fn tick(&self, key: &TickKey) -> Option<u32>;
+    /// A member's load.
+    fn load(&self, member: u32) -> Option<Self::Ref<Load>>;
+
+    /// The conntrack entry of one direction of a connection.
+    fn flow(&self, key: &FlowKey) -> Option<Self::Ref<Flow>>;
+    /// Adds a conntrack entry unless the key is there.
+    fn insert_flow(&self, key: &FlowKey, flow: Flow) -> Result<(), InsertError>;
+    /// Removes a conntrack entry; nothing happens if it is gone already.
+    fn remove_flow(&self, key: &FlowKey);
+
+    /// Takes up to `times` steps, counting from zero.
+    ///
+    /// A loop that the BPF verifier checks once and not once for each turn (`bpf_loop`,
+    /// kernel commit e6f2dd0f8067); decisions use it where the turns are many.
+    fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S)
+    where
+        Self: Sized;
+
+    /// Adds one to a counter.
+    fn count(&self, counter: Counter);
+    /// Adds a forwarded packet with `payload` bytes to a member's statistics.
+    fn account(&self, member: u32, direction: Direction, payload: u32);
+    /// Adds a connection to a member's statistics.
+    fn account_connection(&self, member: u32);
+}

@@ -1,0 +1,103 @@
+//! What is done with a packet, and why.
+//!
+//! Numbers are part of the layout: they index the counters map, appear in dumps
+//! and are never reused. A new reason takes the next free number of its block.
+
+/// Where a forwarded packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From a client to its member.
+    ToMember,
+    /// From a member to its client.
+    ToClient,
+}
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $text:literal])+ $variant:ident = $number:literal, $label:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum $name {
+            $($(#[doc = $text])+ $variant = $number,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The number, which is also the index of the counter.
+            #[inline(always)]
+            pub const fn number(self) -> u32 {
+                self as u32
+            }
+
+            /// The name, as reports and metrics print it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+
+            /// What it means, for operators.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($text,)+),)+ }
+            }
+        }
+    };
+}
+pub(crate) use reasons;
+
+reasons! {
+    /// Why a packet is left to the stack, untouched.
+    PassReason {
+        /** the frame is addressed to another host's MAC address */
+        OtherHost = 8, "pass_other_host";
+        /** not IPv4: ARP, IPv6, LLDP and the like */
+        NotIpv4 = 9, "pass_not_ipv4";
+        /** IPv4 but not TCP: ping, UDP and the like */
+        NotTcp = 10, "pass_not_tcp";
+        /** a fragment; this version balances whole datagrams only */
+        Fragment = 11, "pass_fragment";
+        /** headers are cut short or contradict each other */
+        Malformed = 12, "pass_malformed";
+        /** no listener at this address and port, and no connection either */
+        NotVip = 13, "pass_not_vip";
+        /** to a listener, but of no known connection and not opening one; the stack answers RST */
+        NoConnection = 14, "pass_no_connection";
+        /** the frame carries a VLAN tag; VIPs are on the untagged network */
+        Vlan = 15, "pass_vlan";
+    }
+}
+
+reasons! {
+    /// Why a new connection is refused: it is left to the stack, which answers RST.
+    RefuseReason {
+        /** the VIP or its pool is administratively down */
+        Disabled = 32, "refuse_disabled";
+        /** no member may take new connections */
+        NoMember = 33, "refuse_no_member";
+        /** no NAT port towards the chosen member was found free */
+        NoPort = 34, "refuse_no_port";
+        /** the conntrack table is full */
+        TableFull = 35, "refuse_table_full";
+    }
+}
+
+reasons! {
+    /// Why a packet is dropped.
+    DropReason {
+        /** the kernel refused to change the packet's bytes */
+        Rewrite = 48, "drop_rewrite";
+        /** the configuration in the maps contradicts itself; please report it */
+        Inconsistent = 49, "drop_inconsistent";
+    }
+}
+
+/// What is done with a packet that is not dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Rewritten: send it out of the device it came from.
+    Forward(Direction),
+    /// Not ours: the stack gets it, untouched.
+    Pass(PassReason),
+    /// Ours but not to be served: the stack gets it, untouched, and answers RST.
+    Refuse(RefuseReason),
+}

@@ -1,0 +1,70 @@
+//! IPv4 (RFC 791 section 3.1).
+
+use core::mem::offset_of;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{addr::Addr, be::Be16};
+
+/// Protocol number of TCP.
+pub const TCP: u8 = 6;
+
+/// Everything in the fragment word but the "don't fragment" and reserved bits.
+const FRAGMENT: u16 = 0x3fff;
+
+/// An IPv4 header without its options.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Ipv4 {
+    version_ihl: u8,
+    tos: u8,
+    total_len: Be16,
+    id: Be16,
+    fragment: Be16,
+    ttl: u8,
+    /// Number of the protocol above.
+    pub protocol: u8,
+    checksum: Be16,
+    /// Source address.
+    pub src: Addr,
+    /// Destination address.
+    pub dst: Addr,
+}
+
+impl Ipv4 {
+    /// Bytes the header takes without options.
+    pub const MIN_LEN: usize = size_of::<Self>();
+    /// Longest datagram that its length field can tell, in bytes.
+    pub const MAX_LEN: usize = 0xffff;
+    /// Where the checksum lies, from the start of the header.
+    pub const CHECKSUM: usize = offset_of!(Self, checksum);
+    /// Where the two addresses lie, source first, from the start of the header.
+    pub const ADDRESSES: usize = offset_of!(Self, src);
+
+    /// IP version; 4 in a valid header.
+    #[inline(always)]
+    pub const fn version(&self) -> u8 {
+        self.version_ihl >> 4
+    }
+
+    /// Header length with options, in bytes.
+    #[inline(always)]
+    pub const fn header_len(&self) -> usize {
+        ((self.version_ihl & 0x0f) as usize) * 4
+    }
+
+    /// Length of the whole datagram in bytes, or 0 in a GSO packet that is too
+    /// long for the field (kernel commit b1a78b9b9886, BIG TCP for IPv4).
+    #[inline(always)]
+    pub const fn total_len(&self) -> usize {
+        self.total_len.get() as usize
+    }
+
+    /// Whether this is any fragment, the first one included.
+    #[inline(always)]
+    pub const fn is_fragment(&self) -> bool {
+        self.fragment.get() & FRAGMENT != 0
+    }
+}
+
+const _: () = assert!(Ipv4::MIN_LEN == 20 && Ipv4::CHECKSUM == 10 && Ipv4::ADDRESSES == 12);

@@ -1,0 +1,71 @@
+//! Frames by hand, checksums by definition (RFC 1071): nothing of the crate under test.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// TCP control bits (RFC 9293 section 3.1).
+pub(crate) struct Flags;
+
+impl Flags {
+    pub(crate) const FIN: u8 = 0x01;
+    pub(crate) const SYN: u8 = 0x02;
+    pub(crate) const RST: u8 = 0x04;
+    pub(crate) const ACK: u8 = 0x10;
+}
+
+const IP: usize = 14;
+const TCP: usize = IP + 20;
+
+/// A TCP segment in a frame to this host, with right checksums.
+pub(crate) fn tcp(src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) -> Vec<u8> {
+    let mut frame = vec![0; 12];
+    frame.extend(0x0800_u16.to_be_bytes());
+    frame.extend([0x45, 0]);
+    frame.extend((40 + payload as u16).to_be_bytes());
+    frame.extend([0, 7, 0x40, 0, 64, 6, 0, 0]);
+    frame.extend(src.ip().octets());
+    frame.extend(dst.ip().octets());
+    frame.extend(src.port().to_be_bytes());
+    frame.extend(dst.port().to_be_bytes());
+    frame.extend([0, 0, 1, 0, 0, 0, 2, 0, 0x50, flags, 0xfa, 0, 0, 0, 0, 0]);
+    frame.extend((0..payload).map(|byte| (byte * 37) as u8));
+    let checksum = !header_sum(&frame);
+    frame[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
+    let checksum = !segment_sum(&frame);
+    frame[TCP + 16..TCP + 18].copy_from_slice(&checksum.to_be_bytes());
+    frame
+}
+
+/// Source and destination of such a frame.
+pub(crate) fn ends(frame: &[u8]) -> (SocketAddrV4, SocketAddrV4) {
+    let address = |at: usize| Ipv4Addr::from(<[u8; 4]>::try_from(&frame[at..at + 4]).unwrap());
+    let port = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
+    (
+        SocketAddrV4::new(address(IP + 12), port(TCP)),
+        SocketAddrV4::new(address(IP + 16), port(TCP + 2)),
+    )
+}
+
+/// Whether both checksums of such a frame are right.
+pub(crate) fn is_sound(frame: &[u8]) -> bool {
+    header_sum(frame) == 0xffff && segment_sum(frame) == 0xffff
+}
+
+fn header_sum(frame: &[u8]) -> u16 {
+    sum(&frame[IP..TCP])
+}
+
+fn segment_sum(frame: &[u8]) -> u16 {
+    let mut covered = frame[IP + 12..TCP].to_vec();
+    covered.extend([0, 6]);
+    covered.extend(((frame.len() - TCP) as u16).to_be_bytes());
+    covered.extend(&frame[TCP..]);
+    sum(&covered)
+}
+
+fn sum(bytes: &[u8]) -> u16 {
+    bytes.chunks(2).fold(0, |sum: u16, pair| {
+        let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]);
+        let (sum, carry) = sum.overflowing_add(word);
+        sum + u16::from(carry)
+    })
+}

@@ -1,0 +1,96 @@
+//! Random lives of connections on the host's tables: what must hold after every single step.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+mod frame;
+mod world;
+
+use lb_common::state::Method;
+use proptest::prelude::*;
+
+use frame::Flags;
+use world::{Step, World};
+
+/// Steps of clients, members and the clock. Numbers choose among what there is.
+fn step() -> impl Strategy<Value = Step> {
+    let flags = prop_oneof![
+        6 => Just(Flags::SYN),
+        3 => Just(Flags::SYN | Flags::ACK),
+        6 => Just(Flags::ACK),
+        4 => Just(Flags::FIN | Flags::ACK),
+        1 => Just(Flags::RST),
+        1 => Just(Flags::RST | Flags::ACK),
+        1 => any::<u8>(),
+    ];
+    let payload = prop_oneof![4 => Just(0), 1 => 0_usize..64];
+    prop_oneof![
+        12 => (0_u8..6, flags.clone(), payload.clone())
+            .prop_map(|(client, flags, payload)| Step::Client { client, flags, payload }),
+        10 => (any::<usize>(), flags, payload)
+            .prop_map(|(which, flags, payload)| Step::Member { which, flags, payload }),
+        2 => (0_u64..4_000).prop_map(Step::Wait),
+        2 => any::<u64>().prop_map(Step::Sweep),
+        1 => proptest::collection::vec(0_u32..4, 0..4).prop_map(Step::Members),
+    ]
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let method = prop_oneof![Just(Method::RoundRobin), Just(Method::LeastConn)];
+    let weights = proptest::collection::vec(1_u32..=256, 1..4);
+    let ports = prop_oneof![
+        Just((20_000, 29_999)),
+        Just((30_000, 30_002)),
+        Just((79, 81)),
+        Just((1, 65_535)),
+    ];
+    let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
+    (method, weights, ports, capacity).prop_map(|(method, weights, ports, capacity)| {
+        World::new(method, &weights, ports, capacity)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Each step checks itself; see `World::step`.
+    #[test]
+    fn connections_are_conserved(
+        world in world(),
+        steps in proptest::collection::vec(step(), 0..300),
+    ) {
+        for step in steps {
+            world.step(step);
+        }
+        world.everyone_leaves();
+    }
+
+    #[test]
+    fn a_frame_that_is_not_forwarded_is_not_changed(
+        world in world(),
+        steps in proptest::collection::vec(step(), 0..30),
+        frame in proptest::collection::vec(any::<u8>(), 0..100),
+        end in any::<usize>(),
+        flips in proptest::collection::vec((0_usize..60, any::<u8>()), 0..4),
+    ) {
+        for step in steps {
+            world.step(step);
+        }
+        world.garbage(frame);
+        let mut broken = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 6);
+        for (at, byte) in flips {
+            broken[at] ^= byte;
+        }
+        broken.truncate(end % (broken.len() + 1));
+        world.garbage(broken);
+        world.check();
+    }
+}
+
+#[test]
+fn every_truncation_of_a_frame_is_malformed() {
+    let world = World::new(Method::RoundRobin, &[1], (20_000, 29_999), 0);
+    let whole = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 3);
+    for end in 6..whole.len() {
+        world.malformed(whole[..end].to_vec());
+    }
+}

@@ -1,0 +1,272 @@
+//! A pool, its clients and members, and what must always hold.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
+
+use lb_common::be::Be16;
+use lb_common::counter::{Counter, Event};
+use lb_common::expire::expire;
+use lb_common::forward::forward;
+use lb_common::host::{Frame, HostTables};
+use lb_common::schedule::{Cycle, Turn};
+use lb_common::state::{
+    FlowKey, MAX_MEMBERS, Method, Pool, Slot, State, TickKey, Timers, Vip, VipKey,
+};
+use lb_common::tables::Tables as _;
+use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
+use lb_common::wire::ipv4;
+
+use crate::frame::{self, Flags};
+
+pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
+
+const POOL: u32 = 7;
+const MILLISECOND: u64 = 1_000_000;
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// One of the clients sends to the listener.
+    Client { client: u8, flags: u8, payload: usize },
+    /// A member answers one of the segments it has seen.
+    Member { which: usize, flags: u8, payload: usize },
+    /// Milliseconds pass.
+    Wait(u64),
+    /// The table is swept in an order that the number shuffles.
+    Sweep(u64),
+    /// These members, as far as there are any, take new connections from now on.
+    Members(Vec<u32>),
+}
+
+#[derive(Debug)]
+pub(crate) struct World {
+    tables: HostTables,
+    all: Vec<Slot>,
+    /// Segments that reached members: source and destination.
+    seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
+}
+
+/// Clients sit beside the members; the first one is the first member itself.
+pub(crate) fn client(index: u8) -> SocketAddrV4 {
+    let port = if index.is_multiple_of(2) { 25_000 } else { 80 };
+    SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1 + 10 * (index / 2)), port)
+}
+
+impl World {
+    pub(crate) fn new(
+        method: Method,
+        weights: &[u32],
+        (port_low, port_high): (u16, u16),
+        capacity: usize,
+    ) -> Self {
+        let slot = |(index, weight): (u32, &u32)| Slot {
+            member: index,
+            weight: *weight,
+            address: Ipv4Addr::new(10, 0, 0, index as u8 + 1).into(),
+            port: Be16::new(8080),
+            reserved: 0,
+        };
+        let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
+        let tables = HostTables { capacity, ..HostTables::default() };
+        tables.now.set(1_000_000 * MILLISECOND);
+        let timers = Timers {
+            opening: 500 * MILLISECOND,
+            established: 3_000 * MILLISECOND,
+            closing: 1_500 * MILLISECOND,
+            closed: 700 * MILLISECOND,
+        };
+        let pool = Pool {
+            timers,
+            generation: 0,
+            method: method as u32,
+            members: 0,
+            ticks: 0,
+            port_low,
+            port_high,
+            reserved: 0,
+            slots: [Slot::default(); MAX_MEMBERS],
+        };
+        tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
+        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
+        tables.vips.borrow_mut().insert(key, Vip { pool: POOL, enabled: 1 });
+        let world = Self { tables, all, seen: Vec::new().into() };
+        world.serve(&world.all);
+        world
+    }
+
+    fn pool(&self) -> Rc<Pool> {
+        self.tables.pool(POOL).unwrap()
+    }
+
+    fn serve(&self, members: &[Slot]) {
+        let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
+        let cycle = Cycle::new(&mut turns);
+        let mut pool = *self.pool();
+        pool.generation += 1;
+        pool.members = members.len() as u32;
+        pool.ticks = cycle.period() as u32;
+        pool.slots[..members.len()].copy_from_slice(members);
+        for (tick, slot) in (0..pool.ticks).zip(cycle) {
+            let key = TickKey { pool: POOL, generation: pool.generation, tick };
+            self.tables.ticks.borrow_mut().insert(key, slot as u32);
+        }
+        self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
+    }
+
+    pub(crate) fn step(&self, step: Step) {
+        match step {
+            Step::Client { client: index, flags, payload } => {
+                self.packet(client(index), LISTENER, flags, payload);
+            }
+            Step::Member { which, flags, payload } => {
+                let seen = self.seen.borrow();
+                let answered = seen.get(which % seen.len().max(1)).copied();
+                drop(seen);
+                if let Some((vip, member)) = answered {
+                    self.packet(member, vip, flags, payload);
+                }
+            }
+            Step::Wait(milliseconds) => self.wait(milliseconds),
+            Step::Sweep(order) => self.sweep(order),
+            Step::Members(members) => {
+                let members: HashSet<_> = members.into_iter().collect();
+                let chosen = self.all.iter().filter(|slot| members.contains(&slot.member));
+                self.serve(&chosen.copied().collect::<Vec<_>>());
+            }
+        }
+        self.check();
+    }
+
+    fn wait(&self, milliseconds: u64) {
+        self.tables.now.set(self.tables.now.get() + milliseconds * MILLISECOND);
+    }
+
+    fn sweep(&self, order: u64) {
+        let mut keys: Vec<_> = self.tables.flows.borrow().keys().copied().collect();
+        let spread = |key: &FlowKey| {
+            let ports = u64::from(key.tuple.sport.get()) << 16 | u64::from(key.tuple.dport.get());
+            let host = u64::from(Ipv4Addr::from(key.tuple.src).to_bits());
+            (host ^ ports ^ order).wrapping_mul(order | 1)
+        };
+        keys.sort_by_key(spread);
+        for key in keys {
+            let flow = self.tables.flow(&key).unwrap();
+            expire(&self.tables, &key, &flow, self.tables.now());
+        }
+    }
+
+    /// Sends a segment through and checks what came out of it.
+    fn packet(&self, src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) {
+        let input = frame::tcp(src, dst, flags, payload);
+        assert!(frame::is_sound(&input));
+        let (verdict, output) = self.run(input.clone());
+        let Ok(Verdict::Forward(direction)) = verdict else {
+            assert_eq!(output, input, "changed and not forwarded");
+            return;
+        };
+        assert!(frame::is_sound(&output), "{src} {dst}: wrong checksum");
+        let (new_src, new_dst) = frame::ends(&output);
+        match direction {
+            Direction::ToMember => {
+                let pool = self.pool();
+                assert_eq!(new_src.ip(), LISTENER.ip());
+                assert_ne!(new_src.port(), LISTENER.port());
+                assert!((pool.port_low..=pool.port_high).contains(&new_src.port()), "{new_src}");
+                assert!(self.all.iter().any(|slot| Ipv4Addr::from(slot.address) == *new_dst.ip()));
+                self.seen.borrow_mut().push((new_src, new_dst));
+            }
+            Direction::ToClient => assert_eq!(new_src, LISTENER),
+        }
+        self.reverse(&output, (src, dst), direction);
+    }
+
+    /// What came out, sent back, arrives where it began; unless the connection's other direction
+    /// is gone, which only an orphan's is. An answer without flags changes no connection.
+    fn reverse(&self, output: &[u8], began: (SocketAddrV4, SocketAddrV4), direction: Direction) {
+        let (src, dst) = frame::ends(output);
+        let (before, stats) = (self.active(), self.tables.stats.borrow().clone());
+        let (verdict, back) = self.run(frame::tcp(dst, src, 0, 0));
+        match (direction, verdict) {
+            (Direction::ToMember, Ok(Verdict::Forward(Direction::ToClient))) => {
+                assert_eq!(frame::ends(&back), (began.1, began.0));
+            }
+            (Direction::ToClient, Ok(Verdict::Forward(Direction::ToMember))) => {
+                let orphan = frame::ends(&back) != (began.1, began.0);
+                let young = self.seen.borrow().iter().filter(|seen| **seen == (began.1, began.0)).count();
+                assert!(!orphan || young > 0, "{began:?}");
+            }
+            (Direction::ToClient, Ok(Verdict::Pass(PassReason::NoConnection))) => {}
+            (direction, verdict) => panic!("{began:?} went {direction:?}, back {verdict:?}"),
+        }
+        *self.tables.stats.borrow_mut() = stats;
+        assert_eq!(self.active(), before);
+    }
+
+    fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
+        let mut frame = Frame(frame);
+        let verdict = forward(&mut frame, &self.tables);
+        self.tables.count(Counter::from(verdict));
+        (verdict, frame.0)
+    }
+
+    /// A frame that need not be well formed.
+    pub(crate) fn garbage(&self, frame: Vec<u8>) {
+        let (verdict, output) = self.run(frame.clone());
+        assert_eq!(output.len(), frame.len());
+        if !matches!(verdict, Ok(Verdict::Forward(_))) {
+            assert_eq!(output, frame);
+        }
+    }
+
+    pub(crate) fn malformed(&self, frame: Vec<u8>) {
+        let length = frame.len();
+        let (verdict, output) = self.run(frame.clone());
+        assert_eq!(verdict, Ok(Verdict::Pass(PassReason::Malformed)), "{length} bytes");
+        assert_eq!(output, frame);
+    }
+
+    fn active(&self) -> HashMap<u32, u32> {
+        let loads = self.tables.loads.borrow();
+        let counts = loads.iter().map(|(member, load)| (*member, load.active.get()));
+        counts.filter(|(_, active)| *active != 0).collect()
+    }
+
+    /// What must hold at any time.
+    pub(crate) fn check(&self) {
+        let flows = self.tables.flows.borrow();
+        let clients = || flows.iter().filter(|(_, flow)| flow.from_member == 0);
+        let live = || clients().filter(|(_, flow)| flow.phase.get().state() != State::Closed);
+
+        let mut counted: HashMap<u32, u32> = HashMap::new();
+        live().for_each(|(_, flow)| *counted.entry(flow.member).or_default() += 1);
+        assert_eq!(self.active(), counted, "counts and connections");
+
+        let counters = self.tables.counters.borrow();
+        let count = |event: Event| counters.get(&event.number()).copied().unwrap_or(0);
+        let over = count(Event::Closed) + count(Event::Expired);
+        assert_eq!(count(Event::Opened) - over, live().count() as u64, "events and connections");
+
+        let mut peers = HashSet::new();
+        for (key, flow) in clients() {
+            let peer = flow.peer_key(key);
+            assert!(peers.insert(peer), "two connections share {peer:?}");
+            let answers = flows.get(&peer).unwrap_or_else(|| panic!("{key:?} has no answers"));
+            assert_eq!(answers.peer_key(&peer), *key, "the answers are another connection's");
+            assert_eq!((answers.member, answers.from_member), (flow.member, 1));
+        }
+    }
+
+    /// Nobody sends any more; after all timers have run out nothing is left.
+    pub(crate) fn everyone_leaves(&self) {
+        for order in 0..2 {
+            self.wait(10_000);
+            self.sweep(order);
+            self.check();
+        }
+        assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
+        assert_eq!(self.active(), HashMap::new());
+        let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
+        assert_eq!(last, Ok(Verdict::Pass(PassReason::NoConnection)));
+    }
+}
