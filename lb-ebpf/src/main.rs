@@ -1,0 +1,56 @@
+//! The BPF programs: a thin shell around `lb-common`.
+//!
+//! [`maps`] supplies the tables, [`packet`] the packet; they hold the only unsafe code of
+//! the datapath. Each program is an entry point that turns a decision into what the
+//! kernel wants to hear.
+
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod atomic;
+mod maps;
+mod packet;
+mod reap;
+
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
+    macros::classifier,
+    programs::TcContext,
+};
+use lb_common::{forward::forward, tables::Tables as _, verdict::Verdict};
+
+use crate::{maps::KernelTables, packet::Skb};
+
+/// Balances frames that come in on a VIP's device (TC ingress).
+#[classifier]
+pub fn qlb_ingress(ctx: TcContext) -> i32 {
+    let mut skb = Skb::new(ctx);
+    let outcome = forward(&mut skb, &KernelTables);
+    KernelTables.count(outcome.into());
+    match outcome {
+        Ok(Verdict::Forward(_)) => skb.send_back(),
+        // Other programs on this hook, then the stack, get what is not ours. A refused SYN
+        // finds no socket there, and the stack answers it with RST.
+        Ok(Verdict::Pass(_) | Verdict::Refuse(_)) => TC_ACT_UNSPEC,
+        Err(_) => TC_ACT_SHOT,
+    }
+}
+
+/// Walks conntrack once and removes what has expired. Run by the controller
+/// (BPF_PROG_TEST_RUN), never attached. Returns nothing of interest; it counts what it does.
+#[classifier]
+pub fn qlb_reap(_ctx: TcContext) -> i32 {
+    reap::sweep();
+    TC_ACT_UNSPEC
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Kernel helpers used here are not restricted to GPL programs, but some kernels insist.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,174 @@
+//! The tables: BPF maps. Nothing else names a map.
+
+use aya_ebpf::{
+    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    btf_maps::{Array, HashMap, PerCpuArray},
+    helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_loop},
+    macros::btf_map,
+};
+use lb_common::{
+    counter::{COUNTERS as COUNTER_COUNT, Counter},
+    state::{
+        Cursor, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MemberStats, Pool, TickKey, Vip,
+        VipKey,
+    },
+    tables::{InsertError, Step, Tables},
+    verdict::Direction,
+};
+
+/// Limits that the loader may change.
+const DEFAULT_ENTRIES: usize = 131_072;
+const DEFAULT_MEMBERS: usize = 4_096;
+const DEFAULT_TICKS: usize = 1_048_576;
+const GROWING: usize = BPF_F_NO_PREALLOC as usize;
+
+/// Version of the map layout, for the loader to compare.
+#[unsafe(no_mangle)]
+static LAYOUT: u32 = LAYOUT_VERSION;
+
+/// Zone of the attachment; set at load.
+#[unsafe(no_mangle)]
+static ZONE: u16 = 0;
+
+#[btf_map]
+static VIPS: HashMap<VipKey, Vip, { MAX_POOLS as usize }, GROWING> = HashMap::new();
+#[btf_map]
+static POOLS: HashMap<u32, Pool, { MAX_POOLS as usize }, GROWING> = HashMap::new();
+#[btf_map]
+static TICKS: HashMap<TickKey, u32, DEFAULT_TICKS, GROWING> = HashMap::new();
+#[btf_map]
+static CURSORS: Array<Cursor, { MAX_POOLS as usize }> = Array::new();
+#[btf_map]
+static LOADS: Array<Load, DEFAULT_MEMBERS> = Array::new();
+#[btf_map]
+static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
+#[btf_map]
+static COUNTERS: PerCpuArray<u64, { COUNTER_COUNT as usize }> = PerCpuArray::new();
+#[btf_map]
+static MEMBER_STATS: PerCpuArray<MemberStats, DEFAULT_MEMBERS> = PerCpuArray::new();
+
+/// The maps of this object.
+pub(crate) struct KernelTables;
+
+/// What to do with each entry of conntrack.
+pub(crate) type Visitor =
+    unsafe extern "C" fn(map: *mut u8, key: &FlowKey, flow: &Flow, context: *mut u8) -> i64;
+
+/// Calls `visitor` for every conntrack entry.
+pub(crate) fn for_each_flow(visitor: Visitor) {
+    // SAFETY: the map is a hash of these key and value types, which is what the visitor takes.
+    unsafe {
+        bpf_for_each_map_elem(
+            core::ptr::from_ref(&FLOWS).cast_mut().cast(),
+            visitor as *mut _,
+            core::ptr::null_mut(),
+            0,
+        );
+    }
+}
+
+impl Tables for KernelTables {
+    type Ref<T: 'static> = &'static T;
+
+    #[inline(always)]
+    fn zone(&self) -> u16 {
+        // SAFETY: a read of a constant that the loader wrote before the program was loaded;
+        // volatile so that the compiler does not take the initial value for granted.
+        unsafe { core::ptr::read_volatile(&raw const ZONE) }
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: takes nothing, touches nothing.
+        unsafe { bpf_ktime_get_coarse_ns() }
+    }
+
+    #[inline(always)]
+    fn vip(&self, key: &VipKey) -> Option<&'static Vip> {
+        // SAFETY: written by user space only, and replaced rather than changed.
+        unsafe { VIPS.get(key) }
+    }
+
+    #[inline(always)]
+    fn pool(&self, pool: u32) -> Option<&'static Pool> {
+        // SAFETY: written by user space only, and replaced rather than changed.
+        unsafe { POOLS.get(pool) }
+    }
+
+    #[inline(always)]
+    fn cursor(&self, pool: u32) -> Option<&'static Cursor> {
+        CURSORS.get(pool)
+    }
+
+    #[inline(always)]
+    fn tick(&self, key: &TickKey) -> Option<u32> {
+        // SAFETY: written by user space only, and replaced rather than changed.
+        unsafe { TICKS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn load(&self, member: u32) -> Option<&'static Load> {
+        LOADS.get(member)
+    }
+
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<&'static Flow> {
+        // SAFETY: after insertion only atomic fields change. A removed entry may be reused for
+        // another connection while we look; then that one's statistics gain a packet.
+        unsafe { FLOWS.get(key) }
+    }
+
+    #[inline(always)]
+    fn insert_flow(&self, key: &FlowKey, flow: Flow) -> Result<(), InsertError> {
+        /// `EEXIST` of errno-base.h.
+        const EEXIST: i32 = -17;
+        match FLOWS.insert(key, &flow, BPF_NOEXIST.into()) {
+            Ok(()) => Ok(()),
+            Err(EEXIST) => Err(InsertError::Exists),
+            Err(_) => Err(InsertError::Full),
+        }
+    }
+
+    #[inline(always)]
+    fn remove_flow(&self, key: &FlowKey) {
+        // Gone already is as good.
+        let _ = FLOWS.remove(key);
+    }
+
+    #[inline(always)]
+    fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S) {
+        unsafe extern "C" fn turn<S: Step<KernelTables>>(index: u32, step: *mut S) -> i64 {
+            // SAFETY: the pointer given to bpf_loop below, which is exclusive for as long as it runs.
+            let step = unsafe { &mut *step };
+            if step.step(&KernelTables, index) { 0 } else { 1 }
+        }
+        let step = core::ptr::from_mut(step).cast();
+        let turn: unsafe extern "C" fn(u32, *mut S) -> i64 = turn::<S>;
+        // SAFETY: the function takes what bpf_loop passes: an index, and the given pointer.
+        unsafe { bpf_loop(times, turn as *mut _, step, 0) };
+    }
+
+    #[inline(always)]
+    fn count(&self, counter: Counter) {
+        if let Some(value) = COUNTERS.get_ptr_mut(counter.number()) {
+            // SAFETY: this CPU's own slot, and programs of one CPU do not nest here.
+            unsafe { *value += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn account(&self, member: u32, direction: Direction, payload: u32) {
+        if let Some(stats) = MEMBER_STATS.get_ptr_mut(member) {
+            // SAFETY: this CPU's own slot, and programs of one CPU do not nest here.
+            unsafe { (*stats).add(direction, payload) };
+        }
+    }
+
+    #[inline(always)]
+    fn account_connection(&self, member: u32) {
+        if let Some(stats) = MEMBER_STATS.get_ptr_mut(member) {
+            // SAFETY: this CPU's own slot, and programs of one CPU do not nest here.
+            unsafe { (*stats).connections += 1 };
+        }
+    }
+}

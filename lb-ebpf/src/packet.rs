@@ -1,0 +1,128 @@
+//! The packet: a socket buffer at the TC hook.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::BPF_F_PSEUDO_HDR,
+    helpers::{
+        bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh, bpf_skb_load_bytes,
+        bpf_skb_store_bytes,
+    },
+    programs::TcContext,
+};
+use lb_common::packet::{EditError, Packet};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// `PACKET_HOST` of linux/if_packet.h.
+const PACKET_HOST: u32 = 0;
+
+/// A socket buffer, possibly a GSO packet with a checksum still to be computed.
+///
+/// The kernel's checksum helpers know the state of the checksum and do the right thing for
+/// each; that is why the bytes are never edited directly.
+pub(crate) struct Skb {
+    ctx: TcContext,
+}
+
+impl Skb {
+    pub(crate) fn new(ctx: TcContext) -> Self {
+        Self { ctx }
+    }
+
+    /// Sends the packet out of the device it came in on, to the next hop that the
+    /// namespace's routing and neighbour tables give for its new destination; an unknown
+    /// neighbour is resolved while the packet waits.
+    pub(crate) fn send_back(&self) -> i32 {
+        // SAFETY: the context is valid for the run of the program.
+        let ifindex = unsafe { (*self.ctx.skb.skb).ifindex };
+        // SAFETY: no parameters are passed, so there is nothing to be valid.
+        unsafe { bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) as i32 }
+    }
+
+    fn correct_l4_with(&mut self, offset: usize, delta: u16, flags: u64) -> Result<(), EditError> {
+        // SAFETY: the helper checks the offset against the packet.
+        let result = unsafe {
+            bpf_l4_csum_replace(self.ctx.skb.skb.cast(), offset as u32, 0, delta.into(), flags)
+        };
+        done(result)
+    }
+}
+
+impl Packet for Skb {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.ctx.len() as usize
+    }
+
+    #[inline(always)]
+    fn is_for_host(&self) -> bool {
+        // SAFETY: the context is valid for the run of the program.
+        unsafe { (*self.ctx.skb.skb).pkt_type == PACKET_HOST }
+    }
+
+    #[inline(always)]
+    fn has_vlan_tag(&self) -> bool {
+        // SAFETY: the context is valid for the run of the program.
+        unsafe { (*self.ctx.skb.skb).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn read<T: FromBytes>(&self, offset: usize) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the buffer is as large as said; the helper fills all of it or fails.
+        let result = unsafe {
+            bpf_skb_load_bytes(
+                self.ctx.as_ptr().cast(),
+                offset as u32,
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+            )
+        };
+        // SAFETY: on success every byte was written, and any bytes are a valid `T` (FromBytes).
+        (result == 0).then(|| unsafe { value.assume_init() })
+    }
+
+    #[inline(always)]
+    fn write<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), EditError> {
+        // SAFETY: the value is readable for its own size; the helper checks the offset.
+        let result = unsafe {
+            bpf_skb_store_bytes(
+                self.ctx.as_ptr().cast(),
+                offset as u32,
+                core::ptr::from_ref(value).cast(),
+                size_of::<T>() as u32,
+                0,
+            )
+        };
+        done(result)
+    }
+
+    #[inline(always)]
+    fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        // SAFETY: the helper checks the offset against the packet.
+        let result = unsafe {
+            bpf_l3_csum_replace(self.ctx.as_ptr().cast(), offset as u32, 0, delta.into(), 0)
+        };
+        done(result)
+    }
+
+    #[inline(always)]
+    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.correct_l4_with(offset, delta, BPF_F_PSEUDO_HDR.into())
+    }
+
+    #[inline(always)]
+    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.correct_l4_with(offset, delta, 0)
+    }
+}
+
+#[inline(always)]
+fn done(result: i64) -> Result<(), EditError> {
+    if result == 0 { Ok(()) } else { Err(EditError) }
+}
