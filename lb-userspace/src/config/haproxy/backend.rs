@@ -1,0 +1,52 @@
+//! The `backend` section: a pool.
+
+use super::fault::Read;
+use super::monitor::{Checks, monitor};
+use super::persistence::Persistence;
+use super::proxy::Settings;
+use super::reader::Reader;
+use super::section::Section;
+use super::server::Server;
+use super::value::id;
+use crate::config::error::Pos;
+use crate::config::model::{Id, MonitorSpec, SessionPersistence};
+
+/// A backend as read.
+pub(super) struct Backend {
+    pub(super) id: Id,
+    /// Where its name stands.
+    pub(super) at: Pos,
+    pub(super) settings: Settings,
+    pub(super) session_persistence: Option<SessionPersistence>,
+    pub(super) servers: Vec<Server>,
+    pub(super) monitor: Option<MonitorSpec>,
+}
+
+impl Backend {
+    pub(super) fn read(section: &Section, defaults: &Settings, reader: &mut Reader) -> Read<Self> {
+        let name = section.name()?;
+        let id = id(name)?;
+        reader.extra(&section.header, &section.header.words[2..]);
+        let mut settings = defaults.clone();
+        let mut persistence = Persistence::default();
+        let mut checks = Checks::default();
+        let mut servers = Vec::new();
+        for line in &section.lines {
+            if let ["server", _, _, ..] = line.texts().as_slice() {
+                servers.push(Server::read(line, reader)?);
+            } else if !persistence.keyword(line, reader)
+                && !checks.keyword(line, reader)
+                && !settings.keyword(line, reader)?
+            {
+                match line.texts().as_slice() {
+                    // Only chooses among backup servers, each of which has its own finding.
+                    ["option", "allbackups"] => {}
+                    _ => reader.unknown(line)?,
+                }
+            }
+        }
+        let monitor = monitor(&checks, &settings, &servers, reader)?;
+        let session_persistence = persistence.finish(&servers, reader);
+        Ok(Self { id, at: name.at, settings, session_persistence, servers, monitor })
+    }
+}

@@ -1,0 +1,185 @@
+//! The `server` line: a member and its part of the monitor (HAProxy manual, 5.2).
+
+use super::fault::{Fault, Read};
+use super::lexer::{Line, Word};
+use super::reader::Reader;
+use super::value::{endpoint, id, integer, time};
+use crate::config::error::Pos;
+use crate::config::model::{MemberSpec, Retries, Weight};
+
+/// A server as read.
+pub(super) struct Server {
+    pub(super) member: MemberSpec,
+    /// Where its name stands.
+    pub(super) at: Pos,
+    /// Where its address stands.
+    pub(super) endpoint_at: Pos,
+    pub(super) check: Option<Probe>,
+    pub(super) has_cookie: bool,
+}
+
+/// The monitor as one server line has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// `inter` in milliseconds; HAProxy's default is 2 s.
+    pub(super) inter: u32,
+    /// `fall`; HAProxy's default is 3.
+    pub(super) fall: Retries,
+    /// `check-ssl`.
+    pub(super) tls: bool,
+}
+
+struct Options<'a> {
+    line: &'a Line,
+    next: usize,
+    probe: Probe,
+    checked: bool,
+    has_cookie: bool,
+}
+
+impl Server {
+    /// Reads a line of at least `server <id> <address>`.
+    pub(super) fn read(line: &Line, reader: &mut Reader) -> Read<Self> {
+        let (name, target) = (&line.words[1], &line.words[2]);
+        let bound = endpoint(target)?;
+        let mut member = MemberSpec {
+            id: id(name)?,
+            address: bound.address,
+            port: bound.port,
+            weight: Weight::default(),
+            admin_state_up: true,
+        };
+        let fall = Retries::try_from(3).map_err(Fault::value(name))?;
+        let probe = Probe { inter: 2_000, fall, tls: false };
+        let mut options = Options { line, next: 3, probe, checked: false, has_cookie: false };
+        while let Some(word) = options.word() {
+            options.read(word, &mut member, reader)?;
+        }
+        Ok(Self {
+            member,
+            at: name.at,
+            endpoint_at: target.at,
+            check: options.checked.then_some(options.probe),
+            has_cookie: options.has_cookie,
+        })
+    }
+}
+
+impl<'a> Options<'a> {
+    fn word(&mut self) -> Option<&'a Word> {
+        let word = self.line.words.get(self.next);
+        self.next += 1;
+        word
+    }
+
+    fn argument(&mut self, option: &Word) -> Read<&'a Word> {
+        self.word().ok_or_else(|| {
+            let message = format!("`{}` at the end of the server line has no value", option.text);
+            Fault::new(option.at, message, format!("write `{} <value>`, or remove it", option.text))
+        })
+    }
+
+    fn read(&mut self, option: &Word, member: &mut MemberSpec, reader: &mut Reader) -> Read<()> {
+        let line = option.at.line;
+        match option.text.as_str() {
+            "weight" => {
+                let word = self.argument(option)?;
+                member.weight = integer(word)?.try_into().map_err(Fault::value(word))?;
+            }
+            "check" => self.checked = true,
+            "inter" => self.probe.inter = time(self.argument(option)?)?.millis,
+            "fall" => {
+                let word = self.argument(option)?;
+                self.probe.fall = integer(word)?.try_into().map_err(Fault::value(word))?;
+            }
+            "rise" => {
+                let rise = integer(self.argument(option)?)?;
+                if rise != 2 {
+                    reader.degraded(
+                        line,
+                        format!("`rise {rise}`: a member is up again after 2 good probes"),
+                    );
+                }
+            }
+            "cookie" => {
+                self.argument(option)?;
+                self.has_cookie = true;
+            }
+            "disabled" => member.admin_state_up = false,
+            "backup" => {
+                member.admin_state_up = false;
+                reader.unsupported(
+                    line,
+                    format!(
+                        "`backup`: qlb has no backup members; `{}` is imported with \
+                         admin_state_up false",
+                        member.id
+                    ),
+                );
+            }
+            "check-ssl" => self.probe.tls = true,
+            "verify" => {
+                let word = self.argument(option)?;
+                if word.text != "none" {
+                    reader.unsupported(
+                        line,
+                        format!("`verify {}`: qlb checks no certificates", word.text),
+                    );
+                }
+            }
+            other => self.foreign(other, option, reader)?,
+        }
+        Ok(())
+    }
+
+    /// Options qlb knows to have no counterpart, with their values.
+    fn foreign(&mut self, name: &str, option: &Word, reader: &mut Reader) -> Read<()> {
+        let line = option.at.line;
+        match name {
+            "fastinter" | "downinter" | "slowstart" | "check-alpn" => {
+                let value = &self.argument(option)?.text;
+                reader.degraded(line, format!("`{name} {value}` has no counterpart"));
+            }
+            "addr" | "port" => {
+                let value = &self.argument(option)?.text;
+                reader.unsupported(
+                    line,
+                    format!(
+                        "`{name} {value}`: qlb probes the address and port that take the \
+                         connections"
+                    ),
+                );
+            }
+            "send-proxy" | "send-proxy-v2" => reader.unsupported(
+                line,
+                format!(
+                    "`{name}`: qlb adds no PROXY header, and a member that expects one would \
+                     refuse clients"
+                ),
+            ),
+            "maxconn" | "minconn" | "maxqueue" => {
+                let word = self.argument(option)?;
+                let limit = integer(word)?;
+                reader.unsupported(
+                    line,
+                    format!("`{name} {limit}`: qlb has no limit per member, only per VIP"),
+                );
+            }
+            "ssl" => {
+                reader.unsupported(line, "`ssl`: qlb passes bytes through and cannot encrypt them")
+            }
+            "ca-file" | "crt" | "crl-file" | "sni" | "alpn" | "ciphers" | "check-sni" | "id"
+            | "source" | "track" | "observe" | "on-error" | "on-marked-down" | "on-marked-up"
+            | "error-limit" | "resolvers" | "resolve-prefer" | "init-addr" | "proto"
+            | "namespace" | "redir" | "ssl-min-ver" | "ssl-max-ver" | "pool-max-conn" => {
+                let value = &self.argument(option)?.text;
+                reader.unsupported(
+                    line,
+                    format!("`{name} {value}` on a server line has no counterpart"),
+                );
+            }
+            _ => reader.unsupported(line, format!("`{name}` on a server line is not known to qlb")),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! The pools an operator declares, in LBaaS terms (Neutron LBaaS v1 API, OpenStack
+//! networking guide). A value of these types may still break a rule between fields;
+//! [`validate`] is the one place that knows those rules.
+
+mod codes;
+mod monitor;
+mod validate;
+mod value;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use codes::ExpectedCodes;
+pub use monitor::{HttpCheck, MonitorCheck, MonitorSpec};
+pub use validate::{Violation, validate};
+pub(super) use value::address;
+pub use value::{Id, Port, Retries, Seconds, ValueError, Weight};
+
+/// A pool: members behind at most one VIP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Names the pool; also the HAProxy backend and, in LBaaS v1, the namespace.
+    pub id: Id,
+    /// A label for people.
+    pub name: Option<String>,
+    /// Network namespace to serve in; read it through [`PoolSpec::namespace`].
+    pub namespace: Option<String>,
+    /// What the members speak.
+    pub protocol: Protocol,
+    /// How a member is chosen for a new connection.
+    pub lb_method: LbMethod,
+    /// False: refuse new connections, keep the established ones.
+    pub admin_state_up: bool,
+    /// Where clients connect; a pool without VIP is legal and serves nobody.
+    pub vip: Option<VipSpec>,
+    /// What keeps a client on its member.
+    pub session_persistence: Option<SessionPersistence>,
+    /// The members, in the order in which round robin visits them.
+    pub members: Vec<MemberSpec>,
+    /// How members are probed; without it all count as up.
+    pub monitor: Option<MonitorSpec>,
+    /// Connection timeouts.
+    pub timeouts: Timeouts,
+}
+
+impl PoolSpec {
+    /// The network namespace: the declared one, or Neutron's `qlbaas-<pool id>`.
+    pub fn namespace(&self) -> String {
+        self.namespace.clone().unwrap_or_else(|| namespace_of(self.id.as_str()))
+    }
+}
+
+/// Neutron's namespace name for a pool (LBaaS v1) or load balancer (v2) id.
+pub fn namespace_of(id: &str) -> String {
+    format!("qlbaas-{id}")
+}
+
+/// The address and port clients connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VipSpec {
+    /// Names the VIP; the HAProxy frontend.
+    pub id: Id,
+    /// The virtual address.
+    pub address: IpAddr,
+    /// The TCP port.
+    pub port: Port,
+    /// Most connections served at once; `None` is unlimited.
+    pub connection_limit: Option<u32>,
+    /// False: the VIP serves nobody.
+    pub admin_state_up: bool,
+}
+
+/// A server that takes connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSpec {
+    /// Names the member; the HAProxy server.
+    pub id: Id,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its TCP port.
+    pub port: Port,
+    /// Its share of new connections.
+    pub weight: Weight,
+    /// False: no new connections, established ones continue.
+    pub admin_state_up: bool,
+}
+
+/// What the members of a pool speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// Any byte stream.
+    Tcp,
+    /// HTTP; HAProxy balances it per request, qlb per connection.
+    Http,
+    /// TLS passed through untouched.
+    Https,
+}
+
+/// How a member is chosen for a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LbMethod {
+    /// Smooth weighted round robin (`balance roundrobin`).
+    RoundRobin,
+    /// Fewest connections per weight (`balance leastconn`).
+    LeastConnections,
+    /// By the client's address (`balance source`).
+    SourceIp,
+}
+
+/// What keeps a client on its member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionPersistence {
+    /// The client's address (`stick on src`).
+    SourceIp,
+    /// A cookie the balancer inserts (`cookie SRV insert`).
+    HttpCookie,
+    /// A cookie the application sets (`appsession`).
+    AppCookie {
+        /// The cookie's name.
+        cookie_name: String,
+    },
+}
+
+/// Connection timeouts in milliseconds; 0 means never (HAProxy manual, `timeout`). The last two
+/// have no counterpart in a HAProxy conf of Neutron's: there the kernel's own TCP has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To establish a connection to a member.
+    pub connect: u32,
+    /// Inactivity on the client side.
+    pub client: u32,
+    /// Inactivity on the member side.
+    pub server: u32,
+    /// Inactivity after one end has closed (`timeout client-fin`, `server-fin`).
+    pub fin: u32,
+    /// How long a closed connection stays known, for late segments (RFC 9293, 2 MSL).
+    pub time_wait: u32,
+}
+
+impl Timeouts {
+    /// Longest timeout in milliseconds, 24 days: the limit of the Octavia API.
+    pub const MAX: u32 = 2_073_600_000;
+
+    /// Each timeout with its name in the YAML.
+    pub const fn named(&self) -> [(&'static str, u32); 5] {
+        let Self { connect, client, server, fin, time_wait } = *self;
+        [
+            ("connect", connect),
+            ("client", client),
+            ("server", server),
+            ("fin", fin),
+            ("time_wait", time_wait),
+        ]
+    }
+}
+
+impl Default for Timeouts {
+    /// What Neutron wrote into every HAProxy conf.
+    fn default() -> Self {
+        Self { connect: 5_000, client: 50_000, server: 50_000, fin: 50_000, time_wait: 60_000 }
+    }
+}

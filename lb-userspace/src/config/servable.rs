@@ -1,0 +1,152 @@
+//! What this version's datapath serves. The import is faithful to HAProxy; this is where
+//! qlb says what it can do with the result today.
+
+use std::fmt;
+
+use lb_common::state::MAX_MEMBERS;
+
+use super::model::{LbMethod, PoolSpec, Protocol, SessionPersistence};
+
+/// A difference the operator should know; the pool is served all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The field of the pool, such as `monitor`.
+    pub field: &'static str,
+    /// What differs.
+    pub text: String,
+}
+
+/// Why the pool is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The field of the pool, such as `vip.address`.
+    pub field: &'static str,
+    /// What is not served.
+    pub text: String,
+    /// What the operator can write or do instead.
+    pub alternative: String,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.text)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.field, self.text, self.alternative)
+    }
+}
+
+/// Says whether the datapath serves `pool` beside `others`, which may include itself.
+///
+/// # Errors
+/// Every reason why not; the pool is then not served at all, rather than served differently.
+pub fn servable<'a>(
+    pool: &PoolSpec,
+    others: impl IntoIterator<Item = &'a PoolSpec>,
+) -> Result<Vec<Notice>, Vec<Refusal>> {
+    let mut refusals = refusals(pool);
+    refusals.extend(others.into_iter().find_map(|other| shared_vip(pool, other)));
+    if refusals.is_empty() { Ok(notices(pool)) } else { Err(refusals) }
+}
+
+/// Each pool hands out NAT ports of its VIP for itself, so a VIP can have one pool only.
+fn shared_vip(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
+    let (vip, theirs) = (pool.vip.as_ref()?, other.vip.as_ref()?);
+    let same = vip.address == theirs.address && pool.namespace() == other.namespace();
+    (same && pool.id != other.id).then(|| Refusal {
+        field: "vip.address",
+        text: format!("the VIP {} is also that of pool {}", vip.address, other.id),
+        alternative: "give each pool its own VIP, or leave them on HAProxy".to_owned(),
+    })
+}
+
+fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let mut refuse = |field, text: String, alternative: &str| {
+        refusals.push(Refusal { field, text, alternative: alternative.to_owned() });
+    };
+    match &pool.vip {
+        None => refuse("vip", "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out"),
+        Some(vip) => {
+            if vip.address.is_ipv6() {
+                let text = format!("the VIP {} is IPv6", vip.address);
+                refuse(
+                    "vip.address",
+                    text,
+                    "use an IPv4 VIP and members, or leave the pool on HAProxy",
+                );
+            }
+            if let Some(limit) = vip.connection_limit {
+                let text = format!("a connection_limit ({limit}) is not enforced");
+                refuse(
+                    "vip.connection_limit",
+                    text,
+                    "remove it to serve without a limit, or leave the pool on HAProxy",
+                );
+            }
+        }
+    }
+    match pool.lb_method {
+        LbMethod::RoundRobin | LbMethod::LeastConnections => {}
+        LbMethod::SourceIp => refuse(
+            "lb_method",
+            "SOURCE_IP is not served".to_owned(),
+            "use ROUND_ROBIN or LEAST_CONNECTIONS, or leave the pool on HAProxy",
+        ),
+    }
+    if let Some(persistence) = &pool.session_persistence {
+        let name = match persistence {
+            SessionPersistence::SourceIp => "SOURCE_IP",
+            SessionPersistence::HttpCookie => "HTTP_COOKIE",
+            SessionPersistence::AppCookie { .. } => "APP_COOKIE",
+        };
+        let text = format!("{name} persistence is not served");
+        refuse(
+            "session_persistence",
+            text,
+            "remove it if any member can take any connection, or leave the pool on HAProxy",
+        );
+    }
+    if let Some(member) = pool.members.iter().find(|member| member.address.is_ipv6())
+        && pool.vip.is_none()
+    {
+        let text = format!("the member {} is IPv6", member.address);
+        refuse("members", text, "use IPv4 members, or leave the pool on HAProxy");
+    }
+    if pool.members.len() > MAX_MEMBERS {
+        let text = format!("{} members are more than {MAX_MEMBERS}", pool.members.len());
+        refuse("members", text, "spread the members over several pools");
+    }
+    if let Some((name, _)) = pool.timeouts.named().iter().find(|(_, millis)| *millis == 0) {
+        let text = format!("a {name} timeout of 0 (never) would keep dead connections forever");
+        refuse("timeouts", text, "write up to 2073600000 ms, which is 24 days");
+    }
+    refusals
+}
+
+fn notices(pool: &PoolSpec) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut note = |field, text: String| notices.push(Notice { field, text });
+    match pool.protocol {
+        Protocol::Tcp | Protocol::Https => {}
+        Protocol::Http => note(
+            "protocol",
+            "HTTP is balanced per connection; a keep-alive connection stays on one member"
+                .to_owned(),
+        ),
+    }
+    if let Some(monitor) = &pool.monitor {
+        let text = format!(
+            "the {} monitor is not run by this version: members are taken as up",
+            monitor.check.type_name()
+        );
+        note("monitor", text);
+    }
+    if !pool.members.iter().any(|member| member.admin_state_up && member.weight.get() > 0) {
+        note("members", "no member takes new connections".to_owned());
+    }
+    notices
+}

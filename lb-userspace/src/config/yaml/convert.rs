@@ -1,0 +1,233 @@
+//! Between the file's shape and the model: each value is checked where it stands.
+
+use super::raw;
+use crate::config::field::FieldPath;
+use crate::config::model::{
+    HttpCheck, Id, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts,
+    ValueError, Violation, VipSpec, Weight, address,
+};
+
+/// The model of a file, or every value that is out of range.
+pub(super) fn pools(file: raw::File) -> Result<Vec<PoolSpec>, Vec<Violation>> {
+    let mut reader = Reader { violations: Vec::new() };
+    let pools: Vec<PoolSpec> = file
+        .pools
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, pool)| reader.pool(&FieldPath::pool(index), pool))
+        .collect();
+    if reader.violations.is_empty() { Ok(pools) } else { Err(reader.violations) }
+}
+
+/// Collects violations; a method that returns `None` has recorded at least one.
+struct Reader {
+    violations: Vec<Violation>,
+}
+
+impl Reader {
+    fn pool(&mut self, path: &FieldPath, raw: raw::Pool) -> Option<PoolSpec> {
+        let id = self.id(path, &raw.id);
+        let vip = raw.vip.map(|vip| self.vip(&path.key("vip"), vip));
+        let persistence = raw
+            .session_persistence
+            .map(|raw| self.persistence(&path.key("session_persistence"), raw));
+        let members: Vec<Option<MemberSpec>> = raw
+            .members
+            .into_iter()
+            .enumerate()
+            .map(|(index, member)| self.member(&path.key("members").index(index), member))
+            .collect();
+        let monitor = raw.monitor.map(|monitor| self.monitor(&path.key("monitor"), monitor));
+        let timeouts = self.timeouts(&path.key("timeouts"), &raw.timeouts.unwrap_or_default());
+        Some(PoolSpec {
+            id: id?,
+            name: raw.name,
+            namespace: raw.namespace,
+            protocol: raw.protocol,
+            lb_method: raw.lb_method,
+            admin_state_up: raw.admin_state_up,
+            vip: whole(vip)?,
+            session_persistence: whole(persistence)?,
+            members: members.into_iter().collect::<Option<_>>()?,
+            monitor: whole(monitor)?,
+            timeouts: timeouts?,
+        })
+    }
+
+    fn vip(&mut self, path: &FieldPath, raw: raw::Vip) -> Option<VipSpec> {
+        let id = self.id(path, &raw.id);
+        let address = self.value(path.key("address"), address(&raw.address));
+        let port = self.value(path.key("port"), raw.port.try_into());
+        let limit = self.connection_limit(path, raw.connection_limit);
+        Some(VipSpec {
+            id: id?,
+            address: address?,
+            port: port?,
+            connection_limit: limit?,
+            admin_state_up: raw.admin_state_up,
+        })
+    }
+
+    /// The LBaaS API writes "unlimited" as -1.
+    fn connection_limit(&mut self, path: &FieldPath, raw: Option<i64>) -> Option<Option<u32>> {
+        match raw {
+            None | Some(-1) => Some(None),
+            Some(limit) => match u32::try_from(limit) {
+                Ok(limit) => Some(Some(limit)),
+                Err(_) => self.fail(
+                    path.key("connection_limit"),
+                    format!("connection_limit {limit} is not in 0..=4294967295"),
+                    "write the most connections at once, or -1 for no limit",
+                ),
+            },
+        }
+    }
+
+    fn persistence(
+        &mut self,
+        path: &FieldPath,
+        raw: raw::Persistence,
+    ) -> Option<SessionPersistence> {
+        match (raw.kind, raw.cookie_name) {
+            (raw::PersistenceType::SourceIp, None) => Some(SessionPersistence::SourceIp),
+            (raw::PersistenceType::HttpCookie, None) => Some(SessionPersistence::HttpCookie),
+            (raw::PersistenceType::AppCookie, Some(cookie_name)) => {
+                Some(SessionPersistence::AppCookie { cookie_name })
+            }
+            (raw::PersistenceType::AppCookie, None) => self.fail(
+                path.clone(),
+                "APP_COOKIE persistence has no cookie_name".to_owned(),
+                "add `cookie_name:` with the name of the application's cookie",
+            ),
+            (raw::PersistenceType::SourceIp | raw::PersistenceType::HttpCookie, Some(_)) => self
+                .fail(
+                    path.key("cookie_name"),
+                    "cookie_name belongs to APP_COOKIE persistence only".to_owned(),
+                    "remove cookie_name, or write `type: APP_COOKIE`",
+                ),
+        }
+    }
+
+    fn member(&mut self, path: &FieldPath, raw: raw::Member) -> Option<MemberSpec> {
+        let id = self.id(path, &raw.id);
+        let address = self.value(path.key("address"), address(&raw.address));
+        let port = self.value(path.key("port"), raw.port.try_into());
+        let weight = match raw.weight {
+            None => Some(Weight::default()),
+            Some(weight) => self.value(path.key("weight"), weight.try_into()),
+        };
+        Some(MemberSpec {
+            id: id?,
+            address: address?,
+            port: port?,
+            weight: weight?,
+            admin_state_up: raw.admin_state_up,
+        })
+    }
+
+    fn monitor(&mut self, path: &FieldPath, raw: raw::Monitor) -> Option<MonitorSpec> {
+        let delay = self.value(path.key("delay"), raw.delay.try_into());
+        let timeout = self.value(path.key("timeout"), raw.timeout.try_into());
+        let max_retries = self.value(path.key("max_retries"), raw.max_retries.try_into());
+        let check = match raw.kind {
+            raw::MonitorType::Http => self.http(path, raw).map(MonitorCheck::Http),
+            raw::MonitorType::Https => self.http(path, raw).map(MonitorCheck::Https),
+            raw::MonitorType::Tcp => self.plain(path, &raw, MonitorCheck::Tcp),
+            raw::MonitorType::TlsHello => self.plain(path, &raw, MonitorCheck::TlsHello),
+            raw::MonitorType::Ping => self.plain(path, &raw, MonitorCheck::Ping),
+        };
+        Some(MonitorSpec {
+            check: check?,
+            delay: delay?,
+            timeout: timeout?,
+            max_retries: max_retries?,
+        })
+    }
+
+    fn http(&mut self, path: &FieldPath, raw: raw::Monitor) -> Option<HttpCheck> {
+        let default = HttpCheck::default();
+        let expected_codes = match raw.expected_codes {
+            None => Some(default.expected_codes),
+            Some(codes) => self.value(path.key("expected_codes"), codes.parse()),
+        };
+        Some(HttpCheck {
+            http_method: raw.http_method.unwrap_or(default.http_method),
+            url_path: raw.url_path.unwrap_or(default.url_path),
+            expected_codes: expected_codes?,
+        })
+    }
+
+    fn plain(
+        &mut self,
+        path: &FieldPath,
+        raw: &raw::Monitor,
+        check: MonitorCheck,
+    ) -> Option<MonitorCheck> {
+        let fields = [
+            ("http_method", &raw.http_method),
+            ("url_path", &raw.url_path),
+            ("expected_codes", &raw.expected_codes),
+        ];
+        match fields.into_iter().find(|(_, value)| value.is_some()) {
+            None => Some(check),
+            Some((name, _)) => self.fail(
+                path.key(name),
+                format!(
+                    "{name} belongs to HTTP and HTTPS monitors, this one is {}",
+                    check.type_name()
+                ),
+                "remove it, or write `type: HTTP`",
+            ),
+        }
+    }
+
+    fn timeouts(&mut self, path: &FieldPath, raw: &raw::Timeouts) -> Option<Timeouts> {
+        let default = Timeouts::default();
+        let connect = self.millis(path.key("connect"), raw.connect, default.connect);
+        let client = self.millis(path.key("client"), raw.client, default.client);
+        let server = self.millis(path.key("server"), raw.server, default.server);
+        let fin = self.millis(path.key("fin"), raw.fin, default.fin);
+        let time_wait = self.millis(path.key("time_wait"), raw.time_wait, default.time_wait);
+        Some(Timeouts {
+            connect: connect?,
+            client: client?,
+            server: server?,
+            fin: fin?,
+            time_wait: time_wait?,
+        })
+    }
+
+    fn millis(&mut self, path: FieldPath, raw: Option<i64>, default: u32) -> Option<u32> {
+        match raw.map(u32::try_from) {
+            None => Some(default),
+            Some(Ok(millis)) => Some(millis),
+            Some(Err(_)) => self.fail(
+                path,
+                format!("{} ms is not in 0..={}", raw.unwrap_or_default(), Timeouts::MAX),
+                "write milliseconds; 0 means never",
+            ),
+        }
+    }
+
+    fn id(&mut self, path: &FieldPath, text: &str) -> Option<Id> {
+        self.value(path.key("id"), Id::new(text))
+    }
+
+    fn value<T>(&mut self, path: FieldPath, value: Result<T, ValueError>) -> Option<T> {
+        value.or_else(|error| self.fail(path, error.to_string(), error.help()).ok_or(())).ok()
+    }
+
+    fn fail<T>(&mut self, path: FieldPath, message: String, help: &str) -> Option<T> {
+        self.violations.push(Violation { path, message, help: help.to_owned() });
+        None
+    }
+}
+
+/// Tells an absent part (fine) from one that failed (already recorded).
+fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
+    }
+}

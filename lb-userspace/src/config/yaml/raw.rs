@@ -1,0 +1,142 @@
+//! The shape of the file: names and YAML types, no ranges and no rules.
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::config::model::{LbMethod, Protocol};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a mapping with the key `pools`")]
+pub(super) struct File {
+    pub(super) pools: Vec<Pool>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a pool (a mapping)")]
+pub(super) struct Pool {
+    pub(super) id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) namespace: Option<String>,
+    pub(super) protocol: Protocol,
+    pub(super) lb_method: LbMethod,
+    #[serde(default = "up", skip_serializing_if = "is_up")]
+    pub(super) admin_state_up: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) vip: Option<Vip>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) session_persistence: Option<Persistence>,
+    #[serde(default)]
+    pub(super) members: Vec<Member>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) monitor: Option<Monitor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) timeouts: Option<Timeouts>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a VIP (a mapping)")]
+pub(super) struct Vip {
+    pub(super) id: String,
+    pub(super) address: String,
+    pub(super) port: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) connection_limit: Option<i64>,
+    #[serde(default = "up", skip_serializing_if = "is_up")]
+    pub(super) admin_state_up: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "session persistence (a mapping with the key `type`)")]
+pub(super) struct Persistence {
+    #[serde(rename = "type")]
+    pub(super) kind: PersistenceType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cookie_name: Option<String>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum PersistenceType {
+    SourceIp,
+    HttpCookie,
+    AppCookie,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a member (a mapping)")]
+pub(super) struct Member {
+    pub(super) id: String,
+    pub(super) address: String,
+    pub(super) port: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) weight: Option<i64>,
+    #[serde(default = "up", skip_serializing_if = "is_up")]
+    pub(super) admin_state_up: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a monitor (a mapping)")]
+pub(super) struct Monitor {
+    #[serde(rename = "type")]
+    pub(super) kind: MonitorType,
+    #[serde(serialize_with = "shortest")]
+    pub(super) delay: f64,
+    #[serde(serialize_with = "shortest")]
+    pub(super) timeout: f64,
+    pub(super) max_retries: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) http_method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) url_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expected_codes: Option<String>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) enum MonitorType {
+    #[serde(rename = "TCP")]
+    Tcp,
+    #[serde(rename = "HTTP")]
+    Http,
+    #[serde(rename = "HTTPS")]
+    Https,
+    #[serde(rename = "TLS-HELLO")]
+    TlsHello,
+    #[serde(rename = "PING")]
+    Ping,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "timeouts (a mapping)")]
+pub(super) struct Timeouts {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) connect: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fin: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) time_wait: Option<i64>,
+}
+
+fn up() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_up(state: &bool) -> bool {
+    *state
+}
+
+/// Whole seconds without a decimal point, as operators write them.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn shortest<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if seconds.fract() == 0.0 && (0.0..1e9).contains(seconds) {
+        serializer.serialize_u32(*seconds as u32)
+    } else {
+        serializer.serialize_f64(*seconds)
+    }
+}

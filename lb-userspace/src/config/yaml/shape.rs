@@ -1,0 +1,83 @@
+//! From the model to the file's shape, for printing.
+
+use super::raw;
+use crate::config::model::{
+    MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts, VipSpec,
+};
+
+/// The file's shape of a pool.
+pub(super) fn pool(pool: &PoolSpec) -> raw::Pool {
+    raw::Pool {
+        id: pool.id.to_string(),
+        name: pool.name.clone(),
+        namespace: pool.namespace.clone(),
+        protocol: pool.protocol,
+        lb_method: pool.lb_method,
+        admin_state_up: pool.admin_state_up,
+        vip: pool.vip.as_ref().map(raw_vip),
+        session_persistence: pool.session_persistence.as_ref().map(raw_persistence),
+        members: pool.members.iter().map(raw_member).collect(),
+        monitor: pool.monitor.as_ref().map(raw_monitor),
+        timeouts: (pool.timeouts != Timeouts::default()).then(|| raw_timeouts(pool.timeouts)),
+    }
+}
+
+fn raw_vip(vip: &VipSpec) -> raw::Vip {
+    raw::Vip {
+        id: vip.id.to_string(),
+        address: vip.address.to_string(),
+        port: vip.port.get().into(),
+        connection_limit: vip.connection_limit.map(i64::from),
+        admin_state_up: vip.admin_state_up,
+    }
+}
+
+fn raw_persistence(persistence: &SessionPersistence) -> raw::Persistence {
+    let (kind, cookie_name) = match persistence {
+        SessionPersistence::SourceIp => (raw::PersistenceType::SourceIp, None),
+        SessionPersistence::HttpCookie => (raw::PersistenceType::HttpCookie, None),
+        SessionPersistence::AppCookie { cookie_name } => {
+            (raw::PersistenceType::AppCookie, Some(cookie_name.clone()))
+        }
+    };
+    raw::Persistence { kind, cookie_name }
+}
+
+fn raw_member(member: &MemberSpec) -> raw::Member {
+    raw::Member {
+        id: member.id.to_string(),
+        address: member.address.to_string(),
+        port: member.port.get().into(),
+        weight: Some(member.weight.get().into()),
+        admin_state_up: member.admin_state_up,
+    }
+}
+
+fn raw_monitor(monitor: &MonitorSpec) -> raw::Monitor {
+    let (kind, http) = match &monitor.check {
+        MonitorCheck::Tcp => (raw::MonitorType::Tcp, None),
+        MonitorCheck::Http(http) => (raw::MonitorType::Http, Some(http)),
+        MonitorCheck::Https(http) => (raw::MonitorType::Https, Some(http)),
+        MonitorCheck::TlsHello => (raw::MonitorType::TlsHello, None),
+        MonitorCheck::Ping => (raw::MonitorType::Ping, None),
+    };
+    raw::Monitor {
+        kind,
+        delay: monitor.delay.as_f64(),
+        timeout: monitor.timeout.as_f64(),
+        max_retries: monitor.max_retries.get().into(),
+        http_method: http.map(|http| http.http_method.clone()),
+        url_path: http.map(|http| http.url_path.clone()),
+        expected_codes: http.map(|http| http.expected_codes.to_string()),
+    }
+}
+
+fn raw_timeouts(timeouts: Timeouts) -> raw::Timeouts {
+    raw::Timeouts {
+        connect: Some(timeouts.connect.into()),
+        client: Some(timeouts.client.into()),
+        server: Some(timeouts.server.into()),
+        fin: Some(timeouts.fin.into()),
+        time_wait: Some(timeouts.time_wait.into()),
+    }
+}

@@ -1,0 +1,177 @@
+//! Confs that HAProxy served, and exactly what qlb makes of them.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lb_userspace::config::model::{
+    LbMethod, MonitorCheck, PoolSpec, Protocol, SessionPersistence, Timeouts,
+};
+use lb_userspace::config::report::{self, Outcome};
+use lb_userspace::config::{Format, LoadOptions, Loaded, Verdict, load, parse, servable, yaml};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read_with(path: &str, fallback: bool) -> Loaded {
+    let options = LoadOptions { persistence_fallback_source_ip: fallback };
+    parse(path, &fs::read(root().join(path)).unwrap(), &options).unwrap()
+}
+
+fn read(path: &str) -> Loaded {
+    read_with(path, false)
+}
+
+fn only(loaded: &Loaded) -> &PoolSpec {
+    assert_eq!(loaded.pools.len(), 1);
+    &loaded.pools[0]
+}
+
+fn lines(loaded: &Loaded) -> Vec<(usize, Verdict)> {
+    loaded.findings.iter().map(|finding| (finding.line, finding.verdict)).collect()
+}
+
+#[test]
+fn the_ssh_pool_is_native_and_served() {
+    let loaded = read("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
+    let pool = only(&loaded);
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![]));
+    assert_eq!(pool.id.as_str(), "574a31da-a28a-449f-8c9d-3d3687c3c02a");
+    assert_eq!(pool.namespace(), "qlbaas-574a31da-a28a-449f-8c9d-3d3687c3c02a");
+    let vip = pool.vip.as_ref().unwrap();
+    assert_eq!(vip.id.as_str(), "df25900f-53b1-4aab-8436-8411ec710445");
+    assert_eq!((vip.address.to_string().as_str(), vip.port.get()), ("10.0.0.250", 22));
+    assert_eq!((pool.protocol, pool.lb_method), (Protocol::Tcp, LbMethod::LeastConnections));
+    let members: Vec<_> = pool
+        .members
+        .iter()
+        .map(|m| (m.address.to_string(), m.port.get(), m.weight.get(), m.admin_state_up))
+        .collect();
+    assert_eq!(members, [("10.0.0.2".into(), 22, 1, true), ("10.0.0.4".into(), 22, 1, true)]);
+    assert_eq!((&pool.monitor, &pool.session_persistence), (&None, &None));
+    assert_eq!(pool.timeouts, Timeouts::default());
+    assert_eq!(servable(pool, []), Ok(vec![]));
+}
+
+#[test]
+fn the_web_pool_is_degraded_by_http_only() {
+    let loaded = read("examples/8c1f6d2e-5b7a-4e39-9d40-2a6b7c8d9e01/conf");
+    let pool = only(&loaded);
+    let degraded = [18, 20, 22, 24].map(|line| (line, Verdict::Degraded)).to_vec();
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, degraded));
+    assert_eq!((pool.protocol, pool.lb_method), (Protocol::Http, LbMethod::RoundRobin));
+    let monitor = pool.monitor.as_ref().unwrap();
+    assert_eq!((monitor.delay.as_f64(), monitor.timeout.as_f64()), (5.0, 5.0));
+    assert_eq!(monitor.max_retries.get(), 3);
+    let MonitorCheck::Http(http) = &monitor.check else { panic!("{monitor:?}") };
+    assert_eq!((http.http_method.as_str(), http.url_path.as_str()), ("GET", "/"));
+    let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
+    assert_eq!(fields, ["protocol", "monitor"]);
+}
+
+#[test]
+fn the_mysql_pool_is_native_but_not_yet_served() {
+    let loaded = read("examples/haproxy/mysql-tcp.conf");
+    let pool = only(&loaded);
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![]));
+    assert_eq!(pool.vip.as_ref().unwrap().connection_limit, Some(500));
+    assert_eq!(pool.session_persistence, Some(SessionPersistence::SourceIp));
+    let weights: Vec<_> = pool.members.iter().map(|m| m.weight.get()).collect();
+    assert_eq!(weights, [10, 5, 0]);
+    let monitor = pool.monitor.as_ref().unwrap();
+    assert_eq!((&monitor.check, monitor.delay.as_f64()), (&MonitorCheck::Tcp, 5.0));
+    assert_eq!((monitor.timeout.as_f64(), monitor.max_retries.get()), (3.0, 3));
+    let fields: Vec<_> = servable(pool, []).unwrap_err().into_iter().map(|r| r.field).collect();
+    assert_eq!(fields, ["vip.connection_limit", "session_persistence"]);
+}
+
+#[test]
+fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
+    let degraded = |line| (line, Verdict::Degraded);
+    let loaded = read("examples/haproxy/http-cookie.conf");
+    let mut expected = [18, 20, 22, 24].map(degraded).to_vec();
+    expected.push((28, Verdict::Unsupported));
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Unsupported, expected));
+    assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::HttpCookie));
+    let MonitorCheck::Http(http) = &only(&loaded).monitor.as_ref().unwrap().check else {
+        panic!("not an HTTP monitor")
+    };
+    assert_eq!(http.url_path, "/health?x=1");
+    assert_eq!(http.expected_codes.to_string(), "200-204");
+
+    let loaded = read_with("examples/haproxy/http-cookie.conf", true);
+    let expected = [18, 20, 22, 24, 28].map(degraded).to_vec();
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, expected));
+    assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::SourceIp));
+}
+
+#[test]
+fn the_ipv6_pool_is_native_and_its_https_monitor_is_a_tls_hello() {
+    let loaded = read("examples/haproxy/https-v6.conf");
+    let pool = only(&loaded);
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![(26, Verdict::Native)]));
+    assert!(loaded.findings[0].text.contains("HEAD /, expecting 200"));
+    assert_eq!(pool.vip.as_ref().unwrap().address.to_string(), "2001:db8:5::20");
+    assert_eq!((pool.lb_method, pool.admin_state_up), (LbMethod::SourceIp, false));
+    assert_eq!(pool.monitor.as_ref().unwrap().check, MonitorCheck::TlsHello);
+    assert_eq!(pool.monitor.as_ref().unwrap().max_retries.get(), 10);
+    let members: Vec<_> = pool.members.iter().map(|m| (m.port.get(), m.weight.get())).collect();
+    assert_eq!(members, [(443, 256), (8443, 1)]);
+    let fields: Vec<_> = servable(pool, []).unwrap_err().into_iter().map(|r| r.field).collect();
+    assert_eq!(fields, ["vip.address", "lb_method"]);
+}
+
+#[test]
+fn every_good_conf_is_reported_as_expected_and_survives_yaml() {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let mut seen = 0;
+    for entry in fs::read_dir(root().join("tests/corpus/good")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "conf") {
+            continue;
+        }
+        seen += 1;
+        let name = format!("tests/corpus/good/{}", path.file_name().unwrap().to_str().unwrap());
+        let loaded = read(&name);
+        let mut report = Vec::new();
+        report::check(&mut report, &name, &loaded).unwrap();
+        let report = String::from_utf8(report).unwrap();
+        let expect = root().join(format!("{name}.expect"));
+        if update {
+            fs::write(&expect, &report).unwrap();
+        }
+        assert_eq!(report, fs::read_to_string(&expect).unwrap(), "{name}");
+        let yaml = yaml::print(&loaded.pools).unwrap();
+        assert_eq!(yaml::parse("x", &yaml).unwrap(), loaded.pools, "{name}");
+    }
+    assert!(seen >= 5, "only {seen} good confs");
+}
+
+#[test]
+fn import_prints_yaml_to_one_writer_and_talks_to_the_other() {
+    let file = "examples/haproxy/http-cookie.conf";
+    let loaded = read(file);
+    let (mut out, mut talk) = (Vec::new(), Vec::new());
+    let outcome = report::import(&mut out, &mut talk, file, &loaded).unwrap();
+    assert_eq!((outcome, outcome.code()), (Outcome::Refused, 2));
+    let printed = String::from_utf8(out).unwrap();
+    assert_eq!(yaml::parse("x", &printed).unwrap(), loaded.pools);
+    let talk = String::from_utf8(talk).unwrap();
+    assert_eq!(talk.lines().next(), Some("verdict: unsupported"));
+    let cookie = format!("{file}:28: unsupported: `cookie SRV`: ");
+    assert!(talk.lines().last().unwrap().starts_with(&cookie), "{talk}");
+    assert_eq!(talk.lines().count(), 6);
+}
+
+#[test]
+fn the_yaml_examples_are_the_confs_they_were_made_from() {
+    for id in ["574a31da-a28a-449f-8c9d-3d3687c3c02a", "8c1f6d2e-5b7a-4e39-9d40-2a6b7c8d9e01"] {
+        let options = LoadOptions::default();
+        let conf = load(&root().join(format!("examples/{id}/conf")), &options).unwrap();
+        let yaml = load(&root().join(format!("examples/{id}/pool.yaml")), &options).unwrap();
+        assert_eq!((conf.format, yaml.format), (Format::Haproxy, Format::Yaml));
+        assert_eq!(conf.pools, yaml.pools);
+    }
+}

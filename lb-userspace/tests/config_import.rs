@@ -1,0 +1,183 @@
+//! No line of a HAProxy conf is dropped in silence: each odd line has a finding at its number.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use lb_common::state::MAX_MEMBERS;
+use lb_userspace::config::haproxy::{Import, ImportOptions, import};
+use lb_userspace::config::model::{MonitorCheck, SessionPersistence};
+use lb_userspace::config::report::{Outcome, check};
+use lb_userspace::config::{LoadOptions, Verdict, parse, servable};
+
+const FRONTEND: &str = "frontend v\n bind 192.0.2.1:80\n default_backend p\n";
+
+/// Imports a backend `p` whose line 5 is `line`, behind a frontend.
+fn with(line: &str) -> Import {
+    let text = format!("{FRONTEND}backend p\n {line}\n server m 192.0.2.2:80");
+    import("conf", &text, ImportOptions::default()).unwrap()
+}
+
+fn verdict_of(line: &str) -> Verdict {
+    let import = with(line);
+    assert!(import.findings.iter().all(|finding| finding.line == 5), "{line}: {import:?}");
+    import.verdict()
+}
+
+#[test]
+fn lines_qlb_cannot_honour_are_unsupported() {
+    for line in [
+        "redirect scheme https if !{ ssl_fc }",
+        "use_backend other if { path /x }",
+        "acl a src 10.0.0.0/8",
+        "http-request deny",
+        "balance uri",
+        "balance source weighted",
+        "mode health",
+        "cookie SRV insert indirect nocache",
+        "appsession SID len 56 timeout 3h",
+        "stick on hdr(host)",
+        "stick store-response res.cook(SID)",
+        "option no-such-option",
+        "no-such-keyword with words",
+        "default-server inter 5s",
+        "http-check expect rstatus ^2..",
+        "server b 192.0.2.3:80 backup",
+        "server b 192.0.2.3:80 send-proxy",
+        "server b 192.0.2.3:80 maxconn 5",
+        "server b 192.0.2.3:80 ssl verify none",
+        "server b 192.0.2.3:80 no-such-option",
+        "external-check command /usr/bin/true",
+    ] {
+        assert_eq!(verdict_of(line), Verdict::Unsupported, "{line}");
+    }
+}
+
+#[test]
+fn lines_with_a_visible_difference_are_degraded() {
+    for line in [
+        "option forwardfor",
+        "option http-server-close",
+        "retries 5",
+        "timeout queue 5s",
+        "timeout check 5s",
+        "log-format %ci",
+        "maxconn 0",
+        "server b 192.0.2.3:80 cookie b",
+        "server b 192.0.2.3:80 slowstart 5s",
+        "option httpchk GET / HTTP/1.1",
+    ] {
+        assert_eq!(verdict_of(line), Verdict::Degraded, "{line}");
+    }
+}
+
+#[test]
+fn lines_neutron_writes_everywhere_need_no_finding() {
+    for line in [
+        "mode tcp",
+        "balance leastconn",
+        "option redispatch",
+        "retries 3",
+        "timeout server 50000",
+        "stick on src",
+        "option tcplog",
+        "disabled",
+        "server b 192.0.2.3:80 weight 0 disabled",
+    ] {
+        assert_eq!(with(line).findings, [], "{line}");
+    }
+}
+
+#[test]
+fn tls_and_a_second_bind_are_unsupported_on_the_frontend() {
+    let text = "frontend v\n bind 192.0.2.1:443 ssl crt x.pem\n bind 192.0.2.1:80\nbackend p";
+    let import = import("conf", text, ImportOptions::default()).unwrap();
+    let found: Vec<_> = import.findings.iter().map(|f| (f.line, f.verdict)).collect();
+    use Verdict::{Degraded, Native, Unsupported};
+    assert_eq!(found, [(1, Degraded), (2, Unsupported), (3, Unsupported), (4, Native)]);
+}
+
+#[test]
+fn a_section_qlb_does_not_import_is_reported_line_by_line() {
+    let text = "listen l\n bind 192.0.2.1:80\n server m 192.0.2.2:80\nbackend p\n";
+    let import = import("conf", text, ImportOptions::default()).unwrap();
+    let lines: Vec<_> = import.findings.iter().map(|finding| finding.line).collect();
+    assert_eq!((lines, import.verdict()), (vec![1, 2, 3, 4], Verdict::Unsupported));
+}
+
+#[test]
+fn a_pool_behind_two_frontends_keeps_the_first() {
+    let text = format!("{FRONTEND}frontend w\n bind 192.0.2.9:80\n default_backend p\nbackend p");
+    let import = import("conf", &text, ImportOptions::default()).unwrap();
+    assert_eq!(import.pools.len(), 1);
+    assert_eq!(import.pools[0].vip.as_ref().unwrap().id.as_str(), "v");
+    assert_eq!((import.findings[0].line, import.verdict()), (6, Verdict::Unsupported));
+}
+
+#[test]
+fn timeouts_come_from_the_section_that_rules_them() {
+    let text = "defaults\n timeout client 1s\n timeout connect 2s\n timeout server 3s\n\
+                frontend v\n bind 192.0.2.1:80\n timeout client 4s\n default_backend p\n\
+                backend p\n timeout server 5m";
+    let import = import("conf", text, ImportOptions::default()).unwrap();
+    let timeouts = import.pools[0].timeouts;
+    assert_eq!((timeouts.connect, timeouts.client, timeouts.server), (2000, 4000, 300_000));
+}
+
+#[test]
+fn a_monitor_is_read_from_backend_and_servers_together() {
+    let import = with("server b 192.0.2.3:80 check inter 5s fall 4");
+    let monitor = import.pools[0].monitor.as_ref().unwrap();
+    assert_eq!((&monitor.check, monitor.max_retries.get()), (&MonitorCheck::Tcp, 4));
+    assert_eq!((monitor.delay.as_f64(), monitor.timeout.as_f64()), (5.0, 5.0));
+    let other: Vec<_> = import.findings.iter().map(|f| (f.line, f.verdict)).collect();
+    assert_eq!(other, [(6, Verdict::Degraded)], "the server that is not checked");
+}
+
+#[test]
+fn cookies_fall_back_to_the_client_address_only_when_asked() {
+    let text = format!("{FRONTEND}backend p\n appsession SID len 56 timeout 3h");
+    let asked = ImportOptions { persistence_fallback_source_ip: true };
+    let plain = import("conf", &text, ImportOptions::default()).unwrap();
+    let cookie_name = "SID".to_owned();
+    let wanted = Some(SessionPersistence::AppCookie { cookie_name });
+    assert_eq!(plain.pools[0].session_persistence, wanted);
+    let fallback = import("conf", &text, asked).unwrap();
+    assert_eq!(fallback.pools[0].session_persistence, Some(SessionPersistence::SourceIp));
+    assert_eq!((plain.verdict(), fallback.verdict()), (Verdict::Unsupported, Verdict::Degraded));
+}
+
+#[test]
+fn check_says_what_is_served_and_refuses_the_rest() {
+    let report = |bytes: &str| {
+        let loaded = parse("f", bytes.as_bytes(), &LoadOptions::default()).unwrap();
+        let mut out = Vec::new();
+        let outcome = check(&mut out, "f", &loaded).unwrap();
+        (outcome, String::from_utf8(out).unwrap())
+    };
+    let native = format!("{FRONTEND}backend p\n server m 192.0.2.2:80");
+    let (outcome, text) = report(&native);
+    assert_eq!(outcome, Outcome::Accepted);
+    assert_eq!(
+        text,
+        "pool p\n  namespace: qlbaas-p\n  vip: 192.0.2.1:80\n  method: TCP ROUND_ROBIN\n  \
+         monitor: none\n  members: 1\n    -> 192.0.2.2:80 weight 1 m\n  served: yes\nverdict: \
+         native\n"
+    );
+    let (outcome, text) = report(&format!("{native} ssl"));
+    assert_eq!(outcome, Outcome::Refused);
+    assert!(text.contains("  served: no, the file has unsupported lines\nf:5: unsupported: "));
+    assert_eq!(report("backend p\n balance source").0, Outcome::Refused);
+}
+
+#[test]
+fn more_members_than_the_datapath_holds_are_refused() {
+    let mut text = format!("{FRONTEND}backend p\n");
+    let pool = |text: &str| {
+        import("conf", text, ImportOptions::default()).unwrap().pools.into_iter().next().unwrap()
+    };
+    for number in 0..MAX_MEMBERS {
+        text += &format!(" server m{number} 10.0.0.1:{}\n", 1000 + number);
+    }
+    assert_eq!(servable(&pool(&text), []), Ok(vec![]));
+    text += " server last 10.0.0.2:80\n";
+    assert_eq!(servable(&pool(&text), []).unwrap_err()[0].field, "members");
+}

@@ -1,0 +1,199 @@
+//! Properties of the readers: valid models survive YAML, and no input makes them panic.
+
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use lb_userspace::config::model::{
+    ExpectedCodes, HttpCheck, Id, LbMethod, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Port,
+    Protocol, Retries, Seconds, SessionPersistence, Timeouts, VipSpec, Weight, validate,
+};
+use lb_userspace::config::{ConfigError, LoadOptions, parse, yaml};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+const CONFS: [&str; 6] = [
+    include_str!("../../examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf"),
+    include_str!("../../examples/haproxy/mysql-tcp.conf"),
+    include_str!("../../examples/haproxy/http-cookie.conf"),
+    include_str!("../../examples/haproxy/https-v6.conf"),
+    include_str!("../../tests/corpus/good/v2-rocky.conf"),
+    include_str!("../../tests/corpus/good/octavia.conf"),
+];
+
+fn codes() -> impl Strategy<Value = ExpectedCodes> {
+    vec(100_u16..600, 1..6).prop_map(|codes| {
+        let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+        ExpectedCodes::from_alternation(&codes.join("|")).unwrap()
+    })
+}
+
+fn http() -> impl Strategy<Value = HttpCheck> {
+    ("[A-Z]{1,8}", "/[!-~]{0,20}", codes()).prop_map(|(http_method, url_path, expected_codes)| {
+        HttpCheck { http_method, url_path, expected_codes }
+    })
+}
+
+fn check() -> impl Strategy<Value = MonitorCheck> {
+    prop_oneof![
+        Just(MonitorCheck::Tcp),
+        Just(MonitorCheck::TlsHello),
+        Just(MonitorCheck::Ping),
+        http().prop_map(MonitorCheck::Http),
+        http().prop_map(MonitorCheck::Https),
+    ]
+}
+
+fn monitor() -> impl Strategy<Value = MonitorSpec> {
+    let millis = 1_u64..=2_073_600_000;
+    (check(), millis.clone(), millis, 1_i64..=10).prop_map(|(check, a, b, retries)| MonitorSpec {
+        check,
+        delay: Seconds::from_millis(a.max(b)).unwrap(),
+        timeout: Seconds::from_millis(a.min(b)).unwrap(),
+        max_retries: Retries::try_from(retries).unwrap(),
+    })
+}
+
+fn persistence() -> impl Strategy<Value = SessionPersistence> {
+    prop_oneof![
+        Just(SessionPersistence::SourceIp),
+        Just(SessionPersistence::HttpCookie),
+        "[A-Za-z0-9!#$%&'*+.^_`|~-]{1,30}"
+            .prop_map(|cookie_name| SessionPersistence::AppCookie { cookie_name }),
+    ]
+}
+
+fn host(v6: bool, net: u16, host: u16) -> IpAddr {
+    let [high, low] = host.to_be_bytes();
+    match v6 {
+        true => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, net, host)),
+        false => IpAddr::V4(Ipv4Addr::new(10, net.to_be_bytes()[1], high, low)),
+    }
+}
+
+fn members(v6: bool) -> impl Strategy<Value = Vec<MemberSpec>> {
+    let one = (1_u16..2000, 1_i64..=65535, 0_i64..=256, any::<bool>());
+    vec(one, 0..8).prop_map(move |list| {
+        let mut seen = BTreeSet::new();
+        let fresh = list.into_iter().filter(|(number, ..)| seen.insert(*number));
+        let member = |(number, port, weight, up)| MemberSpec {
+            id: Id::new(&format!("m-{number}")).unwrap(),
+            address: host(v6, 1, number),
+            port: Port::try_from(port).unwrap(),
+            weight: Weight::try_from(weight).unwrap(),
+            admin_state_up: up,
+        };
+        fresh.map(member).collect()
+    })
+}
+
+fn vip(v6: bool, index: u16) -> impl Strategy<Value = VipSpec> {
+    let parts = (1_i64..=65535, option::of(any::<u32>()), any::<bool>());
+    parts.prop_map(move |(port, connection_limit, admin_state_up)| VipSpec {
+        id: Id::new(&format!("vip-{index}")).unwrap(),
+        address: host(v6, 2, index + 1),
+        port: Port::try_from(port).unwrap(),
+        connection_limit,
+        admin_state_up,
+    })
+}
+
+fn timeouts() -> impl Strategy<Value = Timeouts> {
+    let millis = 0..=Timeouts::MAX;
+    [(); 5].map(|()| millis.clone()).prop_map(|[connect, client, server, fin, time_wait]| {
+        Timeouts { connect, client, server, fin, time_wait }
+    })
+}
+
+fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
+    let protocol = select(vec![Protocol::Tcp, Protocol::Http, Protocol::Https]);
+    let methods = vec![LbMethod::RoundRobin, LbMethod::LeastConnections, LbMethod::SourceIp];
+    let names = ("[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", option::of("\\PC{0,20}"));
+    let namespace = option::of("[!-.0-~]{3,40}");
+    let head = (names, namespace, protocol, select(methods), any::<bool>());
+    (head, any::<bool>()).prop_flat_map(move |(head, v6)| {
+        let network = (option::of(vip(v6, index)), members(v6));
+        let rest = (option::of(persistence()), option::of(monitor()), timeouts());
+        (Just(head), network, rest).prop_map(move |(head, (vip, members), rest)| {
+            let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
+            let (session_persistence, monitor, timeouts) = rest;
+            PoolSpec {
+                id: Id::new(&format!("{id}.{index}")).unwrap(),
+                name,
+                namespace,
+                protocol,
+                lb_method,
+                admin_state_up,
+                vip,
+                session_persistence,
+                members,
+                monitor,
+                timeouts,
+            }
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_valid_model_survives_yaml(first in pool(0), second in pool(1)) {
+        let pools = vec![first, second];
+        prop_assert_eq!(validate(&pools), vec![]);
+        let text = yaml::print(&pools).unwrap();
+        match yaml::parse("x", &text) {
+            Ok(again) => prop_assert_eq!(again, pools),
+            Err(error) => prop_assert!(false, "{}\n{}", error, text),
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_readers_panic(bytes in vec(any::<u8>(), 0..300)) {
+        for (name, start) in [("x.yaml", &b"pools: "[..]), ("conf", b"backend a\n"), ("x", b"")] {
+            let text = [start, &bytes[..]].concat();
+            if let Err(error) = parse(name, &text, &LoadOptions::default()) {
+                prop_assert!(error.to_string().contains("help: "));
+            }
+        }
+    }
+
+    #[test]
+    fn no_mutation_of_a_conf_makes_the_import_panic(
+        conf in select(&CONFS[..]),
+        edits in vec((any::<Index>(), any::<u8>(), 0_u8..4), 1..12),
+    ) {
+        let mut bytes = conf.as_bytes().to_vec();
+        for (place, byte, edit) in edits {
+            let at = place.index(bytes.len());
+            match edit {
+                0 => bytes[at] = byte & 0x7f,
+                1 => bytes.insert(at, byte & 0x7f),
+                2 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        if let Ok(loaded) = parse("conf", &bytes, &LoadOptions::default()) {
+            prop_assert_eq!(validate(&loaded.pools), vec![]);
+        }
+    }
+
+    #[test]
+    fn every_error_in_a_conf_with_words_swapped_points_into_the_file(
+        conf in select(&CONFS[..]), from in any::<Index>(), to in any::<Index>(),
+    ) {
+        let mut words: Vec<&str> = conf.split_inclusive([' ', '\t', '\n']).collect();
+        let (from, to) = (from.index(words.len()), to.index(words.len()));
+        words.swap(from, to);
+        let text = words.concat();
+        if let Err(ConfigError::Invalid(found)) =
+            parse("conf", text.as_bytes(), &LoadOptions::default())
+        {
+            for diagnostic in found {
+                let line = diagnostic.at.map_or(0, |at| at.line);
+                prop_assert!((1..=text.lines().count()).contains(&line), "{}", diagnostic);
+            }
+        }
+    }
+}
