@@ -1,0 +1,162 @@
+//! What can be typed. Help texts are the documentation operators read first.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::model::{Port, Weight};
+use crate::datapath::HookChoice;
+use crate::report::Output;
+
+/// An eBPF load balancer for OpenStack network nodes.
+///
+/// Does in the kernel what LBaaS starts one HAProxy for each pool for.
+#[derive(Debug, Parser)]
+#[command(name = "qlb", version, propagate_version = true)]
+pub struct Args {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve pools in the foreground until SIGINT or SIGTERM.
+    Run(Run),
+    /// Say what is in a file and whether it can be served; change nothing.
+    Check {
+        /// qlb YAML or a HAProxy conf.
+        #[arg(short, long = "file", value_name = "FILE")]
+        file: PathBuf,
+        /// What to do about cookie persistence.
+        #[arg(long, value_name = "WHAT")]
+        persistence_fallback: Option<Fallback>,
+    },
+    /// Turn a HAProxy conf as Neutron wrote it into qlb YAML on stdout.
+    ///
+    /// The verdict (native, degraded or unsupported) and its reasons go to stderr; unsupported ends with exit code 2.
+    Import {
+        /// The HAProxy conf.
+        #[arg(value_name = "CONF")]
+        file: PathBuf,
+        /// What to do about cookie persistence.
+        #[arg(long, value_name = "WHAT")]
+        persistence_fallback: Option<Fallback>,
+    },
+    /// Change or list the members of a pool that is served.
+    #[command(subcommand)]
+    Member(Member),
+    /// Show the pools that are served, their members and statistics.
+    Status {
+        /// Id, name or beginning of the id; all pools by default.
+        pool: Option<String>,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Show the connection table.
+    Conns {
+        /// Id, name or beginning of the id; all pools by default.
+        pool: Option<String>,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+/// `qlb run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// qlb YAML or a HAProxy conf; may be given several times.
+    #[arg(short, long = "file", value_name = "FILE", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// Leave the datapath running at the end. Nothing expires then until the next `qlb run`.
+    #[arg(long)]
+    pub keep: bool,
+    /// Which hook of the VIP's device to attach to.
+    #[arg(long, value_enum, default_value_t)]
+    pub hook: HookChoice,
+    /// Most connections of a pool, ending ones included.
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub max_connections: u32,
+    /// What to do about cookie persistence.
+    #[arg(long, value_name = "WHAT")]
+    pub persistence_fallback: Option<Fallback>,
+}
+
+/// What replaces persistence by cookies, which a balancer below HTTP cannot see.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Fallback {
+    /// Persistence by the client's address.
+    SourceIp,
+}
+
+/// `qlb member`.
+#[derive(Debug, Subcommand)]
+pub enum Member {
+    /// Add a member; new connections come to it at once.
+    Add {
+        /// Id, name or beginning of the id of the pool.
+        pool: String,
+        /// The member's address.
+        #[arg(long)]
+        address: IpAddr,
+        /// The member's TCP port.
+        #[arg(long, value_parser = port, allow_negative_numbers = true)]
+        port: Port,
+        /// Its share of new connections, 0 to 256.
+        #[arg(long, default_value = "1", value_parser = weight, allow_negative_numbers = true)]
+        weight: Weight,
+        /// Its id; address and port by default.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Change a member's weight or admin state.
+    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["weight", "admin_state_up"])))]
+    Set {
+        /// Id, name or beginning of the id of the pool.
+        pool: String,
+        /// Id, beginning of the id, or address:port of the member.
+        member: String,
+        /// Its share of new connections, 0 to 256.
+        #[arg(long, value_parser = weight, allow_negative_numbers = true)]
+        weight: Option<Weight>,
+        /// Whether it takes new connections.
+        #[arg(long, value_name = "BOOL")]
+        admin_state_up: Option<bool>,
+    },
+    /// Send a member no new connections (weight 0); existing ones go on.
+    Drain {
+        /// Id, name or beginning of the id of the pool.
+        pool: String,
+        /// Id, beginning of the id, or address:port of the member.
+        member: String,
+    },
+    /// Remove a member; its connections go on until they end.
+    Remove {
+        /// Id, name or beginning of the id of the pool.
+        pool: String,
+        /// Id, beginning of the id, or address:port of the member.
+        member: String,
+    },
+    /// List the members.
+    List {
+        /// Id, name or beginning of the id of the pool.
+        pool: String,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+fn port(text: &str) -> Result<Port, String> {
+    let number: i64 = text.parse().map_err(|_| "not a port from 1 to 65535".to_owned())?;
+    Port::try_from(number).map_err(|error| error.to_string())
+}
+
+fn weight(text: &str) -> Result<Weight, String> {
+    let number: i64 = text.parse().map_err(|_| "not a number from 0 to 256".to_owned())?;
+    Weight::try_from(number).map_err(|error| error.to_string())
+}

@@ -1,0 +1,131 @@
+//! From a parsed command line to the library, and to an exit code.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::args::{Args, Command, Fallback, Member, Run};
+use crate::config::{self, LoadOptions, Loaded, model::Weight, report as config_report};
+use crate::control::{
+    ControlError, MemberChange, RunOptions, ServeOptions, change_member, new_member, run,
+};
+use crate::datapath::{Maps, Options};
+use crate::node::enter_root_mounts;
+use crate::registry::{Registry, Served};
+use crate::report::{self, MemberList, Output, Report};
+
+/// Executes a command; returns the exit code of one that has an answer.
+///
+/// # Errors
+/// When there is none.
+pub fn execute(args: Args) -> anyhow::Result<u8> {
+    let registry = Registry::default();
+    let mut out = io::stdout().lock();
+    match args.command {
+        Command::Run(options) => {
+            drop(out);
+            run(&registry, &run_options(options))?;
+            Ok(0)
+        }
+        Command::Check { file, persistence_fallback } => {
+            let loaded = load(&file, persistence_fallback)?;
+            Ok(config_report::check(&mut out, &file.display().to_string(), &loaded)?.code())
+        }
+        Command::Import { file, persistence_fallback } => {
+            let loaded = load(&file, persistence_fallback)?;
+            let (name, talk) = (file.display().to_string(), &mut io::stderr());
+            Ok(config_report::import(&mut out, talk, &name, &loaded)?.code())
+        }
+        Command::Member(command) => {
+            enter_root_mounts()?;
+            member(&registry, command, &mut out)
+        }
+        Command::Status { pool, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            report::status(&registry, with_maps(&registry, &served)?)?.print(output, &mut out)?;
+            Ok(0)
+        }
+        Command::Conns { pool, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+            report::connections(with_maps(&registry, &served)?, now)?.print(output, &mut out)?;
+            Ok(0)
+        }
+    }
+}
+
+fn member(registry: &Registry, command: Member, out: &mut impl Write) -> anyhow::Result<u8> {
+    let (pool, change, done) = match command {
+        Member::Add { pool, address, port, weight, id } => {
+            let member = new_member(id.as_deref(), address, port, weight)?;
+            (pool, MemberChange::Add(member), "added")
+        }
+        Member::Set { pool, member, weight, admin_state_up } => {
+            (pool, MemberChange::Set { member, weight, admin_state_up }, "changed")
+        }
+        Member::Drain { pool, member } => {
+            let weight = Some(Weight::try_from(0)?);
+            (pool, MemberChange::Set { member, weight, admin_state_up: None }, "draining")
+        }
+        Member::Remove { pool, member } => (pool, MemberChange::Remove { member }, "removed"),
+        Member::List { pool, output } => {
+            list(registry, &pool, output, out)?;
+            return Ok(0);
+        }
+    };
+    let member = change_member(registry, &pool, change)?;
+    writeln!(out, "member {} {}:{} {done}", member.id, member.address, member.port)?;
+    Ok(0)
+}
+
+fn list(
+    registry: &Registry,
+    pool: &str,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let Served { record, pool } = registry.find(pool)?;
+    let maps = Maps::open(&registry.pins(pool.id.as_str()))?;
+    let members = report::members(&pool, &record, &maps)?;
+    Ok(MemberList::new(members).print(output, out)?)
+}
+
+fn served(registry: &Registry, pool: Option<&str>) -> Result<Vec<Served>, ControlError> {
+    Ok(match pool {
+        Some(pool) => vec![registry.find(pool)?],
+        None => registry.list()?,
+    })
+}
+
+fn with_maps<'a>(
+    registry: &Registry,
+    served: &'a [Served],
+) -> Result<Vec<(&'a Served, Maps)>, ControlError> {
+    let open =
+        |served: &'a Served| Ok((served, Maps::open(&registry.pins(served.pool.id.as_str()))?));
+    served.iter().map(open).collect()
+}
+
+fn load(file: &Path, fallback: Option<Fallback>) -> Result<Loaded, ControlError> {
+    Ok(config::load(file, &load_options(fallback))?)
+}
+
+const fn load_options(fallback: Option<Fallback>) -> LoadOptions {
+    LoadOptions { persistence_fallback_source_ip: matches!(fallback, Some(Fallback::SourceIp)) }
+}
+
+fn run_options(run: Run) -> RunOptions {
+    RunOptions {
+        files: run.files,
+        load: load_options(run.persistence_fallback),
+        keep: run.keep,
+        serve: ServeOptions {
+            hook: run.hook,
+            datapath: Options { max_flows: run.max_connections.saturating_mul(2) },
+        },
+    }
+}

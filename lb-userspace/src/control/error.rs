@@ -1,0 +1,126 @@
+//! Why the controller does not do what was asked.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::config::{ConfigError, Refusal, model::Violation};
+use crate::datapath::DatapathError;
+use crate::node::NodeError;
+use crate::registry::RegistryError;
+
+/// Why a pool is not served, or a member not changed.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// A file could not be read or is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The pool asks for what the datapath does not do.
+    #[error("pool {pool} is not served:\n{}", lines(.refusals))]
+    NotServable {
+        /// The pool.
+        pool: String,
+        /// Each reason.
+        refusals: Vec<Refusal>,
+    },
+    /// A file has lines that cannot be honoured.
+    #[error(
+        "{file} has lines that qlb cannot honour:\n{lines}\nleave this pool on HAProxy, or see `qlb import --help`"
+    )]
+    Unsupported {
+        /// The file.
+        file: String,
+        /// The findings.
+        lines: String,
+    },
+    /// A pool could not be brought into service.
+    #[error("cannot serve pool {pool}")]
+    Serve {
+        /// The pool.
+        pool: String,
+        /// Why not.
+        source: Box<Self>,
+    },
+    /// No file declares a pool.
+    #[error("there is no pool in {0}; nothing to serve")]
+    NoPools(String),
+    /// Two of the given files declare the same pool.
+    #[error("pool {0} is declared twice; name each pool in one file")]
+    Twice(String),
+    /// The change would make the pool invalid.
+    #[error("pool {pool} would be invalid:\n{}", broken(.violations))]
+    Invalid {
+        /// The pool.
+        pool: String,
+        /// Each broken rule.
+        violations: Vec<Violation>,
+    },
+    /// No member of the pool is meant.
+    #[error("pool {pool} has no member `{member}`; `qlb member list {pool}` shows those it has")]
+    NoMember {
+        /// The pool.
+        pool: String,
+        /// What was asked for.
+        member: String,
+    },
+    /// Several members begin like that.
+    #[error("`{member}` could be any of {}; write more of the id", .candidates.join(", "))]
+    AmbiguousMember {
+        /// What was asked for.
+        member: String,
+        /// What it could be.
+        candidates: Vec<String>,
+    },
+    /// Every index of the maps is in use.
+    #[error("pool {0} has no room for another member while connections to removed ones live on")]
+    NoIndex(String),
+    /// The node is not as needed.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The records are not as needed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The datapath failed.
+    #[error(transparent)]
+    Datapath(#[from] DatapathError),
+    /// The controller could not start.
+    #[error("cannot start the controller")]
+    Start(#[source] io::Error),
+}
+
+impl ControlError {
+    /// The exit code: 2 for what the operator wrote, 4 for what qlb will not do, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Serve { source, .. } => source.exit_code(),
+            Self::Config(_)
+            | Self::NotServable { .. }
+            | Self::Unsupported { .. }
+            | Self::NoPools(_)
+            | Self::Twice(_)
+            | Self::Invalid { .. } => 2,
+            Self::NoMember { .. }
+            | Self::AmbiguousMember { .. }
+            | Self::NoIndex(_)
+            | Self::Registry(
+                RegistryError::Busy { .. }
+                | RegistryError::VipTaken { .. }
+                | RegistryError::NoPool(_)
+                | RegistryError::Ambiguous { .. }
+                | RegistryError::Layout { .. },
+            ) => 4,
+            Self::Node(_) | Self::Registry(_) | Self::Datapath(_) | Self::Start(_) => 1,
+        }
+    }
+}
+
+fn lines(refusals: &[Refusal]) -> String {
+    let lines: Vec<String> = refusals.iter().map(|refusal| format!("  {refusal}")).collect();
+    lines.join("\n")
+}
+
+fn broken(violations: &[Violation]) -> String {
+    let line = |violation: &Violation| format!("  {}", violation.message);
+    let lines: Vec<String> = violations.iter().map(line).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,122 @@
+//! From a pool's declaration and record to what the datapath is to do.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use lb_common::addr::Addr;
+use lb_common::be::Be16;
+use lb_common::state::{Method, Slot, Timers};
+
+use super::ControlError;
+use crate::config::PoolSpec;
+use crate::config::model::{LbMethod, MemberSpec, Timeouts, VipSpec};
+use crate::datapath::{Listener, Maps, Target};
+use crate::registry::{MemberRecord, Record};
+
+/// Members that the maps have room for, those included that are gone but still have connections.
+const INDEXES: u32 = 4096;
+
+/// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
+/// more; returns what the datapath is to do. `record` is brought up to date.
+pub(super) fn plan(
+    pool: &PoolSpec,
+    vip: &VipSpec,
+    record: &mut Record,
+    maps: &Maps,
+) -> Result<Target, ControlError> {
+    forget_idle(record, maps)?;
+    for member in &mut record.members {
+        member.removed = !pool.members.iter().any(|spec| spec.id.as_str() == member.id);
+    }
+    let mut newcomers = Vec::new();
+    for spec in &pool.members {
+        match record.members.iter_mut().find(|member| member.id == spec.id.as_str()) {
+            // The same id at another place is another member.
+            Some(known) if known.endpoint == endpoint(spec) => {}
+            known => {
+                if let Some(known) = known {
+                    known.removed = true;
+                    known.id = format!("{} (before)", known.id);
+                }
+                let index =
+                    free_index(record).ok_or_else(|| ControlError::NoIndex(pool.id.to_string()))?;
+                newcomers.push(index);
+                record.members.push(MemberRecord {
+                    index,
+                    id: spec.id.to_string(),
+                    endpoint: endpoint(spec),
+                    removed: false,
+                });
+            }
+        }
+    }
+    Ok(Target {
+        listener: Listener {
+            address: address(vip.address),
+            port: vip.port.get(),
+            enabled: pool.admin_state_up && vip.admin_state_up,
+        },
+        method: match pool.lb_method {
+            LbMethod::RoundRobin => Method::RoundRobin,
+            // SOURCE_IP was refused as not servable.
+            LbMethod::LeastConnections | LbMethod::SourceIp => Method::LeastConn,
+        },
+        timers: timers(&pool.timeouts),
+        ports: record.ports,
+        slots: slots(pool, record),
+        newcomers,
+    })
+}
+
+/// Where a member listens.
+pub(super) fn endpoint(member: &MemberSpec) -> SocketAddr {
+    SocketAddr::new(member.address, member.port.get())
+}
+
+fn forget_idle(record: &mut Record, maps: &Maps) -> Result<(), ControlError> {
+    if record.members.iter().any(|member| member.removed) {
+        let referred: HashSet<u32> = maps.flows()?.values().map(|flow| flow.member).collect();
+        record.members.retain(|member| !member.removed || referred.contains(&member.index));
+    }
+    Ok(())
+}
+
+fn free_index(record: &Record) -> Option<u32> {
+    let taken: HashSet<u32> = record.members.iter().map(|member| member.index).collect();
+    (0..INDEXES).find(|index| !taken.contains(index))
+}
+
+fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
+    let usable =
+        pool.members.iter().filter(|member| member.admin_state_up && member.weight.get() > 0);
+    let slot = |member: &MemberSpec| {
+        let known = record.members.iter().find(|known| known.id == member.id.as_str())?;
+        Some(Slot {
+            member: known.index,
+            weight: member.weight.get().into(),
+            address: address(member.address),
+            port: Be16::new(member.port.get()),
+            reserved: 0,
+        })
+    };
+    usable.filter_map(slot).collect()
+}
+
+/// IPv6 was refused as not servable.
+fn address(address: IpAddr) -> Addr {
+    match address {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(_) => Addr::default(),
+    }
+}
+
+/// A connection is as idle as its livelier side: data one way is acknowledged the other way.
+fn timers(timeouts: &Timeouts) -> Timers {
+    let nanos = |millis: u32| u64::from(millis) * 1_000_000;
+    Timers {
+        opening: nanos(timeouts.connect),
+        established: nanos(timeouts.client.max(timeouts.server)),
+        closing: nanos(timeouts.fin),
+        closed: nanos(timeouts.time_wait),
+    }
+}

@@ -1,0 +1,173 @@
+//! The foreground controller.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{ControlError, ServeOptions, Serving, serve::listener};
+use crate::config::{self, LoadOptions, Loaded, PoolSpec, Verdict, servable};
+use crate::node::enter_root_mounts;
+use crate::registry::Registry;
+
+/// How often expired connections are looked for.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// What `qlb run` is to do.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// qlb YAML or HAProxy confs.
+    pub files: Vec<PathBuf>,
+    /// How the files are read.
+    pub load: LoadOptions,
+    /// Whether the datapath goes on after the end of the controller.
+    pub keep: bool,
+    /// How the pools are served.
+    pub serve: ServeOptions,
+}
+
+/// Serves the pools of the files until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When a file or a pool is not in order; then nothing is served.
+pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError> {
+    let pools = read(options)?;
+    enter_root_mounts()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ControlError::Start)?;
+    runtime.block_on(async {
+        // Before anything is set up, so that from here on a signal ends in a clean-up.
+        let mut end = (
+            signal(SignalKind::interrupt()).map_err(ControlError::Start)?,
+            signal(SignalKind::terminate()).map_err(ControlError::Start)?,
+        );
+        let mut serving = start_all(registry, &pools, &options.serve)?;
+        announce(&pools, &serving);
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = end.0.recv() => break,
+                _ = end.1.recv() => break,
+                _ = sweep.tick() => serving.iter_mut().for_each(reap),
+            }
+        }
+        if options.keep {
+            tracing::info!("the datapath goes on without a controller; nothing expires until the next `qlb run`");
+            return Ok(());
+        }
+        end_all(registry, serving)
+    })
+}
+
+/// Expires connections; a sweep that fails is tried again with the next.
+fn reap(serving: &mut Serving) {
+    if let Err(error) = serving.reap() {
+        tracing::warn!(pool = serving.id(), %error, "cannot expire connections");
+    }
+}
+
+/// Every pool of every file, found to be servable.
+fn read(options: &RunOptions) -> Result<Vec<PoolSpec>, ControlError> {
+    let mut pools: Vec<PoolSpec> = Vec::new();
+    for path in &options.files {
+        let file = path.display().to_string();
+        let loaded = config::load(path, &options.load)?;
+        report_findings(&file, &loaded)?;
+        pools.extend(loaded.pools);
+    }
+    if pools.is_empty() {
+        let files: Vec<String> =
+            options.files.iter().map(|path| path.display().to_string()).collect();
+        return Err(ControlError::NoPools(files.join(", ")));
+    }
+    let mut seen = HashSet::new();
+    for pool in &pools {
+        if !seen.insert(pool.id.as_str()) {
+            return Err(ControlError::Twice(pool.id.to_string()));
+        }
+        match servable(pool, &pools) {
+            Ok(notices) => {
+                for notice in notices {
+                    tracing::warn!(pool = %pool.id, "{notice}");
+                }
+            }
+            Err(refusals) => {
+                return Err(ControlError::NotServable { pool: pool.id.to_string(), refusals });
+            }
+        }
+    }
+    Ok(pools)
+}
+
+fn report_findings(file: &str, loaded: &Loaded) -> Result<(), ControlError> {
+    let mut lines = String::new();
+    for finding in &loaded.findings {
+        match finding.verdict {
+            Verdict::Native => tracing::info!("{file}:{}: {}", finding.line, finding.text),
+            Verdict::Degraded => {
+                tracing::warn!("{file}:{}: degraded: {}", finding.line, finding.text);
+            }
+            Verdict::Unsupported => {
+                let _ = writeln!(lines, "  {file}:{}: {}", finding.line, finding.text);
+            }
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let (file, lines) = (file.to_owned(), lines.trim_end().to_owned());
+    Err(ControlError::Unsupported { file, lines })
+}
+
+/// Starts all pools, or none.
+fn start_all(
+    registry: &Registry,
+    pools: &[PoolSpec],
+    options: &ServeOptions,
+) -> Result<Vec<Serving>, ControlError> {
+    let _lock = registry.open()?;
+    let mut serving = Vec::new();
+    for pool in pools {
+        let started = Serving::start(registry, pool, options);
+        let named =
+            |source| ControlError::Serve { pool: pool.id.to_string(), source: Box::new(source) };
+        match started.map_err(named) {
+            Ok(pool) => serving.push(pool),
+            Err(error) => {
+                for pool in serving.into_iter().filter(|pool| !pool.is_adopted()) {
+                    pool.end(registry)?;
+                }
+                registry.tidy()?;
+                return Err(error);
+            }
+        }
+    }
+    Ok(serving)
+}
+
+fn end_all(registry: &Registry, serving: Vec<Serving>) -> Result<(), ControlError> {
+    let _lock = registry.lock()?;
+    // One that cannot be ended must not keep the others.
+    let ends: Vec<_> = serving.into_iter().map(|pool| pool.end(registry)).collect();
+    ends.into_iter().collect()
+}
+
+fn announce(pools: &[PoolSpec], serving: &[Serving]) {
+    let members: usize = pools.iter().map(|pool| pool.members.len()).sum();
+    let mut line = format!("ready pools={} members={members}", pools.len());
+    for (pool, serving) in pools.iter().zip(serving) {
+        if let Ok((vip, address)) = listener(pool) {
+            let hook = serving.hook();
+            let _ = write!(line, " {}={address}:{}/{}", serving.id(), vip.port, hook.name());
+        }
+    }
+    // A reader that is gone does not want to know.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

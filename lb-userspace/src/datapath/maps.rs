@@ -1,0 +1,188 @@
+//! Typed access to the maps: pinned or just loaded, it makes no difference.
+
+use std::path::Path;
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use lb_common::state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey};
+use zerocopy::transmute;
+
+use super::DatapathError;
+
+/// Every map of the object, by name; also the names of the pins.
+pub(super) const NAMES: [&str; 8] =
+    ["VIPS", "POOLS", "TICKS", "CURSORS", "LOADS", "FLOWS", "COUNTERS", "MEMBER_STATS"];
+
+/// The maps of a datapath.
+pub struct Maps {
+    vips: HashMap<MapData, [u8; size_of::<VipKey>()], [u8; size_of::<Vip>()]>,
+    pools: HashMap<MapData, u32, [u8; size_of::<Pool>()]>,
+    ticks: HashMap<MapData, [u8; size_of::<TickKey>()], u32>,
+    cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
+    loads: Array<MapData, [u8; size_of::<Load>()]>,
+    flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
+    flow_capacity: u32,
+    counters: PerCpuArray<MapData, u64>,
+    stats: PerCpuArray<MapData, [u8; size_of::<MemberStats>()]>,
+}
+
+/// A connection as conntrack has it: the client's entry and, unless it was just removed, the
+/// member's.
+#[derive(Debug)]
+pub struct Connection {
+    /// Key of the client's entry.
+    pub key: FlowKey,
+    /// The client's entry.
+    pub client: Flow,
+    /// The member's entry.
+    pub member: Option<Flow>,
+}
+
+impl Maps {
+    /// The maps pinned below `pins`.
+    ///
+    /// # Errors
+    /// When one is missing or of another kind.
+    pub fn open(pins: &Path) -> Result<Self, DatapathError> {
+        Self::from_each(|name| {
+            MapData::from_pin(pins.join(name)).and_then(Map::from_map_data).map_err(failed(name))
+        })
+    }
+
+    pub(super) fn from_each(
+        mut get: impl FnMut(&'static str) -> Result<Map, DatapathError>,
+    ) -> Result<Self, DatapathError> {
+        let flows = get("FLOWS")?;
+        let Map::HashMap(data) = &flows else { return Err(DatapathError::NoMap("FLOWS")) };
+        let flow_capacity = data.info().map_err(failed("FLOWS"))?.max_entries();
+        Ok(Self {
+            vips: get("VIPS")?.try_into().map_err(failed("VIPS"))?,
+            pools: get("POOLS")?.try_into().map_err(failed("POOLS"))?,
+            ticks: get("TICKS")?.try_into().map_err(failed("TICKS"))?,
+            cursors: get("CURSORS")?.try_into().map_err(failed("CURSORS"))?,
+            loads: get("LOADS")?.try_into().map_err(failed("LOADS"))?,
+            flows: flows.try_into().map_err(failed("FLOWS"))?,
+            flow_capacity,
+            counters: get("COUNTERS")?.try_into().map_err(failed("COUNTERS"))?,
+            stats: get("MEMBER_STATS")?.try_into().map_err(failed("MEMBER_STATS"))?,
+        })
+    }
+
+    /// Adds or replaces a listener.
+    pub(super) fn set_vip(&mut self, key: &VipKey, vip: &Vip) -> Result<(), DatapathError> {
+        let (key, vip): ([u8; _], [u8; _]) = (transmute!(*key), transmute!(*vip));
+        self.vips.insert(key, vip, 0).map_err(failed("VIPS"))
+    }
+
+    /// A pool as the datapath sees it.
+    pub(super) fn pool(&self, index: u32) -> Result<Option<Pool>, DatapathError> {
+        Ok(found(self.pools.get(&index, 0), "POOLS")?.map(|raw| transmute!(raw)))
+    }
+
+    /// Adds or replaces a pool, at once for the datapath.
+    pub(super) fn set_pool(&mut self, index: u32, pool: &Pool) -> Result<(), DatapathError> {
+        let pool: [u8; _] = transmute!(*pool);
+        self.pools.insert(index, pool, 0).map_err(failed("POOLS"))
+    }
+
+    /// Gives a tick to a slot.
+    pub(super) fn set_tick(&mut self, key: &TickKey, slot: u32) -> Result<(), DatapathError> {
+        let key: [u8; _] = transmute!(*key);
+        self.ticks.insert(key, slot, 0).map_err(failed("TICKS"))
+    }
+
+    /// Removes a tick; nothing happens if it is gone already.
+    pub(super) fn remove_tick(&mut self, key: &TickKey) -> Result<(), DatapathError> {
+        let key: [u8; _] = transmute!(*key);
+        found(self.ticks.remove(&key), "TICKS").map(drop)
+    }
+
+    /// A pool's place in its schedule.
+    pub(super) fn cursor(&self, pool: u32) -> Result<Cursor, DatapathError> {
+        self.cursors.get(&pool, 0).map(|raw| transmute!(raw)).map_err(failed("CURSORS"))
+    }
+
+    /// How busy a member is.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn load(&self, member: u32) -> Result<Load, DatapathError> {
+        self.loads.get(&member, 0).map(|raw| transmute!(raw)).map_err(failed("LOADS"))
+    }
+
+    /// Gives a member without connections a fresh place in the queue.
+    pub(super) fn set_load(&mut self, member: u32, load: Load) -> Result<(), DatapathError> {
+        let load: [u8; _] = transmute!(load);
+        self.loads.set(member, load, 0).map_err(failed("LOADS"))
+    }
+
+    /// What a member has done, summed over the CPUs.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn stats(&self, member: u32) -> Result<MemberStats, DatapathError> {
+        let values = self.stats.get(&member, 0).map_err(failed("MEMBER_STATS"))?;
+        let each = values.iter().map(|raw| -> MemberStats { transmute!(*raw) });
+        Ok(each.fold(MemberStats::default(), MemberStats::plus))
+    }
+
+    /// Forgets what a member's predecessor at this index has done.
+    pub(super) fn clear_stats(&mut self, member: u32) -> Result<(), DatapathError> {
+        let mut clear = || {
+            let values = self.stats.get(&member, 0)?;
+            let zero = vec![[0; size_of::<MemberStats>()]; values.len()];
+            self.stats.set(member, zero.try_into()?, 0)
+        };
+        clear().map_err(failed("MEMBER_STATS"))
+    }
+
+    /// A counter, summed over the CPUs.
+    pub(super) fn counter(&self, number: u32) -> Result<u64, DatapathError> {
+        let values = self.counters.get(&number, 0).map_err(failed("COUNTERS"))?;
+        Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
+    }
+
+    /// Every conntrack entry of either direction.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn flows(&self) -> Result<std::collections::HashMap<FlowKey, Flow>, DatapathError> {
+        let entries = self.flows.iter().map(|entry| {
+            let (key, flow) = entry.map_err(failed("FLOWS"))?;
+            Ok((transmute!(key), transmute!(flow)))
+        });
+        entries.collect()
+    }
+
+    /// Most conntrack entries; a connection takes two.
+    pub const fn flow_capacity(&self) -> u32 {
+        self.flow_capacity
+    }
+
+    /// Every connection.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn connections(&self) -> Result<Vec<Connection>, DatapathError> {
+        let mut flows = self.flows()?;
+        let clients: Vec<FlowKey> =
+            flows.iter().filter(|(_, flow)| flow.from_member == 0).map(|(key, _)| *key).collect();
+        let join = |key: FlowKey| {
+            let client = flows.remove(&key)?;
+            let member = flows.remove(&client.peer_key(&key));
+            Some(Connection { key, client, member })
+        };
+        Ok(clients.into_iter().filter_map(join).collect())
+    }
+}
+
+fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {
+    move |source| DatapathError::Map { map, source: Box::new(source) }
+}
+
+fn found<T>(result: Result<T, MapError>, map: &'static str) -> Result<Option<T>, DatapathError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) => Err(failed(map)(error)),
+    }
+}

@@ -1,0 +1,114 @@
+//! The BPF object: embedded, loaded, checked by the verifier.
+
+use std::path::Path;
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    programs::{ProgramError, SchedClassifier},
+};
+
+use super::{
+    DatapathError, Maps,
+    attach::{Attachment, Hook, HookChoice},
+    maps::NAMES,
+    reaper::Reaper,
+};
+
+/// The object as `cargo xtask build` made it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf.o"));
+
+/// The program on the VIP's device.
+const INGRESS: &str = "qlb_ingress";
+/// The program that the reaper runs.
+const REAP: &str = "qlb_reap";
+
+/// What the object is specialised to when it is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Most conntrack entries; a connection takes two.
+    pub max_flows: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_flows: 131_072 }
+    }
+}
+
+/// The loaded programs and their maps. What is neither pinned nor attached goes when this
+/// is dropped.
+pub struct Datapath {
+    ebpf: Ebpf,
+}
+
+impl Datapath {
+    /// Loads the object. With `pins`, a directory of a bpffs, maps that are pinned there are
+    /// used and the others are pinned there.
+    ///
+    /// # Errors
+    /// When the kernel refuses the object or a program.
+    pub fn load(options: &Options, pins: Option<&Path>) -> Result<Self, DatapathError> {
+        let btf = Btf::from_sys_fs().ok();
+        let mut loader = EbpfLoader::new();
+        loader.btf(btf.as_ref()).map_max_entries("FLOWS", options.max_flows);
+        if let Some(pins) = pins {
+            for name in NAMES {
+                loader.map_pin_path(name, pins.join(name));
+            }
+        }
+        let ebpf = loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
+        let mut datapath = Self { ebpf };
+        for name in [INGRESS, REAP] {
+            datapath.program(name)?.load().map_err(|source| rejected(name, source))?;
+        }
+        Ok(datapath)
+    }
+
+    /// The maps of the loaded programs; can be taken once.
+    ///
+    /// # Errors
+    /// When the object lacks one.
+    pub fn take_maps(&mut self) -> Result<Maps, DatapathError> {
+        Maps::from_each(|name| self.ebpf.take_map(name).ok_or(DatapathError::NoMap(name)))
+    }
+
+    /// Puts the program on `device` of the current namespace, pinned below `pins` where the
+    /// hook allows it; takes over from `before` without a gap.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn attach(
+        &mut self,
+        device: &str,
+        choice: HookChoice,
+        pins: &Path,
+        before: Option<&Hook>,
+    ) -> Result<Attachment, DatapathError> {
+        Attachment::new(self.ingress()?, device, choice, pins, before)
+    }
+
+    /// The program of the VIP's device, for test runs.
+    ///
+    /// # Errors
+    /// When the object lacks it.
+    pub fn ingress(&mut self) -> Result<&mut SchedClassifier, DatapathError> {
+        self.program(INGRESS)
+    }
+
+    /// What expires connections.
+    ///
+    /// # Errors
+    /// When the object lacks the program.
+    pub fn reaper(&mut self) -> Result<Reaper<'_>, DatapathError> {
+        Ok(Reaper::new(self.program(REAP)?))
+    }
+
+    fn program(&mut self, name: &'static str) -> Result<&mut SchedClassifier, DatapathError> {
+        let program = self.ebpf.program_mut(name).ok_or(DatapathError::NoProgram(name))?;
+        program.try_into().map_err(|source| rejected(name, source))
+    }
+}
+
+fn rejected(program: &'static str, source: ProgramError) -> DatapathError {
+    DatapathError::Program { program, source: Box::new(source) }
+}

@@ -1,0 +1,95 @@
+//! What can be wrong with a network node.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use thiserror::Error;
+
+/// Why the node cannot be read or changed.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// Neither the named namespace nor the current one has the VIP.
+    #[error(
+        "there is no namespace {namespace} in /run/netns, and no device of the current namespace has the VIP {vip}; is the pool's port plugged?"
+    )]
+    NoNamespace {
+        /// The pool's namespace.
+        namespace: String,
+        /// The pool's VIP.
+        vip: Ipv4Addr,
+    },
+    /// The namespace has no device with the VIP.
+    #[error("no device in namespace {namespace} has the VIP {vip}; is the VIP's port plugged?")]
+    NoDevice {
+        /// The namespace.
+        namespace: String,
+        /// The VIP.
+        vip: Ipv4Addr,
+    },
+    /// The device is administratively down.
+    #[error(
+        "device {device} in namespace {namespace} is down; run `ip link set {device} up` there"
+    )]
+    DeviceDown {
+        /// The namespace.
+        namespace: String,
+        /// The device.
+        device: String,
+    },
+    /// A namespace could not be entered.
+    #[error("cannot enter namespace {namespace}; this needs root")]
+    Enter {
+        /// The namespace.
+        namespace: String,
+        /// What netns-rs said.
+        source: netns_rs::Error,
+    },
+    /// A netlink request failed.
+    #[error("cannot {what} by netlink")]
+    Netlink {
+        /// What was wanted.
+        what: &'static str,
+        /// What the kernel said.
+        source: Box<rtnetlink::Error>,
+    },
+    /// A thread, runtime or socket could not be made.
+    #[error("cannot start a {what}")]
+    Start {
+        /// What could not be started.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the node could not be read, or says something else than expected.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The namespace's local ports leave none for NAT.
+    #[error(
+        "net.ipv4.ip_local_port_range is {low} {high} in namespace {namespace}: that leaves no port for NAT; narrow it, for example to 32768 60999"
+    )]
+    NoNatPorts {
+        /// The namespace.
+        namespace: String,
+        /// Lowest local port.
+        low: u16,
+        /// Highest local port.
+        high: u16,
+    },
+    /// A mount could not be made or removed.
+    #[error("cannot {what} at {path}; this needs root")]
+    Mount {
+        /// What was wanted.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the kernel said.
+        source: Errno,
+    },
+}

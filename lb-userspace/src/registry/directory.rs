@@ -1,0 +1,250 @@
+//! The directories that hold the records and pins.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lb_common::state::LAYOUT_VERSION;
+
+use super::lock::holder;
+use super::{Lock, Record, RegistryError};
+use crate::config::{PoolSpec, yaml};
+use crate::node::{mount_bpffs, unmount_bpffs};
+
+/// The records of this node.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    root: PathBuf,
+}
+
+/// A pool that is served: its record, and the pool as declared.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The record.
+    pub record: Record,
+    /// The pool.
+    pub pool: PoolSpec,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { root: PathBuf::from("/run/qlb") }
+    }
+}
+
+impl Registry {
+    /// Makes the directories and mounts the bpffs, and takes the lock on changes.
+    ///
+    /// # Errors
+    /// When something cannot be made.
+    pub fn open(&self) -> Result<Lock, RegistryError> {
+        for path in [self.root.clone(), self.bpffs(), self.root.join("pools")] {
+            fs::create_dir_all(&path).map_err(failed("make", &path))?;
+        }
+        let lock = self.lock()?;
+        // The last user may have left between the two.
+        fs::create_dir_all(self.root.join("pools")).map_err(failed("make", &self.root))?;
+        fs::create_dir_all(self.bpffs()).map_err(failed("make", &self.root))?;
+        mount_bpffs(&self.bpffs())?;
+        Ok(lock)
+    }
+
+    /// Takes the lock on changes.
+    ///
+    /// # Errors
+    /// When there is nothing to lock: no pool is or was served.
+    pub fn lock(&self) -> Result<Lock, RegistryError> {
+        let path = self.root.join("lock");
+        Lock::wait(&path).map_err(failed("lock", &path))
+    }
+
+    /// Where the pins of a pool are.
+    pub fn pins(&self, pool: &str) -> PathBuf {
+        self.bpffs().join(pin_name(pool))
+    }
+
+    /// Claims the pool for this process.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn claim(&self, pool: &str) -> Result<Lock, RegistryError> {
+        let directory = self.directory(pool);
+        fs::create_dir_all(&directory).map_err(failed("make", &directory))?;
+        let path = directory.join("controller");
+        match Lock::claim(&path).map_err(failed("lock", &path))? {
+            Ok(lock) => Ok(lock),
+            Err(holder) => Err(RegistryError::Busy { pool: pool.to_owned(), pid: holder.0 }),
+        }
+    }
+
+    /// The id of the process that expires the pool's connections; none if nobody does.
+    pub fn controller(&self, pool: &str) -> Option<String> {
+        holder(&self.directory(pool).join("controller")).map(|holder| holder.0)
+    }
+
+    /// Makes sure that no other pool has the VIP of `pool`.
+    ///
+    /// # Errors
+    /// When one has, or a record cannot be read.
+    pub fn check_vip(&self, pool: &PoolSpec) -> Result<(), RegistryError> {
+        let vip = |pool: &PoolSpec| pool.vip.as_ref().map(|vip| vip.address);
+        let mine = |other: &Served| {
+            other.pool.id != pool.id
+                && vip(&other.pool) == vip(pool)
+                && other.pool.namespace() == pool.namespace()
+        };
+        let Some(vip) = vip(pool) else { return Ok(()) };
+        match self.list()?.into_iter().find(mine) {
+            None => Ok(()),
+            Some(other) => Err(RegistryError::VipTaken {
+                pool: pool.id.to_string(),
+                vip,
+                other: other.pool.id.to_string(),
+            }),
+        }
+    }
+
+    /// The pool with this id, if it is served.
+    ///
+    /// # Errors
+    /// When its record cannot be read, or is of another version.
+    pub fn get(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
+        let path = self.directory(pool).join("record");
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let format = |source| RegistryError::Format { path: path.clone(), source };
+        let record: Record = serde_json::from_slice(&text).map_err(format)?;
+        if record.layout != LAYOUT_VERSION {
+            return Err(RegistryError::Layout {
+                pool: pool.to_owned(),
+                found: record.layout,
+                wanted: LAYOUT_VERSION,
+            });
+        }
+        let unreadable = |error: &str| format(serde::de::Error::custom(error));
+        let pools = yaml::parse("record", &record.pool).map_err(|e| unreadable(&e.to_string()))?;
+        let pool = pools.into_iter().next().ok_or_else(|| unreadable("there is no pool in it"))?;
+        Ok(Some(Served { record, pool }))
+    }
+
+    /// Writes a record; a reader sees the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&self, pool: &str, record: &Record) -> Result<(), RegistryError> {
+        let directory = self.directory(pool);
+        let (path, new) = (directory.join("record"), directory.join("record.new"));
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|source| RegistryError::Format { path: path.clone(), source })?;
+        fs::write(&new, text).map_err(failed("write", &new))?;
+        fs::rename(&new, &path).map_err(failed("write", &path))
+    }
+
+    /// Every pool that is served, by id.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn list(&self) -> Result<Vec<Served>, RegistryError> {
+        let path = self.root.join("pools");
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed("list", &path)(error)),
+        };
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort();
+        let served = names.iter().filter_map(|name| self.get(name).transpose());
+        served.collect()
+    }
+
+    /// The pool an operator means: by id, by name, or by the beginning of the id.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn find(&self, wanted: &str) -> Result<Served, RegistryError> {
+        let pools = self.list()?;
+        let exact = |served: &&Served| {
+            served.pool.id.as_str() == wanted || served.pool.name.as_deref() == Some(wanted)
+        };
+        if let Some(served) = pools.iter().find(exact) {
+            return Ok(served.clone());
+        }
+        let begins = |served: &&Served| served.pool.id.as_str().starts_with(wanted);
+        let candidates: Vec<&Served> = pools.iter().filter(begins).collect();
+        match candidates.as_slice() {
+            [served] => Ok((*served).clone()),
+            [] => Err(RegistryError::NoPool(wanted.to_owned())),
+            several => Err(RegistryError::Ambiguous {
+                name: wanted.to_owned(),
+                candidates: several.iter().map(|served| served.pool.id.to_string()).collect(),
+            }),
+        }
+    }
+
+    /// Forgets a pool: its record and its pins; with the last one, everything.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn remove(&self, pool: &str) -> Result<(), RegistryError> {
+        self.forget(pool)?;
+        remove_all(&self.directory(pool))?;
+        self.tidy()
+    }
+
+    /// Forgets a pool's record and pins; a claim on it stays.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn forget(&self, pool: &str) -> Result<(), RegistryError> {
+        remove_all(&self.pins(pool))?;
+        let record = self.directory(pool).join("record");
+        match fs::remove_file(&record) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &record)(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Removes everything if no pool is left. The lock must be held.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn tidy(&self) -> Result<(), RegistryError> {
+        if fs::remove_dir(self.root.join("pools")).is_err() {
+            return Ok(());
+        }
+        unmount_bpffs(&self.bpffs())?;
+        fs::remove_dir_all(&self.root).map_err(failed("remove", &self.root))
+    }
+
+    fn directory(&self, pool: &str) -> PathBuf {
+        self.root.join("pools").join(pool)
+    }
+
+    fn bpffs(&self) -> PathBuf {
+        self.root.join("bpf")
+    }
+}
+
+fn remove_all(directory: &Path) -> Result<(), RegistryError> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("remove", directory)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A bpffs does not take names with dots, which ids may have; `%` is in no id.
+fn pin_name(pool: &str) -> String {
+    pool.replace('.', "%")
+}
+
+fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> RegistryError {
+    move |source| RegistryError::Io { what, path: path.to_owned(), source }
+}

@@ -1,0 +1,78 @@
+//! What can be wrong with the records of this node.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::node::NodeError;
+
+/// Why a record cannot be found, read or written.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// A file could not be used.
+    #[error("cannot {what} {path}; this needs root")]
+    Io {
+        /// What was wanted.
+        what: &'static str,
+        /// Of which file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A record is not what this version writes.
+    #[error("{path} is not a record of this version; end the old qlb, or remove its pins by hand")]
+    Format {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A record belongs to maps of another layout.
+    #[error(
+        "pool {pool} is served with map layout {found}, and this qlb has layout {wanted}; end it with the qlb that started it"
+    )]
+    Layout {
+        /// The pool.
+        pool: String,
+        /// The layout of its maps.
+        found: u32,
+        /// The layout of this program.
+        wanted: u32,
+    },
+    /// Another process reaps the pool.
+    #[error("pool {pool} has a controller already, process {pid}; stop that one first")]
+    Busy {
+        /// The pool.
+        pool: String,
+        /// The process.
+        pid: String,
+    },
+    /// The VIP belongs to another pool.
+    #[error(
+        "pool {pool} cannot have the VIP {vip}: pool {other} is served there; end that one first"
+    )]
+    VipTaken {
+        /// The pool.
+        pool: String,
+        /// The VIP.
+        vip: IpAddr,
+        /// The pool that has it.
+        other: String,
+    },
+    /// No pool has such an id or name.
+    #[error("no pool `{0}` is served on this node; `qlb status` lists those that are")]
+    NoPool(String),
+    /// Several pools begin like that.
+    #[error("`{name}` could be any of {}; write more of the id", .candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// What it could be.
+        candidates: Vec<String>,
+    },
+    /// The bpffs could not be mounted.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}

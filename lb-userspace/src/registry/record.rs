@@ -1,0 +1,41 @@
+//! A pool as it is served.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::datapath::Hook;
+
+/// What has to be known of a pool that is served, beside its maps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Layout of the pinned maps ([`lb_common::state::LAYOUT_VERSION`]).
+    pub layout: u32,
+    /// The pool as qlb YAML.
+    pub pool: String,
+    /// Name of the namespace; empty for the one the controller was started in.
+    pub namespace: String,
+    /// The VIP's device.
+    pub device: String,
+    /// How the program is attached; none while that is under way.
+    pub hook: Option<Hook>,
+    /// Lowest and highest NAT port.
+    pub ports: (u16, u16),
+    /// Every member that has an index in the maps, in the order of the indexes' allocation.
+    pub members: Vec<MemberRecord>,
+}
+
+/// A member and its index in the maps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRecord {
+    /// Index in the maps.
+    pub index: u32,
+    /// The member's id.
+    pub id: String,
+    /// Where it is, for reports after its removal.
+    pub endpoint: SocketAddr,
+    /// Whether it is no longer of the pool; it may still have connections.
+    pub removed: bool,
+}

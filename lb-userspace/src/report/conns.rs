@@ -1,0 +1,108 @@
+//! The connection table.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use lb_common::addr::Addr;
+use lb_common::be::Be16;
+use lb_common::state::State;
+use serde::Serialize;
+
+use super::{API_VERSION, Report, Table, human};
+use crate::datapath::{Connection, DatapathError, Maps};
+use crate::registry::Served;
+
+/// What `qlb conns` prints.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionList {
+    api_version: &'static str,
+    connections: Vec<Row>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    pool: String,
+    member: String,
+    member_address: SocketAddrV4,
+    client: SocketAddrV4,
+    vip: SocketAddrV4,
+    nat: SocketAddrV4,
+    state: &'static str,
+    age_seconds: f64,
+    idle_seconds: f64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// The connections of pools that are served, oldest first. `now` is the monotonic clock.
+///
+/// # Errors
+/// When a map cannot be read.
+pub fn connections<'a>(
+    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+    now: Duration,
+) -> Result<ConnectionList, DatapathError> {
+    let mut rows = Vec::new();
+    for (served, maps) in served {
+        let names: HashMap<u32, &str> =
+            served.record.members.iter().map(|member| (member.index, member.id.as_str())).collect();
+        let pool = served.pool.id.as_str();
+        let all = maps.connections()?;
+        rows.extend(all.iter().map(|connection| row(pool, &names, connection, now)));
+    }
+    rows.sort_by(|a, b| b.age_seconds.total_cmp(&a.age_seconds).then(a.client.cmp(&b.client)));
+    Ok(ConnectionList { api_version: API_VERSION, connections: rows })
+}
+
+fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Duration) -> Row {
+    let Connection { key, client, member } = connection;
+    let (incoming, outgoing) = (&key.tuple, &client.rewrite.to);
+    let answered = member.as_ref().map_or(0, |member| member.last_seen.get());
+    let since = |nanos: u64| now.saturating_sub(Duration::from_nanos(nanos)).as_secs_f64();
+    Row {
+        pool: pool.to_owned(),
+        member: names.get(&client.member).map_or("(forgotten)", |name| *name).to_owned(),
+        member_address: socket(outgoing.dst, outgoing.dport),
+        client: socket(incoming.src, incoming.sport),
+        vip: socket(incoming.dst, incoming.dport),
+        nat: socket(outgoing.src, outgoing.sport),
+        state: match client.phase.get().state() {
+            State::Opening => "OPENING",
+            State::Established => "ESTABLISHED",
+            State::Closing => "CLOSING",
+            State::Closed => "CLOSED",
+        },
+        age_seconds: since(client.opened),
+        idle_seconds: since(client.last_seen.get().max(answered)),
+        bytes_in: client.payload.get(),
+        bytes_out: member.as_ref().map_or(0, |member| member.payload.get()),
+    }
+}
+
+fn socket(address: Addr, port: Be16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::from(address), port.get())
+}
+
+impl Report for ConnectionList {
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table =
+            Table::new(["CLIENT", "VIP", "SEEN AS", "MEMBER", "STATE", "AGE", "IDLE", "IN", "OUT"]);
+        for row in &self.connections {
+            table.row([
+                row.client.to_string(),
+                row.vip.to_string(),
+                row.nat.to_string(),
+                row.member_address.to_string(),
+                row.state.to_owned(),
+                format!("{:.1}s", row.age_seconds),
+                format!("{:.1}s", row.idle_seconds),
+                human(row.bytes_in),
+                human(row.bytes_out),
+            ]);
+        }
+        table.print("", out)
+    }
+}

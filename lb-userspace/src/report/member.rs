@@ -1,0 +1,126 @@
+//! Members and what they do.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use super::{API_VERSION, Report, Table, human};
+use crate::config::PoolSpec;
+use crate::config::model::MemberSpec;
+use crate::datapath::{DatapathError, Maps};
+use crate::registry::{MemberRecord, Record};
+
+/// A member of a pool that is served.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// Its id.
+    pub id: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Its weight.
+    pub weight: u16,
+    /// Its admin state.
+    pub admin_state_up: bool,
+    /// READY, DRAINING (weight 0), DISABLED (admin down) or REMOVED (only old connections).
+    pub state: &'static str,
+    /// Connections that are not closed.
+    pub active_connections: u32,
+    /// Connections it was given.
+    pub total_connections: u64,
+    /// Packets sent to it.
+    pub packets_in: u64,
+    /// Packets it sent to clients.
+    pub packets_out: u64,
+    /// Payload bytes sent to it.
+    pub bytes_in: u64,
+    /// Payload bytes it sent to clients.
+    pub bytes_out: u64,
+}
+
+/// The members of a pool: as declared, then those that were removed and still have connections.
+///
+/// # Errors
+/// When a map cannot be read.
+pub fn members(
+    pool: &PoolSpec,
+    record: &Record,
+    maps: &Maps,
+) -> Result<Vec<Member>, DatapathError> {
+    let present = pool.members.iter().filter_map(|spec| {
+        let same = |known: &&MemberRecord| !known.removed && known.id == spec.id.as_str();
+        Some((record.members.iter().find(same)?, Some(spec)))
+    });
+    let removed = record.members.iter().filter(|known| known.removed).map(|known| (known, None));
+    present.chain(removed).map(|(known, spec)| member(known, spec, maps)).collect()
+}
+
+fn member(
+    known: &MemberRecord,
+    spec: Option<&MemberSpec>,
+    maps: &Maps,
+) -> Result<Member, DatapathError> {
+    let stats = maps.stats(known.index)?;
+    let state = match spec {
+        None => "REMOVED",
+        Some(spec) if !spec.admin_state_up => "DISABLED",
+        Some(spec) if spec.weight.get() == 0 => "DRAINING",
+        Some(_) => "READY",
+    };
+    Ok(Member {
+        id: known.id.clone(),
+        address: known.endpoint.ip(),
+        port: known.endpoint.port(),
+        weight: spec.map_or(0, |spec| spec.weight.get()),
+        admin_state_up: spec.is_some_and(|spec| spec.admin_state_up),
+        state,
+        active_connections: maps.load(known.index)?.active.get(),
+        total_connections: stats.connections,
+        packets_in: stats.packets_in,
+        packets_out: stats.packets_out,
+        bytes_in: stats.bytes_in,
+        bytes_out: stats.bytes_out,
+    })
+}
+
+/// Prints members as rows.
+pub(super) fn table(members: &[Member]) -> Table {
+    let mut table =
+        Table::new(["MEMBER", "ADDRESS", "WEIGHT", "STATE", "ACTIVE", "TOTAL", "IN", "OUT"]);
+    for member in members {
+        table.row([
+            member.id.clone(),
+            SocketAddr::new(member.address, member.port).to_string(),
+            member.weight.to_string(),
+            member.state.to_owned(),
+            member.active_connections.to_string(),
+            member.total_connections.to_string(),
+            human(member.bytes_in),
+            human(member.bytes_out),
+        ]);
+    }
+    table
+}
+
+/// What `qlb member list` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberList {
+    api_version: &'static str,
+    members: Vec<Member>,
+}
+
+impl MemberList {
+    /// The list of these members.
+    pub const fn new(members: Vec<Member>) -> Self {
+        Self { api_version: API_VERSION, members }
+    }
+}
+
+impl Report for MemberList {
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        table(&self.members).print("", out)
+    }
+}

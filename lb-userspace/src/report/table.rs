@@ -1,0 +1,54 @@
+//! Aligned columns, as `kubectl` prints them: no boxes, two spaces between.
+
+use std::io::{self, Write};
+
+/// Rows of equal length, the first being the header.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with this header.
+    pub fn new<const N: usize>(header: [&str; N]) -> Self {
+        Self { rows: vec![header.map(str::to_owned).to_vec()] }
+    }
+
+    /// Adds a row.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.to_vec());
+    }
+
+    /// Prints the table, each line after `indent`.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn print(&self, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell: &String| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let line = cells.collect::<Vec<_>>().join("  ");
+            writeln!(out, "{indent}{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(["A", "LONG", "C"]);
+        table.row(["1234".into(), "x".into(), String::new()]);
+        let mut out = Vec::new();
+        table.print("  ", &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "  A     LONG  C\n  1234  x\n");
+    }
+}
