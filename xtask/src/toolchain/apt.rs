@@ -1,0 +1,77 @@
+//! Installing Debian packages without starting the daemons some of them bring.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::guard::Guard;
+use super::packages::apt_here;
+use crate::privilege::Privilege;
+use crate::{env, exec};
+
+/// Packages that would run a daemon now and at every boot, with the name of its service.
+const DAEMONS: [(&str, &str); 3] =
+    [("openssh-server", "ssh"), ("nginx-light", "nginx"), ("haproxy", "haproxy")];
+
+/// Installs `packages`, which are missing; `why` is what needs them.
+///
+/// # Errors
+/// If it may not or cannot; the text then holds the command to run.
+pub(crate) fn install(packages: &[String], why: &str) -> Result<()> {
+    let list = packages.join(" ");
+    if !apt_here() {
+        bail!(
+            "missing: {list} ({why}); there is no apt here: install what Debian calls by these names, then run this again"
+        );
+    }
+    let by_hand = || {
+        format!(
+            "run `apt-get install --no-install-recommends {list}` as root, then this again ({why})"
+        )
+    };
+    let privilege = Privilege::find();
+    let may = match privilege {
+        Privilege::Root => "",
+        Privilege::Sudo => ", through sudo",
+        Privilege::None => {
+            bail!("missing: {list}; without root and sudo they cannot be installed: {}", by_hand())
+        }
+    };
+    exec::step(&format!("apt-get install {list}{may}"), why, || {
+        let _guard = Guard::place(privilege)?;
+        // A dpkg that was stopped half-way refuses all work until this is done.
+        let mut repair = privilege.command("dpkg", "repairing dpkg")?;
+        exec::logged(repair.args(["--configure", "-a"]), &env::log("dpkg"))?;
+        // Old lists often still do, and offline they may: apt's cache can hold the packages.
+        let update = exec::logged(apt(privilege)?.arg("update"), &env::log("apt-update"));
+        exec::logged(
+            apt(privilege)?.args(["install", "--yes", "--no-install-recommends"]).args(packages),
+            &env::log("apt-install"),
+        )
+        .with_context(|| update.err().map_or_else(by_hand, |error| format!("{error:#}")))?;
+        keep_off(privilege, packages)
+    })
+}
+
+fn apt(privilege: Privilege) -> Result<Command> {
+    let mut command = privilege.command("env", "installing packages")?;
+    command.args([
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "-q",
+        "-o",
+        "DPkg::Lock::Timeout=120",
+    ]);
+    Ok(command)
+}
+
+/// Keeps the daemons just installed from starting at the next boot: we start our own, in namespaces.
+fn keep_off(privilege: Privilege, packages: &[String]) -> Result<()> {
+    for (_, service) in
+        DAEMONS.iter().filter(|(package, _)| packages.iter().any(|name| name == package))
+    {
+        let mut command = privilege.command("update-rc.d", "disabling a daemon")?;
+        exec::logged(command.args([service, "disable"]), &env::log("update-rc.d"))?;
+    }
+    Ok(())
+}
