@@ -18,6 +18,7 @@ use aya_ebpf::{
     macros::classifier,
     programs::TcContext,
 };
+use aya_log_ebpf::warn;
 use lb_common::{forward::forward, tables::Tables as _, verdict::Verdict};
 
 use crate::{maps::KernelTables, packet::Skb};
@@ -33,7 +34,10 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
         // Other programs on this hook, then the stack, get what is not ours. A refused SYN
         // finds no socket there, and the stack answers it with RST.
         Ok(Verdict::Pass(_) | Verdict::Refuse(_)) => TC_ACT_UNSPEC,
-        Err(_) => TC_ACT_SHOT,
+        Err(reason) => {
+            warn!(skb.context(), "dropped a packet: reason {}", reason.number());
+            TC_ACT_SHOT
+        }
     }
 }
 

@@ -30,6 +30,11 @@ impl Skb {
         Self { ctx }
     }
 
+    /// What the logger wants to see.
+    pub(crate) fn context(&self) -> &TcContext {
+        &self.ctx
+    }
+
     /// Sends the packet out of the device it came in on, to the next hop that the
     /// namespace's routing and neighbour tables give for its new destination; an unknown
     /// neighbour is resolved while the packet waits.

@@ -122,11 +122,12 @@ impl Serving {
         self.attachment.hook()
     }
 
-    /// Removes the connections that have expired.
+    /// Removes the connections that have expired, and passes on what the programs log.
     ///
     /// # Errors
     /// When the kernel cannot run the reaper.
     pub fn reap(&mut self) -> Result<(), ControlError> {
+        self.datapath.flush_log();
         Ok(self.datapath.reaper()?.sweep()?)
     }
 

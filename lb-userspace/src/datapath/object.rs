@@ -6,6 +6,7 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     programs::{ProgramError, SchedClassifier},
 };
+use aya_log::EbpfLogger;
 
 use super::{
     DatapathError, Maps,
@@ -21,6 +22,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb
 const INGRESS: &str = "qlb_ingress";
 /// The program that the reaper runs.
 const REAP: &str = "qlb_reap";
+
+/// The programs' log: a ring of this many bytes, a page. Only drops are logged.
+const LOG: &str = "AYA_LOGS";
+const LOG_BYTES: u32 = 4096;
 
 /// What the object is specialised to when it is loaded.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,7 @@ impl Default for Options {
 /// is dropped.
 pub struct Datapath {
     ebpf: Ebpf,
+    log: EbpfLogger<&'static dyn log::Log>,
 }
 
 impl Datapath {
@@ -50,14 +56,19 @@ impl Datapath {
     pub fn load(options: &Options, pins: Option<&Path>) -> Result<Self, DatapathError> {
         let btf = Btf::from_sys_fs().ok();
         let mut loader = EbpfLoader::new();
-        loader.btf(btf.as_ref()).map_max_entries("FLOWS", options.max_flows);
+        loader
+            .btf(btf.as_ref())
+            .map_max_entries("FLOWS", options.max_flows)
+            .map_max_entries(LOG, LOG_BYTES);
         if let Some(pins) = pins {
             for name in NAMES {
                 loader.map_pin_path(name, pins.join(name));
             }
         }
-        let ebpf = loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
-        let mut datapath = Self { ebpf };
+        let mut ebpf =
+            loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
+        let log = EbpfLogger::init(&mut ebpf).map_err(|_| DatapathError::NoMap(LOG))?;
+        let mut datapath = Self { ebpf, log };
         for name in [INGRESS, REAP] {
             datapath.program(name)?.load().map_err(|source| rejected(name, source))?;
         }
@@ -101,6 +112,11 @@ impl Datapath {
     /// When the object lacks the program.
     pub fn reaper(&mut self) -> Result<Reaper<'_>, DatapathError> {
         Ok(Reaper::new(self.program(REAP)?))
+    }
+
+    /// Passes on what the programs have logged since the last call.
+    pub fn flush_log(&mut self) {
+        self.log.flush();
     }
 
     fn program(&mut self, name: &'static str) -> Result<&mut SchedClassifier, DatapathError> {
