@@ -94,6 +94,15 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_counter() {
+        let doc = include_str!("../../docs/counters.md");
+        for (number, name, help) in all() {
+            let row = format!("| {number} | `{name}` | {help} |\n");
+            assert!(doc.contains(&row), "docs/counters.md lacks {row}");
+        }
+    }
+
+    #[test]
     fn numbers_never_change() {
         let text: String = all().map(|(n, name, _)| format!("{n} {name}\n")).collect();
         assert_eq!(text, include_str!("counter.golden"));

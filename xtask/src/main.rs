@@ -10,6 +10,8 @@ mod object;
 mod privilege;
 mod signals;
 mod test;
+#[cfg(test)]
+mod tidy;
 mod toolchain;
 
 use std::ffi::OsString;

@@ -30,7 +30,7 @@ pub struct RunOptions {
     pub serve: ServeOptions,
 }
 
-/// Serves the pools of the files until SIGINT or SIGTERM.
+/// Serves the pools of the files until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// When a file or a pool is not in order; then nothing is served.
@@ -43,18 +43,19 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
         .map_err(ControlError::Start)?;
     runtime.block_on(async {
         // Before anything is set up, so that from here on a signal ends in a clean-up.
-        let mut end = (
-            signal(SignalKind::interrupt()).map_err(ControlError::Start)?,
-            signal(SignalKind::terminate()).map_err(ControlError::Start)?,
-        );
+        let on = |kind| signal(kind).map_err(ControlError::Start);
+        let mut interrupt = on(SignalKind::interrupt())?;
+        let mut terminate = on(SignalKind::terminate())?;
+        let mut hangup = on(SignalKind::hangup())?;
         let mut serving = start_all(registry, &pools, &options.serve)?;
         announce(&pools, &serving);
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = end.0.recv() => break,
-                _ = end.1.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => break,
                 _ = sweep.tick() => serving.iter_mut().for_each(reap),
             }
         }
