@@ -1,0 +1,86 @@
+//! Time without waiting: entries are given an age that no clock can make ambiguous.
+
+use lb_common::state::FlowKey;
+
+/// Nanoseconds of monotonic time that have long passed.
+const ANCIENT: u64 = 1;
+/// Nanoseconds of monotonic time that never come.
+const FUTURE: u64 = 1 << 62;
+
+/// What a time stamp of an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Age {
+    /// Longer ago than any timer of these tests.
+    Ancient,
+    /// Written by the datapath since the harness last gave out ages.
+    Now,
+    /// Newer than the clock; nothing expires by it, and every packet overwrites it.
+    Future,
+}
+
+impl Age {
+    /// What `stamp` says.
+    #[must_use]
+    pub const fn of(stamp: u64) -> Self {
+        match stamp {
+            0..=ANCIENT => Self::Ancient,
+            FUTURE.. => Self::Future,
+            _ => Self::Now,
+        }
+    }
+
+    /// A stamp of this age, where the clock shows `now`.
+    #[must_use]
+    pub const fn stamp(self, now: u64) -> u64 {
+        match self {
+            Self::Ancient => ANCIENT,
+            Self::Now => now,
+            Self::Future => FUTURE,
+        }
+    }
+}
+
+/// Which ages entries are given.
+#[derive(Clone, Copy, Debug)]
+pub enum Stamping {
+    /// The same for all of a kind.
+    Each {
+        /// Last packet of the clients' entries.
+        client: Age,
+        /// Last packet of the members' entries.
+        member: Age,
+        /// When the connections opened.
+        opened: Age,
+    },
+    /// [`Age::Ancient`] or [`Age::Future`] by the entry's key and this seed.
+    Scattered(u64),
+}
+
+impl Stamping {
+    /// Everything newer than the clock: the next packet shows.
+    pub const FUTURE: Self =
+        Self::Each { client: Age::Future, member: Age::Future, opened: Age::Future };
+
+    /// Ages of the last packet and of the opening for an entry.
+    #[must_use]
+    pub fn of(&self, key: &FlowKey, from_member: bool) -> (Age, Age) {
+        match *self {
+            Self::Each { client, member, opened } => {
+                (if from_member { member } else { client }, opened)
+            }
+            Self::Scattered(seed) => {
+                let tuple = &key.tuple;
+                let words = [tuple.src, tuple.dst]
+                    .map(|address| u64::from(std::net::Ipv4Addr::from(address).to_bits()));
+                let ports = u64::from(tuple.sport.get()) << 16 | u64::from(tuple.dport.get());
+                let spread = |hash: u64, word: u64| {
+                    let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    mixed ^ (mixed >> 29)
+                };
+                let hash = [words[0], words[1], ports].into_iter().fold(seed, spread);
+                let age = |bit: u32| if hash >> bit & 1 == 0 { Age::Ancient } else { Age::Future };
+                (age(40), age(41))
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What has changed, in words.
+
+use lb_common::state::{MemberStats, PhaseBits};
+
+use super::{Age, Conn, Direction, Entry, LISTENER, Member, POOL, Snapshot, member};
+
+/// Everything that differs between two moments, one line each: counters, members, entries.
+///
+/// `A>` is the client's entry of the connection named `A`, `A<` the member's. `+` is an entry as
+/// it should be right after opening, `-` one that has gone, `~` a changed one; `seen` means that a
+/// packet touched it.
+#[must_use]
+pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for ((name, old), (_, new)) in before.counters.iter().zip(&after.counters) {
+        lines.extend(change(name, *old, *new));
+    }
+    for (index, (old, new)) in before.members.iter().zip(&after.members).enumerate() {
+        let words = members(old, new);
+        if !words.is_empty() {
+            lines.push(format!("member {index}: {}", words.join(" ")));
+        }
+    }
+
+    let named = conns.iter().flat_map(|conn| ends(conn).map(|(key, _)| key));
+    let others = before.flows.keys().chain(after.flows.keys()).copied();
+    let mut done: Vec<Direction> = Vec::new();
+    for key in named.chain(others) {
+        if !done.contains(&key) {
+            done.push(key);
+            lines.extend(flow(key, before.flows.get(&key), after.flows.get(&key), conns));
+        }
+    }
+    lines
+}
+
+fn change(name: &str, old: u64, new: u64) -> Option<String> {
+    let by = new.wrapping_sub(old).cast_signed();
+    (by != 0).then(|| format!("{name} {by:+}"))
+}
+
+fn members(old: &Member, new: &Member) -> Vec<String> {
+    let fields = |member: &Member| {
+        let MemberStats { connections, packets_in, packets_out, bytes_in, bytes_out } =
+            member.stats;
+        [
+            ("active", u64::from(member.active)),
+            ("connections", connections),
+            ("packets_in", packets_in),
+            ("packets_out", packets_out),
+            ("bytes_in", bytes_in),
+            ("bytes_out", bytes_out),
+        ]
+    };
+    let pairs = fields(old).into_iter().zip(fields(new));
+    let mut words: Vec<_> =
+        pairs.filter_map(|((name, old), (_, new))| change(name, old, new)).collect();
+    // The stamp moves with the count, and with nothing else.
+    let moved = (old.stamp != new.stamp, old.active != new.active);
+    if moved.0 != moved.1 {
+        words.push(format!("stamp {} => {}", old.stamp, new.stamp));
+    }
+    words
+}
+
+fn flow(
+    key: Direction,
+    old: Option<&Entry>,
+    new: Option<&Entry>,
+    conns: &[Conn],
+) -> Option<String> {
+    match (old, new) {
+        (None, None) => None,
+        (Some(old), None) => Some(format!("- {}", name(key, old, conns))),
+        (None, Some(new)) => Some(added(key, new, conns)),
+        (Some(old), Some(new)) if old == new => None,
+        (Some(old), Some(new)) if old.opened != new.opened => {
+            Some(format!("- {} {}", name(key, old, conns), added(key, new, conns)))
+        }
+        (Some(old), Some(new)) => {
+            Some(format!("~ {}: {}", name(key, old, conns), changed(old, new)))
+        }
+    }
+}
+
+/// The connection that this is an entry of, among those that may have the same client.
+fn name(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
+    for conn in conns {
+        for ((end, fresh), arrow) in ends(conn).into_iter().zip([">", "<"]) {
+            if end == key && fresh.rewrite == entry.rewrite {
+                return format!("{}{arrow}", conn.name);
+            }
+        }
+    }
+    format!("{}>{}", key.0, key.1)
+}
+
+fn added(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
+    let name = name(key, entry, conns);
+    let fresh = conns
+        .iter()
+        .flat_map(ends)
+        .any(|(end, fresh)| end == key && fresh == Entry { payload: 0, ..*entry });
+    match (fresh, entry.payload) {
+        (true, 0) => format!("+ {name}"),
+        (true, payload) => format!("+ {name} payload {payload}"),
+        (false, _) => format!("+ {name} {entry:?}"),
+    }
+}
+
+/// The two entries of a connection right after opening.
+fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
+    use lb_common::{addr::Tuple, be::Be16, nat::Rewrite};
+
+    let tuple = |(src, dst): Direction| Tuple {
+        src: (*src.ip()).into(),
+        dst: (*dst.ip()).into(),
+        sport: Be16::new(src.port()),
+        dport: Be16::new(dst.port()),
+    };
+    let entry = |from: Direction, to: Direction, from_member| {
+        let entry = Entry {
+            rewrite: Rewrite::new(&tuple(from), &tuple(to)),
+            member: conn.member,
+            pool: POOL,
+            from_member,
+            phase: PhaseBits::NONE,
+            payload: 0,
+            seen: Age::Now,
+            opened: Age::Now,
+        };
+        (from, entry)
+    };
+    let member = member(conn.member);
+    [
+        entry((conn.client, LISTENER), (conn.vip(), member), 0),
+        entry((member, conn.vip()), (LISTENER, conn.client), 1),
+    ]
+}
+
+fn changed(old: &Entry, new: &Entry) -> String {
+    let mut words = Vec::new();
+    if old.seen != new.seen && new.seen == Age::Now {
+        words.push("seen".to_owned());
+    } else if old.seen != new.seen {
+        words.push(format!("seen {:?}", new.seen));
+    }
+    words.extend(change("payload", old.payload, new.payload));
+    let facts = [
+        (PhaseBits::ACCEPTED, "accepted"),
+        (PhaseBits::COMPLETED, "completed"),
+        (PhaseBits::CLIENT_FIN, "client_fin"),
+        (PhaseBits::MEMBER_FIN, "member_fin"),
+        (PhaseBits::RESET, "reset"),
+        (PhaseBits::EXPIRED, "expired"),
+        (PhaseBits::SUPERSEDED, "superseded"),
+    ];
+    let mut phase = old.phase;
+    for (fact, name) in facts {
+        if new.phase.contains(fact) && !old.phase.contains(fact) {
+            words.push(name.to_owned());
+            phase = phase.with(fact);
+        }
+    }
+    let rest = Entry { seen: new.seen, payload: new.payload, phase, ..*old };
+    if rest != *new {
+        words.push(format!("{old:?} => {new:?}"));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,36 @@
+//! What can go wrong with a datapath under test.
+
+use std::io;
+
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+use lb_userspace::datapath::DatapathError;
+
+/// Why the datapath under test could not be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Loading, filling, reading or sweeping failed.
+    #[error("{0}: {source:?}", source = std::error::Error::source(.0))]
+    Datapath(#[from] DatapathError),
+
+    /// The kernel refused a test run or would not show the program.
+    #[error("cannot run the program under test")]
+    Program(#[from] ProgramError),
+
+    /// A map could not be opened behind the datapath's back.
+    #[error("cannot reach a map of the program under test")]
+    Map(#[from] MapError),
+
+    /// The program has no such map.
+    #[error("the program under test has no map {0}")]
+    NoMap(&'static str),
+
+    /// A capture could not be written.
+    #[error("cannot write the capture {path}: {source}")]
+    Capture {
+        /// Where.
+        path: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}

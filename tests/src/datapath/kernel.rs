@@ -1,0 +1,116 @@
+//! The compiled object, run packet by packet.
+
+use aya::TestRunOptions;
+use aya::programs::TestRun as _;
+use lb_common::state::FlowKey;
+use lb_userspace::datapath::{Datapath as Loaded, Maps, Options, counters, install};
+
+use super::action::Datapath;
+use super::raw::Raw;
+use super::snapshot::{MEMBERS, direction};
+use super::{Act, Action, Entry, Error, Member, Ran, Snapshot, Stamping};
+
+/// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
+const SK_BUFF: usize = 192;
+const GSO_SIZE: usize = 176;
+
+/// Room for the largest frame a test run takes.
+const ROOM: usize = 4096;
+
+/// A datapath loaded into the kernel, attached nowhere.
+pub struct Kernel {
+    loaded: Loaded,
+    maps: Maps,
+    raw: Raw,
+}
+
+impl Kernel {
+    /// Loads the object with room for `max_flows` conntrack entries.
+    ///
+    /// # Errors
+    /// When the kernel refuses; it wants root.
+    pub fn load(max_flows: u32) -> Result<Self, Error> {
+        let mut loaded = Loaded::load(&Options { max_flows }, None)?;
+        let maps = loaded.take_maps()?;
+        let raw = Raw::of(loaded.ingress()?)?;
+        Ok(Self { loaded, maps, raw })
+    }
+
+    /// Makes everything as if just loaded, in much less time than loading takes.
+    ///
+    /// # Errors
+    /// When a map cannot be written.
+    pub fn clear(&mut self) -> Result<(), Error> {
+        self.raw.clear()
+    }
+
+    /// All state.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        let member = |index| -> Result<Member, Error> {
+            let load = self.maps.load(index)?;
+            let stats = self.maps.stats(index)?;
+            Ok(Member { active: load.active.get(), stamp: load.stamp.get(), stats })
+        };
+        let flows = self.maps.flows()?;
+        Ok(Snapshot {
+            counters: counters(&self.maps)?,
+            members: (0..MEMBERS).map(member).collect::<Result<_, _>>()?,
+            flows: flows
+                .iter()
+                .map(|(key, flow)| (direction(&key.tuple), Entry::from(flow)))
+                .collect(),
+        })
+    }
+
+    /// The order in which a sweep walks conntrack now: bucket by bucket, as does an iteration.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn walk(&self) -> Result<Vec<FlowKey>, Error> {
+        self.raw.walk()
+    }
+
+    fn run(&mut self, frame: &[u8], gso_size: Option<u32>) -> Result<Ran, Error> {
+        let mut out = vec![0; ROOM];
+        let mut context = [0; SK_BUFF];
+        if let Some(size) = gso_size {
+            context[GSO_SIZE..GSO_SIZE + 4].copy_from_slice(&size.to_ne_bytes());
+        }
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ctx_in: gso_size.is_some().then_some(&context),
+            ..TestRunOptions::new()
+        };
+        let result = self.loaded.ingress()?.test_run(options)?;
+        out.truncate(result.data_size_out as usize);
+        Ok(Ran { act: Act::from_return(result.return_value), frame: out })
+    }
+
+    fn stamp(&mut self, stamping: &Stamping) -> Result<(), Error> {
+        for (key, mut flow) in self.maps.flows()? {
+            let (seen, opened) = stamping.of(&key, flow.from_member != 0);
+            flow.last_seen.set(seen.stamp(0));
+            flow.opened = opened.stamp(0);
+            self.raw.change_flow(key, flow)?;
+        }
+        Ok(())
+    }
+}
+
+impl Datapath for Kernel {
+    fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {
+        match action {
+            Action::Frame(frame) => return self.run(frame, None).map(Some),
+            Action::Gso(frame, size) => return self.run(frame, Some(*size)).map(Some),
+            Action::Install(pool, target) => install(&mut self.maps, *pool, target)?,
+            Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
+            Action::Stamp(stamping) => self.stamp(stamping)?,
+            Action::Sweep => self.loaded.reaper()?.sweep()?,
+        }
+        Ok(None)
+    }
+}

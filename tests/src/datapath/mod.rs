@@ -1,0 +1,30 @@
+//! The compiled datapath and the pure decision function side by side.
+//!
+//! [`Kernel`] runs the BPF object by BPF_PROG_TEST_RUN, [`Model`] runs `lb_common` on the host's
+//! tables. Both take the same [`Action`]s and show all their state as a [`Snapshot`], so that a
+//! test can compare everything and overlook nothing.
+
+mod action;
+mod age;
+mod checksums;
+mod delta;
+mod error;
+mod kernel;
+mod model;
+mod raw;
+mod report;
+mod snapshot;
+mod tcp;
+mod world;
+
+pub use action::{Act, Action, Datapath, Ran};
+pub use age::{Age, Stamping};
+pub use checksums::wrong_checksum;
+pub use delta::delta;
+pub use error::Error;
+pub use kernel::Kernel;
+pub use model::Model;
+pub use report::{hexdump, write_pcap};
+pub use snapshot::{Direction, Entry, Member, Snapshot};
+pub use tcp::{Tcp, patched};
+pub use world::{Conn, LISTENER, POOL, Pair, World, member};

@@ -1,0 +1,143 @@
+//! The pure decision on the host's tables.
+
+use std::rc::Rc;
+
+use lb_common::be::Be16;
+use lb_common::counter::{self, Counter};
+use lb_common::expire::expire;
+use lb_common::forward::forward;
+use lb_common::host::{Frame, HostTables};
+use lb_common::schedule::{Cycle, Turn};
+use lb_common::state::{FlowKey, Load, MAX_MEMBERS, Pool, Slot, TickKey, Vip, VipKey};
+use lb_common::tables::Tables as _;
+use lb_common::wire::ipv4;
+use lb_userspace::datapath::Target;
+
+use super::action::Datapath;
+use super::snapshot::{MEMBERS, direction};
+use super::{Act, Action, Entry, Error, Member, Ran, Snapshot, Stamping};
+
+/// A time of day between the ancient and the future.
+const NOW: u64 = 1 << 50;
+
+/// What the compiled datapath has to agree with.
+pub struct Model {
+    tables: HostTables,
+    walk: Vec<FlowKey>,
+}
+
+impl Model {
+    /// Empty tables with room for `max_flows` conntrack entries.
+    #[must_use]
+    pub fn new(max_flows: u32) -> Self {
+        let tables = HostTables { capacity: max_flows as usize, ..HostTables::default() };
+        tables.now.set(NOW);
+        Self { tables, walk: Vec::new() }
+    }
+
+    /// Sets the order in which the next sweep goes through conntrack, which in the kernel is that
+    /// of the hash table: it decides whether the entry of a member is met before or after the
+    /// client's, and so in which of two sweeps it goes.
+    pub fn set_walk(&mut self, order: Vec<FlowKey>) {
+        self.walk = order;
+    }
+
+    /// All state.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let (counters, stats) = (self.tables.counters.borrow(), self.tables.stats.borrow());
+        let (loads, flows) = (self.tables.loads.borrow(), self.tables.flows.borrow());
+        let member = |index| Member {
+            active: loads.get(&index).map_or(0, |load| load.active.get()),
+            stamp: loads.get(&index).map_or(0, |load| load.stamp.get()),
+            stats: stats.get(&index).copied().unwrap_or_default(),
+        };
+        let count = |number| counters.get(&number).copied().unwrap_or(0);
+        Snapshot {
+            counters: counter::all().map(|(number, name, _)| (name, count(number))).collect(),
+            members: (0..MEMBERS).map(member).collect(),
+            flows: flows
+                .iter()
+                .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
+                .collect(),
+        }
+    }
+
+    fn run(&self, frame: &[u8]) -> Ran {
+        let mut frame = Frame(frame.to_vec());
+        let outcome = forward(&mut frame, &self.tables);
+        self.tables.count(Counter::from(outcome));
+        Ran { act: Act::from_outcome(outcome), frame: frame.0 }
+    }
+
+    /// The same as `lb_userspace::datapath::install`.
+    fn install(&self, index: u32, target: &Target) {
+        let tables = &self.tables;
+        let before = tables.pools.borrow().get(&index).map(|pool| pool.generation);
+        let generation = before.map_or(1, |before| before.wrapping_add(1));
+        let stamp = tables.cursor(index).map_or(0, |cursor| cursor.stamp.get());
+        for member in &target.newcomers {
+            tables.stats.borrow_mut().remove(member);
+            let load = Load { stamp: stamp.into(), ..Load::default() };
+            tables.loads.borrow_mut().insert(*member, Rc::new(load));
+        }
+
+        let mut ticks = tables.ticks.borrow_mut();
+        ticks.retain(|key, _| key.pool != index);
+        let mut turns: Vec<Turn> = target.slots.iter().map(|slot| Turn::new(slot.weight)).collect();
+        let cycle = Cycle::new(&mut turns);
+        let period = cycle.period() as u32;
+        for (tick, slot) in (0..period).zip(cycle) {
+            ticks.insert(TickKey { pool: index, generation, tick }, slot as u32);
+        }
+
+        let mut slots = [Slot::default(); MAX_MEMBERS];
+        slots[..target.slots.len()].copy_from_slice(&target.slots);
+        let pool = Pool {
+            timers: target.timers,
+            generation,
+            method: target.method as u32,
+            members: target.slots.len() as u32,
+            ticks: period,
+            port_low: target.ports.0,
+            port_high: target.ports.1,
+            reserved: 0,
+            slots,
+        };
+        tables.pools.borrow_mut().insert(index, Rc::new(pool));
+        let listener = target.listener;
+        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, ipv4::TCP);
+        let vip = Vip { pool: index, enabled: u32::from(listener.enabled) };
+        tables.vips.borrow_mut().insert(key, vip);
+    }
+
+    fn stamp(&self, stamping: &Stamping) {
+        for (key, flow) in self.tables.flows.borrow_mut().iter_mut() {
+            let (seen, opened) = stamping.of(key, flow.from_member != 0);
+            let flow = Rc::get_mut(flow).expect("nobody holds an entry between two actions");
+            flow.last_seen.set(seen.stamp(NOW));
+            flow.opened = opened.stamp(NOW);
+        }
+    }
+
+    fn sweep(&self) {
+        for key in &self.walk {
+            if let Some(flow) = self.tables.flow(key) {
+                expire(&self.tables, key, &flow, self.tables.now());
+            }
+        }
+    }
+}
+
+impl Datapath for Model {
+    fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {
+        match action {
+            Action::Frame(frame) | Action::Gso(frame, _) => return Ok(Some(self.run(frame))),
+            Action::Install(pool, target) => self.install(*pool, target),
+            Action::ForgetPool(pool) => drop(self.tables.pools.borrow_mut().remove(pool)),
+            Action::Stamp(stamping) => self.stamp(stamping),
+            Action::Sweep => self.sweep(),
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,99 @@
+//! The maps of a loaded program by its handles, for what only a test may do to them.
+
+use aya::Pod;
+use aya::maps::{Array, HashMap, Map, MapData, MapError, MapInfo, PerCpuArray};
+use aya::programs::SchedClassifier;
+use lb_common::counter::COUNTERS;
+use lb_common::state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey};
+use zerocopy::transmute;
+
+use super::Error;
+use super::snapshot::MEMBERS;
+
+/// Pools that a test may use.
+const POOLS: u32 = 4;
+
+/// `BPF_EXIST` of linux/bpf.h: change what is there, add nothing.
+const EXIST: u64 = 2;
+
+type Bytes<T, const N: usize> = HashMap<MapData, T, [u8; N]>;
+
+pub(super) struct Raw {
+    flows: Bytes<[u8; size_of::<FlowKey>()], { size_of::<Flow>() }>,
+    vips: Bytes<[u8; size_of::<VipKey>()], { size_of::<Vip>() }>,
+    pools: Bytes<u32, { size_of::<Pool>() }>,
+    ticks: HashMap<MapData, [u8; size_of::<TickKey>()], u32>,
+    cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
+    loads: Array<MapData, [u8; size_of::<Load>()]>,
+    counters: PerCpuArray<MapData, u64>,
+    stats: PerCpuArray<MapData, [u8; size_of::<MemberStats>()]>,
+}
+
+impl Raw {
+    pub(super) fn of(program: &SchedClassifier) -> Result<Self, Error> {
+        Ok(Self {
+            flows: map_of(program, "FLOWS")?.try_into()?,
+            vips: map_of(program, "VIPS")?.try_into()?,
+            pools: map_of(program, "POOLS")?.try_into()?,
+            ticks: map_of(program, "TICKS")?.try_into()?,
+            cursors: map_of(program, "CURSORS")?.try_into()?,
+            loads: map_of(program, "LOADS")?.try_into()?,
+            counters: map_of(program, "COUNTERS")?.try_into()?,
+            stats: map_of(program, "MEMBER_STATS")?.try_into()?,
+        })
+    }
+
+    /// Keys of conntrack in the order of an iteration.
+    pub(super) fn walk(&self) -> Result<Vec<FlowKey>, Error> {
+        self.flows.keys().map(|key| Ok(transmute!(key?))).collect()
+    }
+
+    pub(super) fn change_flow(&mut self, key: FlowKey, flow: Flow) -> Result<(), Error> {
+        let (key, flow): ([u8; _], [u8; _]) = (transmute!(key), transmute!(flow));
+        Ok(self.flows.insert(key, flow, EXIST)?)
+    }
+
+    pub(super) fn forget_pool(&mut self, index: u32) -> Result<(), Error> {
+        Ok(self.pools.remove(&index)?)
+    }
+
+    /// Makes everything as if just loaded.
+    pub(super) fn clear(&mut self) -> Result<(), Error> {
+        empty(&mut self.flows)?;
+        empty(&mut self.vips)?;
+        empty(&mut self.pools)?;
+        empty(&mut self.ticks)?;
+        for pool in 0..POOLS {
+            self.cursors.set(pool, [0; _], 0)?;
+        }
+        for member in 0..MEMBERS {
+            self.loads.set(member, [0; _], 0)?;
+            zero(&mut self.stats, member, [0; _])?;
+        }
+        for counter in 0..COUNTERS {
+            zero(&mut self.counters, counter, 0)?;
+        }
+        Ok(())
+    }
+}
+
+fn empty<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>) -> Result<(), Error> {
+    let keys = map.keys().collect::<Result<Vec<K>, _>>()?;
+    keys.iter().try_for_each(|key| Ok(map.remove(key)?))
+}
+
+fn zero<T: Pod>(map: &mut PerCpuArray<MapData, T>, index: u32, zero: T) -> Result<(), Error> {
+    let cpus = map.get(&index, 0)?.len();
+    let values = vec![zero; cpus].try_into().map_err(MapError::from)?;
+    Ok(map.set(index, values, 0)?)
+}
+
+/// Another handle of a map that the program uses.
+fn map_of(program: &SchedClassifier, name: &'static str) -> Result<Map, Error> {
+    for id in program.info()?.map_ids()?.unwrap_or_default() {
+        if MapInfo::from_id(id)?.name_as_str() == Some(name) {
+            return Ok(Map::from_map_data(MapData::from_id(id)?)?);
+        }
+    }
+    Err(Error::NoMap(name))
+}

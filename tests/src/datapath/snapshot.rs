@@ -1,0 +1,80 @@
+//! All state of a datapath at one moment.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use lb_common::addr::Tuple;
+use lb_common::nat::Rewrite;
+use lb_common::state::{Flow, MemberStats, PhaseBits};
+
+use super::Age;
+
+/// How many member indexes are looked at.
+pub(super) const MEMBERS: u32 = 12;
+
+/// One direction of a connection: source and destination of its packets as they come in.
+pub type Direction = (SocketAddrV4, SocketAddrV4);
+
+/// Everything a datapath remembers, the place in round robin aside, which no packet reads twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every counter, in the order of the numbers.
+    pub counters: Vec<(&'static str, u64)>,
+    /// Members by index.
+    pub members: Vec<Member>,
+    /// Conntrack.
+    pub flows: BTreeMap<Direction, Entry>,
+}
+
+/// A member's load and statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Connections counted.
+    pub active: u32,
+    /// When that last changed, in the pool's own time.
+    pub stamp: u64,
+    /// What it has done.
+    pub stats: MemberStats,
+}
+
+/// A conntrack entry; ages instead of time stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// How packets are rewritten.
+    pub rewrite: Rewrite,
+    /// Index of the member.
+    pub member: u32,
+    /// Index of the pool.
+    pub pool: u32,
+    /// Whether it is the member's entry.
+    pub from_member: u32,
+    /// What is known of the connection.
+    pub phase: PhaseBits,
+    /// Payload bytes that passed.
+    pub payload: u64,
+    /// When the last packet passed.
+    pub seen: Age,
+    /// When the connection opened.
+    pub opened: Age,
+}
+
+impl From<&Flow> for Entry {
+    fn from(flow: &Flow) -> Self {
+        Self {
+            rewrite: flow.rewrite,
+            member: flow.member,
+            pool: flow.pool,
+            from_member: flow.from_member,
+            phase: flow.phase.get(),
+            payload: flow.payload.get(),
+            seen: Age::of(flow.last_seen.get()),
+            opened: Age::of(flow.opened),
+        }
+    }
+}
+
+/// Source and destination of a tuple.
+pub(super) fn direction(tuple: &Tuple) -> Direction {
+    let socket = |address, port| SocketAddrV4::new(Ipv4Addr::from(address), port);
+    (socket(tuple.src, tuple.sport.get()), socket(tuple.dst, tuple.dport.get()))
+}

@@ -1,0 +1,122 @@
+//! Building TCP segments in Ethernet frames.
+
+use std::net::SocketAddrV4;
+
+use etherparse::{IpHeaders, IpNumber, Ipv4Header, PacketBuilder, TcpHeader};
+
+/// A TCP segment to be; checksums come from etherparse.
+#[derive(Clone, Debug)]
+pub struct Tcp {
+    src: SocketAddrV4,
+    dst: SocketAddrV4,
+    flags: &'static str,
+    seq: u32,
+    id: u16,
+    payload: Vec<u8>,
+    ip_options: Vec<u8>,
+    tcp_options: Vec<u8>,
+    padding: usize,
+}
+
+impl Tcp {
+    /// Offset of the IP header checksum in a frame.
+    pub const IP_CHECKSUM: usize = 14 + 10;
+    /// Offset of the TCP checksum in a frame without IP options.
+    pub const CHECKSUM: usize = 14 + 20 + 16;
+
+    /// A segment with these control bits, each by its initial: `"SA"` is SYN and ACK.
+    #[must_use]
+    pub const fn new(src: SocketAddrV4, dst: SocketAddrV4, flags: &'static str) -> Self {
+        Self {
+            src,
+            dst,
+            flags,
+            seq: 1_000_000,
+            id: 7,
+            payload: Vec::new(),
+            ip_options: Vec::new(),
+            tcp_options: Vec::new(),
+            padding: 0,
+        }
+    }
+
+    /// The same segment from and to somewhere else.
+    #[must_use]
+    pub fn readdressed(&self, src: SocketAddrV4, dst: SocketAddrV4) -> Self {
+        Self { src, dst, ..self.clone() }
+    }
+
+    /// With payload.
+    #[must_use]
+    pub fn payload(self, bytes: &[u8]) -> Self {
+        Self { payload: bytes.to_vec(), ..self }
+    }
+
+    /// With this sequence number.
+    #[must_use]
+    pub fn seq(self, seq: u32) -> Self {
+        Self { seq, ..self }
+    }
+
+    /// With this IP identification.
+    #[must_use]
+    pub fn id(self, id: u16) -> Self {
+        Self { id, ..self }
+    }
+
+    /// With IP options; a multiple of four bytes, at most 40.
+    #[must_use]
+    pub fn ip_options(self, bytes: &[u8]) -> Self {
+        Self { ip_options: bytes.to_vec(), ..self }
+    }
+
+    /// With TCP options; at most 40 bytes, padded to a multiple of four.
+    #[must_use]
+    pub fn tcp_options(self, bytes: &[u8]) -> Self {
+        Self { tcp_options: bytes.to_vec(), ..self }
+    }
+
+    /// With this many bytes behind the datagram, as a device pads short frames.
+    #[must_use]
+    pub fn padding(self, bytes: usize) -> Self {
+        Self { padding: bytes, ..self }
+    }
+
+    /// The frame, addressed to the loopback device's MAC address.
+    ///
+    /// # Panics
+    /// On options of a length that cannot be.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        let has = |flag: char| self.flags.contains(flag);
+        let mut tcp = TcpHeader::new(self.src.port(), self.dst.port(), self.seq, 64_240);
+        (tcp.fin, tcp.syn, tcp.rst) = (has('F'), has('S'), has('R'));
+        (tcp.psh, tcp.ack, tcp.urg) = (has('P'), has('A'), has('U'));
+        tcp.acknowledgment_number = if tcp.ack { 2_000_000 } else { 0 };
+        tcp.set_options_raw(&self.tcp_options).expect("TCP options take at most 40 bytes");
+
+        let (src, dst) = (self.src.ip().octets(), self.dst.ip().octets());
+        let mut ip = Ipv4Header::new(0, 64, IpNumber::TCP, src, dst).expect("empty payload fits");
+        ip.identification = self.id;
+        ip.options = self.ip_options.as_slice().try_into().expect("whole words, at most 40 bytes");
+
+        let mut frame = Vec::new();
+        PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [0; 6])
+            .ip(IpHeaders::Ipv4(ip, Default::default()))
+            .tcp_header(tcp)
+            .write(&mut frame, &self.payload)
+            .expect("the payload fits into a datagram");
+        frame.resize(frame.len() + self.padding, 0xee);
+        frame
+    }
+}
+
+/// The frame with other bytes at `offset`; checksums stay as they were.
+///
+/// # Panics
+/// If the frame ends before.
+#[must_use]
+pub fn patched(mut frame: Vec<u8>, offset: usize, bytes: &[u8]) -> Vec<u8> {
+    frame[offset..offset + bytes.len()].copy_from_slice(bytes);
+    frame
+}

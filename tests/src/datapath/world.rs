@@ -1,0 +1,186 @@
+//! The small world of the packet tests: one VIP, a few members, clients beside them.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use lb_common::be::Be16;
+use lb_common::state::{Method, Slot, Timers};
+use lb_userspace::datapath::{Listener, Target};
+
+use super::{Action, Tcp};
+
+/// Where clients connect.
+pub const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
+
+/// Index of the pool.
+pub const POOL: u32 = 0;
+
+/// Where a member listens.
+///
+/// # Panics
+/// If there is no address left for the index.
+#[must_use]
+pub fn member(index: u32) -> SocketAddrV4 {
+    let last = u8::try_from(index + 1).expect("few members");
+    SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), 8080)
+}
+
+/// A pool to be.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// How a member is chosen.
+    pub method: Method,
+    /// The members' indexes and weights.
+    pub members: Vec<(u32, u32)>,
+    /// Members that come new to their index.
+    pub newcomers: Vec<u32>,
+    /// Lowest and highest NAT port.
+    pub ports: (u16, u16),
+    /// False to refuse new connections.
+    pub enabled: bool,
+    /// How long entries stay, in nanoseconds.
+    pub timers: Timers,
+    /// Most conntrack entries.
+    pub max_flows: u32,
+}
+
+impl World {
+    /// A round robin pool of members with these weights.
+    #[must_use]
+    pub fn new(weights: &[u32]) -> Self {
+        let second = 1_000_000_000;
+        Self {
+            method: Method::RoundRobin,
+            members: (0..).zip(weights.iter().copied()).collect(),
+            newcomers: (0..).take(weights.len()).collect(),
+            ports: (20_000, 29_999),
+            enabled: true,
+            timers: Timers {
+                opening: second,
+                established: second,
+                closing: second,
+                closed: second,
+            },
+            max_flows: 1024,
+        }
+    }
+
+    /// The pool as the datapath takes it.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        let slot = |(index, weight): &(u32, u32)| {
+            let address = member(*index);
+            Slot {
+                member: *index,
+                weight: *weight,
+                address: (*address.ip()).into(),
+                port: Be16::new(address.port()),
+                reserved: 0,
+            }
+        };
+        Target {
+            listener: Listener {
+                address: (*LISTENER.ip()).into(),
+                port: LISTENER.port(),
+                enabled: self.enabled,
+            },
+            method: self.method,
+            timers: self.timers,
+            ports: self.ports,
+            slots: self.members.iter().map(slot).collect(),
+            newcomers: self.newcomers.clone(),
+        }
+    }
+
+    /// Puts the pool into the datapath.
+    #[must_use]
+    pub fn install(&self) -> Action {
+        Action::Install(POOL, self.target())
+    }
+}
+
+/// A connection as it should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Conn {
+    /// What deltas call it.
+    pub name: &'static str,
+    /// The client.
+    pub client: SocketAddrV4,
+    /// The port of the VIP that the member sees.
+    pub nat: u16,
+    /// Index of the member.
+    pub member: u32,
+}
+
+/// A segment on both sides of the datapath.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// As it comes in.
+    pub input: Tcp,
+    /// As it should go out.
+    pub output: Tcp,
+}
+
+impl Pair {
+    /// The same change on both sides.
+    #[must_use]
+    pub fn with(self, change: impl Fn(Tcp) -> Tcp) -> Self {
+        Self { input: change(self.input), output: change(self.output) }
+    }
+
+    /// The frame that comes in, as an action.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        Action::Frame(self.input.frame())
+    }
+}
+
+impl Conn {
+    /// A connection of the client 10.0.0.`client`.
+    #[must_use]
+    pub const fn new(name: &'static str, client: u8, port: u16, nat: u16, member: u32) -> Self {
+        let client = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, client), port);
+        Self { name, client, nat, member }
+    }
+
+    /// The VIP as the member sees it.
+    #[must_use]
+    pub const fn vip(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(*LISTENER.ip(), self.nat)
+    }
+
+    /// A segment of the client.
+    #[must_use]
+    pub fn client(&self, flags: &'static str) -> Pair {
+        let input = Tcp::new(self.client, LISTENER, flags);
+        let output = input.readdressed(self.vip(), member(self.member));
+        Pair { input, output }
+    }
+
+    /// A segment of the member.
+    #[must_use]
+    pub fn member(&self, flags: &'static str) -> Pair {
+        let input = Tcp::new(member(self.member), self.vip(), flags);
+        let output = input.readdressed(LISTENER, self.client);
+        Pair { input, output }
+    }
+
+    /// The client has asked.
+    #[must_use]
+    pub fn opening(&self) -> Vec<Action> {
+        vec![self.client("S").action()]
+    }
+
+    /// The handshake is complete.
+    #[must_use]
+    pub fn established(&self) -> Vec<Action> {
+        [self.client("S"), self.member("SA"), self.client("A")].map(|pair| pair.action()).into()
+    }
+
+    /// Both ends have closed, the client first.
+    #[must_use]
+    pub fn closed(&self) -> Vec<Action> {
+        let mut all = self.established();
+        all.extend([self.client("FA"), self.member("FA")].map(|pair| pair.action()));
+        all
+    }
+}

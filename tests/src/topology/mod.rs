@@ -1,0 +1,12 @@
+//! The seed's network node in namespaces: VIP, members and clients of a pool on the bridge
+//! br-int, in one arm or with a router between.
+
+mod host;
+mod node;
+mod pool_net;
+mod pools;
+
+pub use host::Host;
+pub use node::LbaasNode;
+pub use pool_net::{Layout, Place, PoolNet, one_arm};
+pub use pools::{SSH_POOL, SeedPool, WEB_POOL};
