@@ -1,0 +1,104 @@
+//! The datapath outlives its controller, and the next one takes it over.
+
+use lb_tests::tcp::{Connection, pattern};
+use nix::sys::signal::Signal;
+
+use crate::bench::{Bench, SOON, numbers, order};
+use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN};
+use crate::traces::{assert_none, attachments};
+
+fn all_alive(held: &mut [Connection]) {
+    for connection in held {
+        connection.exchange(&pattern(5_000)).unwrap();
+    }
+}
+
+/// A new controller finds the pool in service, takes it over and ends it.
+fn adopt_and_end(bench: &Bench, mut held: Vec<Connection>) {
+    let before = bench.status();
+    let attached = attachments(&bench.net);
+    assert_eq!(attached.len(), 1);
+    let mut run = bench.run();
+    assert_eq!(attachments(&bench.net).len(), 1, "still one program on the device");
+    let after = bench.status();
+    // Not the packets: a delayed acknowledgement may pass in between.
+    for field in ["connections", "bytes_in", "bytes_out"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    for field in ["total_connections", "bytes_in", "bytes_out"] {
+        assert_eq!(numbers(&after, field), numbers(&before, field), "{field}");
+    }
+    all_alive(&mut held);
+    held.extend(bench.hold(2));
+    assert_eq!(bench.members("active_connections"), [held.len() as u64 / 2; 2]);
+    all_alive(&mut held);
+    drop(held);
+    bench.wait_idle();
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn keep_leaves_a_datapath_that_needs_no_controller() {
+    let bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
+    let mut run = bench.run_with(&["--keep"]).unwrap();
+    let mut held = bench.hold(20);
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    all_alive(&mut held);
+    held.extend(bench.hold(10));
+    assert_eq!(bench.members("active_connections"), [15, 15]);
+    assert_eq!(bench.conns().len(), 30);
+
+    bench.member("drain", &["m1"]);
+    let mut drained = bench.hold(4);
+    assert_eq!(order(&drained), "m2 m2 m2 m2");
+    bench.member("set", &["m1", "--weight", "1"]);
+    drained.extend(bench.hold(4));
+    assert_eq!(order(&drained[4..]), "m1 m1 m1 m1");
+    held.append(&mut drained);
+    adopt_and_end(&bench, held);
+}
+
+#[test]
+fn a_killed_controller_breaks_nothing() {
+    let bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
+    let mut run = bench.run();
+    let mut held = bench.hold(20);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    all_alive(&mut held);
+    held.extend(bench.hold(10));
+    all_alive(&mut held);
+    adopt_and_end(&bench, held);
+}
+
+#[test]
+fn a_new_controller_brings_the_members_of_its_file() {
+    let mut bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run();
+    let mut held = bench.hold(10);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    bench.pool.members.truncate(1);
+    let mut run = bench.run();
+    assert_eq!(bench.sequence(3), "m1 m1 m1");
+    all_alive(&mut held);
+    drop(held);
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn what_belongs_to_a_namespace_that_is_gone_does_not_stop_a_new_one() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run();
+    assert_eq!(bench.sequence(4), "m1 m2 m1 m2");
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    drop(bench);
+
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run();
+    assert_eq!(bench.sequence(4), "m1 m2 m1 m2");
+    bench.wait_idle();
+    assert_eq!(bench.members("total_connections"), [2, 2], "counts start anew");
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    assert_none(&bench.net);
+}

@@ -1,0 +1,173 @@
+//! A pool on a network node with servers that greet, and `qlb` to balance them.
+
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use lb_tests::tcp::{self, Connection, EchoServer, Mode};
+use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL};
+use lb_tests::{Error, Namespace, Process, Qlb, wait_for};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::pool_file::{PoolFile, yaml};
+
+/// Bounds every wait for something that takes milliseconds on an idle machine.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// Topology, servers and pool file. What `qlb` does with them is up to the test: [`Bench::run`].
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) servers: Vec<EchoServer>,
+    pub(crate) net: PoolNet,
+    pub(crate) qlb: Qlb,
+    pub(crate) pool: PoolFile,
+    dir: TempDir,
+}
+
+/// How a command of `qlb` ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Bench {
+    /// The ssh pool in one arm, one echo server for each weight.
+    pub(crate) fn new(method: &'static str, weights: &[u32]) -> Self {
+        let members = u8::try_from(weights.len()).unwrap().max(2);
+        Self::with_layout(&Layout { members, ..Layout::ONE_ARM }, method, weights)
+    }
+
+    /// As [`Bench::new`] in another layout; members without a weight are not in the pool file.
+    pub(crate) fn with_layout(layout: &Layout, method: &'static str, weights: &[u32]) -> Self {
+        let net = LbaasNode::new().unwrap().deploy(&SSH_POOL, layout).unwrap();
+        let servers = (0..net.members.len()).map(|index| server(&net, index, Mode::Echo)).collect();
+        let pool = PoolFile::of(&net, method, weights);
+        let (qlb, dir) = (Qlb::find().unwrap(), tempfile::tempdir().unwrap());
+        Self { servers, net, qlb, pool, dir }
+    }
+
+    /// Writes a pool file.
+    pub(crate) fn write(&self, name: &str, pools: &[PoolFile]) -> PathBuf {
+        self.write_text(name, &yaml(pools))
+    }
+
+    /// Writes any file next to the pool files.
+    pub(crate) fn write_text(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// `qlb run -f` the bench's pool, ready. Dropping the answer ends it.
+    pub(crate) fn run(&self) -> Process {
+        self.run_with(&[]).unwrap()
+    }
+
+    /// As [`Bench::run`] with more options.
+    pub(crate) fn run_with(&self, options: &[&str]) -> Result<Process, Error> {
+        let file = self.write("pool.yaml", std::slice::from_ref(&self.pool));
+        let mut args: Vec<_> = options.iter().map(Into::into).collect();
+        args.extend([PathBuf::from("-f"), file]);
+        self.qlb.run(args)
+    }
+
+    /// Runs any command of `qlb` to its end, relative paths from the repository. A controller that
+    /// starts where it should not would never end, so there is a limit.
+    pub(crate) fn run_to_end(&self, args: &[&str]) -> Answer {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let command = Namespace::root().unwrap().command(self.qlb.program()).args(args);
+        let here = |command: &mut Command| {
+            command.current_dir(repository);
+        };
+        let mut process = Process::spawn(command.configure(here)).unwrap();
+        let status = process.wait(SOON).unwrap();
+        Answer { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
+    }
+
+    /// `qlb member VERB POOL ..`, which must succeed.
+    pub(crate) fn member(&self, verb: &str, args: &[&str]) -> String {
+        let mut words = vec!["member", verb, self.pool.id.as_str()];
+        words.extend(args);
+        self.qlb.command(words).unwrap()
+    }
+
+    /// A second pool with the same members in the same namespace, at an address of its own.
+    pub(crate) fn second_pool(&self, id: &str) -> PoolFile {
+        let mut pool = self.pool.clone().at(id, self.pool.vip.port());
+        pool.vip.set_ip([10, 0, 0, 251].into());
+        let device = self.net.vip.plugged().device.as_str();
+        let address = ["address", "replace", "10.0.0.251/24", "dev", device];
+        self.net.vip.namespace.command("ip").args(address).stdout().unwrap();
+        pool
+    }
+
+    pub(crate) fn vip(&self) -> SocketAddrV4 {
+        self.pool.vip
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        tcp::connect(&self.net.client().namespace, self.vip()).unwrap()
+    }
+
+    pub(crate) fn hold(&self, count: usize) -> Vec<Connection> {
+        tcp::connect_many(&self.net.client().namespace, self.vip(), count).unwrap()
+    }
+
+    /// The members that serve `count` connections, each closed before the next.
+    pub(crate) fn sequence(&self, count: usize) -> String {
+        let served: Vec<String> = (0..count).map(|_| self.connect().member).collect();
+        served.join(" ")
+    }
+
+    /// The pool in `qlb status`.
+    pub(crate) fn status(&self) -> Value {
+        self.qlb.json(["status", self.pool.id.as_str(), "-o", "json"]).unwrap()["pools"][0].take()
+    }
+
+    /// A field of every member, in the order of the pool file.
+    pub(crate) fn members(&self, field: &str) -> Vec<u64> {
+        numbers(&self.status(), field)
+    }
+
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.status()["counters"][name].as_u64().unwrap()
+    }
+
+    /// Entries of `qlb conns`.
+    pub(crate) fn conns(&self) -> Vec<Value> {
+        let mut answer = self.qlb.json(["conns", self.pool.id.as_str(), "-o", "json"]).unwrap();
+        let Value::Array(entries) = answer["connections"].take() else { panic!("{answer}") };
+        entries
+    }
+
+    /// Waits until no member has a connection: FINs pass after the peers' calls return.
+    pub(crate) fn wait_idle(&self) {
+        let idle = || match self.members("active_connections") {
+            active if active.iter().all(|count| *count == 0) => Ok(()),
+            active => Err(format!("{active:?}")),
+        };
+        wait_for(idle, SOON, "no active connection").unwrap();
+    }
+}
+
+/// A field of every member of a pool in `qlb status`.
+pub(crate) fn numbers(pool: &Value, field: &str) -> Vec<u64> {
+    let members = pool["members"].as_array().unwrap();
+    members.iter().map(|member| member[field].as_u64().unwrap()).collect()
+}
+
+/// A server on a member of `net`, greeting as m1, m2 and so on.
+pub(crate) fn server(net: &PoolNet, index: usize, mode: Mode) -> EchoServer {
+    let (member, name) = (&net.members[index], format!("m{}", index + 1));
+    EchoServer::start(&member.namespace, &name, net.member_socket(index), mode).unwrap()
+}
+
+/// Who serves these connections, in order.
+pub(crate) fn order(connections: &[Connection]) -> String {
+    let names: Vec<&str> = connections.iter().map(|held| held.member.as_str()).collect();
+    names.join(" ")
+}

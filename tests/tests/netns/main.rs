@@ -1,0 +1,32 @@
+//! End to end: the real `qlb` program on a network node made of namespaces, judged by bytes,
+//! counters, JSON and logs.
+//!
+//! Run inside the sandbox, with `qlb` built before: `cargo build --release`, then `cargo test
+//! --release -p lb-tests --test netns` with `qlb-sandbox` as the runner.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+mod adopt;
+mod bad_input;
+mod bench;
+mod bulk;
+mod clsact;
+mod conntrack;
+mod haproxy;
+mod lifecycle;
+mod members;
+mod members_busy;
+mod members_refused;
+mod order;
+mod ping;
+mod pool_file;
+mod refuse;
+mod report;
+mod routed;
+mod schedule;
+mod seen;
+mod several_pools;
+mod short;
+mod stack;
+mod takeover;
+mod traces;

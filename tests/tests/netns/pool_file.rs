@@ -1,0 +1,91 @@
+//! The YAML an operator writes, for the pools of these tests.
+
+use std::fmt::Write as _;
+use std::net::SocketAddrV4;
+
+use lb_tests::topology::PoolNet;
+
+pub(crate) const ROUND_ROBIN: &str = "ROUND_ROBIN";
+pub(crate) const LEAST_CONNECTIONS: &str = "LEAST_CONNECTIONS";
+
+/// A pool as declared. Members are m1, m2 and so on.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolFile {
+    pub(crate) id: String,
+    pub(crate) namespace: String,
+    pub(crate) vip: SocketAddrV4,
+    pub(crate) method: &'static str,
+    pub(crate) members: Vec<MemberLine>,
+    /// Milliseconds by name.
+    pub(crate) timeouts: Vec<(&'static str, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberLine {
+    pub(crate) address: SocketAddrV4,
+    pub(crate) weight: u32,
+    pub(crate) admin_state_up: bool,
+}
+
+impl PoolFile {
+    /// The pool of `net` with as many of its members as there are weights.
+    pub(crate) fn of(net: &PoolNet, method: &'static str, weights: &[u32]) -> Self {
+        let member = |(index, weight): (usize, &u32)| MemberLine {
+            address: net.member_socket(index),
+            weight: *weight,
+            admin_state_up: true,
+        };
+        Self {
+            id: net.pool.id.to_owned(),
+            namespace: net.pool.namespace(),
+            vip: net.pool.vip,
+            method,
+            members: weights.iter().enumerate().map(member).collect(),
+            timeouts: Vec::new(),
+        }
+    }
+
+    /// The same pool with another identity, on another port of the same VIP.
+    pub(crate) fn at(mut self, id: &str, port: u16) -> Self {
+        id.clone_into(&mut self.id);
+        self.vip.set_port(port);
+        self
+    }
+
+    pub(crate) fn timeouts(mut self, timeouts: &[(&'static str, u32)]) -> Self {
+        self.timeouts = timeouts.to_vec();
+        self
+    }
+}
+
+/// The file that declares these pools.
+pub(crate) fn yaml(pools: &[PoolFile]) -> String {
+    let mut text = String::from("pools:\n");
+    for pool in pools {
+        let (id, vip) = (&pool.id, pool.vip);
+        write!(text, "- id: {id}\n  namespace: {}\n  protocol: TCP\n", pool.namespace).unwrap();
+        writeln!(text, "  lb_method: {}", pool.method).unwrap();
+        writeln!(text, "  vip: {{id: {id}-vip, address: {}, port: {}}}", vip.ip(), vip.port())
+            .unwrap();
+        if !pool.timeouts.is_empty() {
+            text.push_str("  timeouts:\n");
+        }
+        for (name, milliseconds) in &pool.timeouts {
+            writeln!(text, "    {name}: {milliseconds}").unwrap();
+        }
+        text.push_str("  members:\n");
+        for (index, member) in pool.members.iter().enumerate() {
+            let MemberLine { address, weight, admin_state_up } = member;
+            writeln!(
+                text,
+                "  - {{id: m{}, address: {}, port: {}, weight: {weight}, \
+                 admin_state_up: {admin_state_up}}}",
+                index + 1,
+                address.ip(),
+                address.port(),
+            )
+            .unwrap();
+        }
+    }
+    text
+}

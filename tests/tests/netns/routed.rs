@@ -1,0 +1,64 @@
+//! Members and clients behind routers, and neighbours nobody knows yet.
+
+use std::time::{Duration, Instant};
+
+use lb_tests::counters::Counters;
+use lb_tests::tcp::pattern;
+use lb_tests::topology::{Host, Layout, Place};
+
+use crate::bench::Bench;
+use crate::pool_file::ROUND_ROBIN;
+
+/// A SYN that is lost is sent again after one second (RFC 6298).
+const NO_RETRANSMISSION: Duration = Duration::from_millis(900);
+
+fn hosts(bench: &Bench) -> impl Iterator<Item = &Host> {
+    let net = &bench.net;
+    [&net.vip].into_iter().chain(&net.members).chain(&net.clients).chain(&net.router)
+}
+
+/// Connects to each member with all neighbour caches empty.
+fn first_contact(bench: &Bench) {
+    let _run = bench.run();
+    let client = bench.net.client();
+    let resent = || Counters::read(&client.namespace).unwrap().get("TcpRetransSegs");
+    for expected in ["m1", "m2"] {
+        for host in hosts(bench) {
+            host.namespace.command("ip").args(["neigh", "flush", "all"]).stdout().unwrap();
+            let left = host.namespace.command("ip").args(["neigh", "show"]).stdout().unwrap();
+            let known = left.lines().filter(|line| line.contains("lladdr")).count();
+            assert_eq!(known, 0, "{}: {left}", host.name());
+        }
+        let before = resent();
+        let start = Instant::now();
+        let mut connection = bench.connect();
+        let took = start.elapsed();
+        assert_eq!(connection.member, expected);
+        assert!(took < NO_RETRANSMISSION, "{took:?}");
+        assert_eq!(resent(), before, "segments sent again");
+        assert_eq!(*connection.seen.ip(), *bench.vip().ip());
+        connection.exchange(&pattern(1_000_000)).unwrap();
+    }
+}
+
+#[test]
+fn first_contact_in_one_arm() {
+    first_contact(&Bench::new(ROUND_ROBIN, &[1, 1]));
+}
+
+#[test]
+fn first_contact_with_everybody_behind_the_router() {
+    let bench = Bench::with_layout(&Layout::ROUTED, ROUND_ROBIN, &[1, 1]);
+    assert_eq!(bench.net.member_socket(0).ip().octets()[..2], [192, 168]);
+    first_contact(&bench);
+}
+
+#[test]
+fn first_contact_with_only_members_or_only_clients_behind_the_router() {
+    for (members_at, clients_at) in
+        [(Place::BehindRouter, Place::VipSubnet), (Place::VipSubnet, Place::BehindRouter)]
+    {
+        let layout = Layout { members_at, clients_at, ..Layout::ONE_ARM };
+        first_contact(&Bench::with_layout(&layout, ROUND_ROBIN, &[1, 1]));
+    }
+}

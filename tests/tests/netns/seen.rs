@@ -1,0 +1,96 @@
+//! Who sees which address, and real programs at both ends.
+
+use lb_tests::capture::Capture;
+use lb_tests::tcp::{FNV_START, fnv1a, pattern};
+use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, WEB_POOL};
+use lb_tests::{Nginx, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
+
+use crate::bench::{Bench, SOON};
+use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN, yaml};
+
+#[test]
+fn members_see_the_vip_and_clients_see_nothing_else() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let _run = bench.run();
+    let client = bench.net.client();
+    let addresses: Vec<String> =
+        bench.net.members.iter().map(|member| format!("host {}", member.address())).collect();
+    let device = &client.plugged().device;
+    let capture = |filter: &str| Capture::start(&client.namespace, device, filter).unwrap();
+    let mut of_members = capture(&format!("tcp and ({})", addresses.join(" or ")));
+    let mut of_vip = capture(&format!("tcp and host {}", bench.vip().ip()));
+    for _ in 0..10 {
+        let mut connection = bench.connect();
+        assert_eq!(*connection.seen.ip(), *bench.vip().ip());
+        assert!((1024..=32_767).contains(&connection.seen.port()), "{}", connection.seen);
+        connection.exchange(&pattern(50_000)).unwrap();
+        connection.finish().unwrap();
+    }
+    let enough = || of_vip.lines(&[]).unwrap().len() > 100;
+    wait_until(enough, SOON, "connections in the capture").unwrap();
+    of_members.stop().unwrap();
+    of_vip.stop().unwrap();
+    assert_eq!(of_members.lines(&[]).unwrap(), [""; 0]);
+}
+
+/// The pool file of a topology without servers of this crate.
+fn run(net: &PoolNet, method: &'static str, weights: &[u32]) -> (lb_tests::Process, Qlb) {
+    let qlb = Qlb::find().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pool.yaml");
+    std::fs::write(&file, yaml(&[PoolFile::of(net, method, weights)])).unwrap();
+    (qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap(), qlb)
+}
+
+#[test]
+fn ssh_through_the_vip() {
+    let net = LbaasNode::new().unwrap().deploy(&SSH_POOL, &Layout::ONE_ARM).unwrap();
+    let keys = SshKeys::generate().unwrap();
+    let start = |index: usize| {
+        let (host, address) = (&net.members[index], net.member_socket(index));
+        Sshd::start(&host.namespace, host.name(), address, &keys).unwrap()
+    };
+    let mut sshd = [start(0), start(1)];
+    let (_run, _) = run(&net, LEAST_CONNECTIONS, &[1, 1]);
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        let remote = "echo $QLB_MEMBER $SSH_CONNECTION";
+        let answer = ssh_login(&net.client().namespace, *net.pool.vip.ip(), &keys, remote).unwrap();
+        let words: Vec<&str> = answer.split_whitespace().collect();
+        served.push(words[0].to_owned());
+        assert_eq!(words[1], "10.0.0.250", "{answer}");
+    }
+    served.sort();
+    let [first, second] = ["member-10.0.0.2", "member-10.0.0.4"];
+    assert_eq!(served, [first, first, second, second]);
+    for sshd in &mut sshd {
+        let log = sshd.process().stderr();
+        assert_eq!(log.matches("Accepted publickey for root from 10.0.0.250 ").count(), 2, "{log}");
+        assert!(!log.contains(&net.client().address().to_string()), "{log}");
+    }
+}
+
+#[test]
+fn a_large_file_over_http_through_the_vip() {
+    const SIZE: usize = 100_000_000;
+    let net = LbaasNode::new().unwrap().deploy(&WEB_POOL, &Layout::ONE_ARM).unwrap();
+    let (member, address) = (&net.members[0], net.member_socket(0));
+    let nginx = Nginx::start(&member.namespace, member.name(), address, SIZE).unwrap();
+    let (_run, qlb) = run(&net, ROUND_ROBIN, &[1]);
+    let (client, vip) = (&net.client().namespace, net.pool.vip);
+
+    let big = curl(client, &format!("http://{vip}/big"), &[]).unwrap();
+    assert_eq!(big.header("X-Seen-From"), Some("172.16.100.11"));
+    assert_eq!(big.body.len(), SIZE);
+    let expected = fnv1a(FNV_START, &pattern(SIZE));
+    assert_eq!(fnv1a(FNV_START, &big.body), expected);
+
+    let upload = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(upload.path(), &big.body).unwrap();
+    let put = ["-T", upload.path().to_str().unwrap()];
+    assert_eq!(curl(client, &format!("http://{vip}/upload/x"), &put).unwrap().status, 201);
+    let stored = std::fs::read(nginx.uploads().join("x")).unwrap();
+    assert_eq!(fnv1a(FNV_START, &stored), expected);
+    let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
+    assert_eq!(status["pools"][0]["connections"]["total"], 2);
+}

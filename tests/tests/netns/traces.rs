@@ -1,0 +1,55 @@
+//! What `qlb` leaves on a machine: attachments, pins, records, mounts.
+
+use std::path::Path;
+
+use aya::programs::{SchedClassifier, TcAttachType};
+use lb_tests::topology::PoolNet;
+
+const STATE: &str = "/run/qlb";
+
+/// BPF programs at the ingress of the VIP's device, by name: those of tcx, then clsact's filters.
+pub(crate) fn attachments(net: &PoolNet) -> Vec<String> {
+    let (namespace, device) = (&net.vip.namespace, net.vip.plugged().device.as_str());
+    let tcx = || SchedClassifier::query_tcx(device, TcAttachType::Ingress).unwrap().1;
+    let tcx = namespace.run(tcx).unwrap();
+    let names = tcx.iter().map(|program| program.name_as_str().unwrap().to_owned());
+    let filters = ["filter", "show", "dev", device, "ingress"];
+    let filters = namespace.command("tc").args(filters).stdout().unwrap();
+    let filters = filters.lines().filter(|line| line.contains("direct-action"));
+    names.chain(filters.map(str::to_owned)).collect()
+}
+
+/// Whether the VIP's device has a clsact qdisc.
+pub(crate) fn has_clsact(net: &PoolNet) -> bool {
+    let command = net.vip.namespace.command("tc").args(["qdisc", "show"]);
+    command.stdout().unwrap().contains("clsact")
+}
+
+/// Everything below /run/qlb.
+pub(crate) fn state() -> Vec<String> {
+    fn walk(dir: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            found.push(path.display().to_string());
+            if path.is_dir() {
+                walk(&path, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new(STATE), &mut found);
+    found
+}
+
+fn mounts() -> Vec<String> {
+    let text = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    text.lines().filter(|line| line.contains(STATE)).map(str::to_owned).collect()
+}
+
+/// Fails if `qlb` has left anything on the machine or in the pool's namespace.
+pub(crate) fn assert_none(net: &PoolNet) {
+    assert_eq!(attachments(net), [""; 0], "attachments");
+    assert!(!has_clsact(net));
+    assert_eq!(mounts(), [""; 0], "mounts");
+    assert_eq!(state(), [""; 0], "state");
+}
