@@ -50,8 +50,6 @@ fn world() -> impl Strategy<Value = World> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     /// Each step checks itself; see `World::step`.
     #[test]
     fn connections_are_conserved(

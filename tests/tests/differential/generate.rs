@@ -1,0 +1,246 @@
+//! Stories: what clients, members, strangers and the controller do, at random.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use lb_common::state::{Method, Timers};
+use lb_tests::datapath::{
+    Act, Action, LISTENER, POOL, Ran, Snapshot, Stamping, Tcp, World, member,
+};
+
+use crate::random::Random;
+
+/// Flags that do something, and some that do not.
+const FLAGS: [&str; 17] =
+    ["S", "S", "SA", "SA", "A", "PA", "PA", "FA", "FA", "F", "S", "R", "RA", "", "SF", "SR", "FPU"];
+
+/// How many members there are to choose from.
+const MEMBERS: u32 = 5;
+
+/// Bytes of the shortest IPv4 frame that a test run takes.
+const SHORTEST: usize = 34;
+
+/// Longer than any clock.
+const FOREVER: u64 = 1 << 61;
+
+/// What has yet to be told, and what one has to remember for it.
+pub(crate) struct Story {
+    random: Random,
+    next: Vec<Action>,
+    /// Connections as the last packets to members showed them.
+    seen: Vec<Seen>,
+    clients: usize,
+    known: [bool; MEMBERS as usize],
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    client: SocketAddrV4,
+    vip: SocketAddrV4,
+    member: SocketAddrV4,
+}
+
+impl Story {
+    pub(crate) fn new(mut random: Random) -> Self {
+        let clients = random.among(&[3, 8, 20]);
+        let mut story =
+            Self { random, next: Vec::new(), seen: Vec::new(), clients, known: [false; _] };
+        let install = story.install();
+        story.next.push(install);
+        story
+    }
+
+    /// What happens next.
+    pub(crate) fn next(&mut self) -> Action {
+        if let Some(action) = self.next.pop() {
+            return action;
+        }
+        match self.random.below(400) {
+            0..=3 => self.install(),
+            4..=9 => {
+                // Only an entry with a given age expires the same way by every clock.
+                self.next.push(Action::Sweep);
+                Action::Stamp(Stamping::Scattered(self.random.next()))
+            }
+            10 if self.random.once_in(4) => {
+                let install = self.install();
+                let meanwhile = (0..20).map(|_| self.packet());
+                self.next = [install].into_iter().chain(meanwhile).collect();
+                Action::ForgetPool(POOL)
+            }
+            _ => self.packet(),
+        }
+    }
+
+    /// Learns what the datapath made of a frame.
+    pub(crate) fn saw(&mut self, action: &Action, ran: &Ran) {
+        let (Action::Frame(frame) | Action::Gso(frame, _)) = action else { return };
+        if let (Act::Send, Some((client, _)), Some((vip, member))) =
+            (ran.act, ends(frame), ends(&ran.frame))
+            && vip.ip() == LISTENER.ip()
+            && vip != LISTENER
+        {
+            self.seen.push(Seen { client, vip, member });
+            let too_many = self.seen.len().saturating_sub(4 * self.clients);
+            self.seen.drain(..too_many);
+        }
+    }
+
+    fn install(&mut self) -> Action {
+        let random = &mut self.random;
+        let mut world = World::new(&[]);
+        world.method = random.among(&[Method::RoundRobin, Method::LeastConn]);
+        let crowd = random.among(&[0, 1, 2, 2, 3, 3]);
+        for index in 0..MEMBERS {
+            if random.below(3) < crowd {
+                world.members.push((index, random.among(&[1, 1, 2, 3, 100, 256])));
+                // An index is new once; its load then outlives every change.
+                if !std::mem::replace(&mut self.known[index as usize], true) {
+                    world.newcomers.push(index);
+                }
+            }
+        }
+        world.enabled = !random.once_in(8);
+        world.ports = random.among(&[
+            (20_000, 29_999),
+            (20_000, 29_999),
+            (25_000, 25_010),
+            (25_000, 25_000),
+            (78, 82),
+            (1, 65_535),
+            (65_535, 65_535),
+        ]);
+        let mut time = || random.among(&[0, 1_000_000_000, FOREVER]);
+        world.timers =
+            Timers { opening: time(), established: time(), closing: time(), closed: time() };
+        world.install()
+    }
+
+    fn packet(&mut self) -> Action {
+        let known = match self.seen.len() {
+            0 => None,
+            some => Some(self.seen[self.random.below(some)]),
+        };
+        let (src, dst) = match (self.random.below(16), known) {
+            (0..=5, Some(known)) => (known.client, LISTENER),
+            (6..=11, Some(known)) => (known.member, known.vip),
+            (0..=14, _) => (self.client(), LISTENER),
+            _ => self.stranger(),
+        };
+        let flags = self.random.among(&FLAGS);
+        let tcp = self.segment(Tcp::new(src, dst, flags));
+        let frame = tcp.frame();
+        match self.random.below(40) {
+            0..=2 => Action::Frame(self.damaged(frame)),
+            3 if frame.len() > 1000 => Action::Gso(frame, 500),
+            _ => Action::Frame(frame),
+        }
+    }
+
+    /// A few clients from a few ports each; members are clients, too.
+    fn client(&mut self) -> SocketAddrV4 {
+        let host = 1 + self.random.below(self.clients) as u8;
+        let port = self.random.among(&[25_000, 25_001, 25_005, 40_000, 80, 8080, 65_535]);
+        SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), port)
+    }
+
+    fn stranger(&mut self) -> (SocketAddrV4, SocketAddrV4) {
+        let port = self.random.among(&[80, 81, 25_000, 0, 65_535]);
+        let index = self.random.below(MEMBERS as usize) as u32;
+        let vip = SocketAddrV4::new(*LISTENER.ip(), port);
+        match self.random.below(3) {
+            0 => (self.client(), vip),
+            1 => (member(index), vip),
+            _ => (vip, member(index)),
+        }
+    }
+
+    fn segment(&mut self, tcp: Tcp) -> Tcp {
+        let random = &mut self.random;
+        let payload = match random.below(6) {
+            0 => random.below(1460),
+            1 => random.below(10),
+            2 if random.once_in(6) => 3000,
+            _ => 0,
+        };
+        let mut tcp = tcp.payload(&random.bytes(payload)).seq(random.next() as u32);
+        tcp = tcp.id(random.next() as u16);
+        if random.once_in(8) {
+            tcp = tcp.ip_options(&vec![1; 4 * (1 + random.below(10))]);
+        }
+        if random.once_in(4) {
+            tcp = tcp.tcp_options(&vec![1; 4 * (1 + random.below(10))]);
+        }
+        if random.once_in(4) { tcp.padding(random.below(20)) } else { tcp }
+    }
+
+    /// Cut short, or with a byte of the headers changed, or a checksum in a corner.
+    fn damaged(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
+        let random = &mut self.random;
+        match random.below(6) {
+            5 => {
+                let other = random.among(&[0x0806_u16, 0x86dd, 0x8100, 0x88a8]);
+                frame[12..14].copy_from_slice(&other.to_be_bytes());
+            }
+            0 => frame.truncate(SHORTEST + random.below(frame.len() - SHORTEST)),
+            1 => {
+                let at = random.below(frame.len().min(80));
+                frame[at] = random.next() as u8;
+            }
+            2 => {
+                let at = random.among(&[14, 15, 16, 17, 20, 21, 23, 46, 47]);
+                frame[at] ^= 1 << random.below(8);
+            }
+            3 => {
+                let at = random.among(&[24, 25, 50, 51]);
+                frame[at] = random.next() as u8;
+            }
+            _ => {
+                let at = random.among(&[24, 50]);
+                frame[at..at + 2].copy_from_slice(&random.among(&[[0; 2], [0xff; 2]]));
+            }
+        }
+        frame
+    }
+}
+
+/// Source and destination of a TCP segment.
+fn ends(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
+    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let ip = ip.header();
+    Some((
+        SocketAddrV4::new(ip.source_addr(), tcp.source_port()),
+        SocketAddrV4::new(ip.destination_addr(), tcp.destination_port()),
+    ))
+}
+
+/// What happened in all stories together.
+#[derive(Default)]
+pub(crate) struct Mix(Vec<(&'static str, u64)>);
+
+impl Mix {
+    pub(crate) fn add(&mut self, snapshot: &Snapshot) {
+        self.0.resize(snapshot.counters.len(), ("", 0));
+        for (sum, (name, count)) in self.0.iter_mut().zip(&snapshot.counters) {
+            *sum = (name, sum.1 + count);
+        }
+    }
+
+    /// A story that never gets to a verdict says nothing about it.
+    pub(crate) fn assert_everything_happened(&self) {
+        // The kernel refuses no edit of a whole frame, and a test run takes no tag off.
+        let never = |name: &str| name == "drop_rewrite";
+        let missing: Vec<_> =
+            self.0.iter().filter(|(name, count)| *count == 0 && !never(name)).collect();
+        assert!(missing.is_empty(), "never happened: {missing:?}");
+    }
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(name, count)| writeln!(f, "{count:>9} {name}"))
+    }
+}

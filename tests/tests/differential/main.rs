@@ -1,0 +1,89 @@
+//! The same random packets through the pure decision on the host and through the compiled object:
+//! the same verdicts, bytes, counters, statistics, loads and conntrack after every single one.
+//!
+//! `QLB_SEED=…` repeats a run, `QLB_PACKETS=…` sets its length. Needs root; wants the sandbox.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+mod generate;
+mod random;
+mod replay;
+mod shrink;
+
+use std::env;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lb_tests::datapath::{Action, Kernel, Model, hexdump, write_pcap};
+
+use generate::{Mix, Story};
+use random::Random;
+use replay::{Both, Difference};
+
+/// Actions between two empty datapaths.
+const STORY: usize = 1500;
+
+/// Packets of an ordinary run.
+const PACKETS: usize = 20_000;
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+#[test]
+fn the_compiled_object_decides_like_the_source() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = setting("QLB_SEED").unwrap_or(clock);
+    let wanted = setting("QLB_PACKETS").map_or(PACKETS, |packets| packets as usize);
+    println!("QLB_SEED={seed} QLB_PACKETS={wanted}");
+
+    let (mut packets, mut story) = (0, 0);
+    let mut mix = Mix::default();
+    while packets < wanted {
+        let mut random = Random::new(seed.wrapping_add(story));
+        let max_flows = random.among(&[512, 512, 512, 40, 7]);
+        let kernel = Kernel::load(max_flows).unwrap();
+        let mut both = Both::new(kernel, Model::new(max_flows), max_flows);
+        let mut teller = Story::new(random);
+        let mut told: Vec<Action> = Vec::new();
+        for _ in 0..STORY {
+            let action = teller.next();
+            told.push(action.clone());
+            match both.act(&action) {
+                Ok(Some(ran)) => {
+                    packets += 1;
+                    teller.saw(&action, &ran);
+                }
+                Ok(None) => {}
+                Err(difference) => fail(seed, packets, both, told, &difference),
+            }
+        }
+        mix.add(&both.snapshot());
+        story += 1;
+    }
+    println!("{packets} packets in {story} stories\n{mix}");
+    if wanted >= PACKETS {
+        mix.assert_everything_happened();
+    }
+}
+
+/// Shows the packet that made the difference, and the shortest story found that makes one.
+fn fail(seed: u64, packet: usize, mut both: Both, told: Vec<Action>, difference: &Difference) -> ! {
+    let total = told.len();
+    let last = match told.last() {
+        Some(Action::Frame(frame) | Action::Gso(frame, _)) => hexdump(frame),
+        other => format!(" none: {other:?}"),
+    };
+    let short = shrink::shrink(&mut both, told);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let pcap = write_pcap(directory, &short).unwrap();
+    let steps: Vec<_> = short.iter().map(|action| format!("{action:02x?}")).collect();
+    panic!(
+        "QLB_SEED={seed}: packet {packet} differs: {difference}\nthe packet:{last}\n\
+         {} of {total} actions are enough, see {}:\n{}",
+        short.len(),
+        pcap.display(),
+        steps.join("\n")
+    );
+}

@@ -1,0 +1,66 @@
+//! Doing the same to both, and comparing.
+
+use std::fmt;
+
+use lb_tests::datapath::{
+    Action, Datapath as _, Kernel, Model, Ran, Snapshot, delta, hexdump, wrong_checksum,
+};
+
+/// What the two do not agree about.
+pub(crate) struct Difference(String);
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(crate) struct Both {
+    kernel: Kernel,
+    model: Model,
+    max_flows: u32,
+}
+
+impl Both {
+    pub(crate) fn new(kernel: Kernel, model: Model, max_flows: u32) -> Self {
+        Self { kernel, model, max_flows }
+    }
+
+    /// Empties both.
+    pub(crate) fn restart(&mut self) {
+        self.kernel.clear().unwrap();
+        self.model = Model::new(self.max_flows);
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.model.snapshot()
+    }
+
+    /// Does it to both; answers what became of the frame if it was one.
+    pub(crate) fn act(&mut self, action: &Action) -> Result<Option<Ran>, Difference> {
+        self.model.set_walk(self.kernel.walk().unwrap());
+        let compiled = self.kernel.act(action).unwrap();
+        let source = self.model.act(action).unwrap();
+        let (state, model) = (self.kernel.snapshot().unwrap(), self.model.snapshot());
+        let mut wrong = Vec::new();
+        if let (Some(compiled), Some(source)) = (&compiled, &source) {
+            if compiled.act != source.act {
+                wrong.push(format!("source {:?}, compiled {:?}", source.act, compiled.act));
+            }
+            if compiled.frame != source.frame {
+                let (source, compiled) = (hexdump(&source.frame), hexdump(&compiled.frame));
+                wrong.push(format!("source sends{source}\ncompiled sends{compiled}"));
+            }
+            if let Action::Frame(frame) = action
+                && wrong_checksum(frame).is_none()
+            {
+                wrong.extend(wrong_checksum(&compiled.frame));
+            }
+        }
+        if state != model {
+            let lines = delta(&model, &state, &[]);
+            wrong.push(format!("compiled minus source: {}", lines.join("; ")));
+        }
+        if wrong.is_empty() { Ok(compiled) } else { Err(Difference(wrong.join("\n"))) }
+    }
+}

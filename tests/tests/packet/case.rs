@@ -1,0 +1,166 @@
+//! One case: a world, what was before, one thing that happens, and all that may change by it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use lb_tests::datapath::{
+    Act, Action, Conn, Datapath as _, Kernel, Pair, Stamping, World, delta, hexdump, write_pcap,
+    wrong_checksum,
+};
+
+/// See [`case`].
+pub(crate) struct Case {
+    name: String,
+    world: World,
+    conns: Vec<Conn>,
+    given: Vec<Action>,
+}
+
+/// A case with everything said.
+pub(crate) struct Said {
+    case: Case,
+    when: Action,
+    expected: Option<(Act, Vec<u8>)>,
+    delta: String,
+}
+
+/// A case in a pool of two equal members where nothing has happened yet.
+pub(crate) fn case(name: impl Into<String>) -> Case {
+    Case { name: name.into(), world: World::new(&[1, 1]), conns: Vec::new(), given: Vec::new() }
+}
+
+impl Case {
+    /// In another world.
+    pub(crate) fn world(self, world: World) -> Self {
+        Self { world, ..self }
+    }
+
+    /// The connections that the delta names.
+    pub(crate) fn conns(self, conns: &[Conn]) -> Self {
+        Self { conns: conns.to_vec(), ..self }
+    }
+
+    /// What has happened already; every frame of it must have been sent on.
+    pub(crate) fn given(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
+        self.given.extend(actions);
+        self
+    }
+
+    /// The segment comes in and goes out on the other side.
+    pub(crate) fn sends(self, pair: &Pair, delta: impl Into<String>) -> Said {
+        self.rewrites(pair.input.frame(), pair.output.frame(), delta)
+    }
+
+    /// The first frame comes in, the second goes out.
+    pub(crate) fn rewrites(self, frame: Vec<u8>, out: Vec<u8>, delta: impl Into<String>) -> Said {
+        self.said(Action::Frame(frame), Some((Act::Send, out)), delta)
+    }
+
+    /// The GSO packet comes in and goes out on the other side.
+    pub(crate) fn sends_gso(self, pair: &Pair, size: u32, delta: impl Into<String>) -> Said {
+        let out = Some((Act::Send, pair.output.frame()));
+        self.said(Action::Gso(pair.input.frame(), size), out, delta)
+    }
+
+    /// The frame is left to the stack, untouched.
+    pub(crate) fn passes(self, frame: Vec<u8>, delta: impl Into<String>) -> Said {
+        let out = Some((Act::Pass, frame.clone()));
+        self.said(Action::Frame(frame), out, delta)
+    }
+
+    /// The frame is dropped.
+    pub(crate) fn drops(self, frame: Vec<u8>, delta: impl Into<String>) -> Said {
+        let out = Some((Act::Drop, frame.clone()));
+        self.said(Action::Frame(frame), out, delta)
+    }
+
+    /// Conntrack is swept.
+    pub(crate) fn sweeps(self, delta: impl Into<String>) -> Said {
+        self.said(Action::Sweep, None, delta)
+    }
+
+    fn said(
+        self,
+        when: Action,
+        expected: Option<(Act, Vec<u8>)>,
+        delta: impl Into<String>,
+    ) -> Said {
+        Said { case: self, when, expected, delta: delta.into() }
+    }
+}
+
+/// Runs every case, each in an empty datapath, and fails with all that went wrong.
+#[track_caller]
+pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
+    let mut failed = Vec::new();
+    let mut count = 0;
+    let mut kernels = HashMap::new();
+    for said in cases {
+        count += 1;
+        let room = said.case.world.max_flows;
+        let kernel = kernels.entry(room).or_insert_with(|| Kernel::load(room).unwrap());
+        kernel.clear().unwrap();
+        let wrong = said.run(kernel);
+        if !wrong.is_empty() {
+            let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
+            let pcap = write_pcap(Path::new(env!("CARGO_TARGET_TMPDIR")), &frames).unwrap();
+            let wrong = wrong.join("\n  ");
+            failed.push(format!("{}: see {}\n  {wrong}", said.case.name, pcap.display()));
+        }
+    }
+    assert!(count > 0, "no cases");
+    assert!(failed.is_empty(), "{} of {count} failed\n{}", failed.len(), failed.join("\n"));
+}
+
+impl Said {
+    fn run(&self, kernel: &mut Kernel) -> Vec<String> {
+        let case = &self.case;
+        let mut wrong = Vec::new();
+        kernel.act(&case.world.install()).unwrap();
+        for (number, action) in case.given.iter().enumerate() {
+            let ran = kernel.act(action).unwrap();
+            if let Some(ran) = ran
+                && ran.act != Act::Send
+            {
+                wrong.push(format!("given: action {number} became {:?}", ran.act));
+            }
+        }
+        match self.when {
+            // Makes visible which entries the packet touches.
+            Action::Frame(_) | Action::Gso(..) => {
+                kernel.act(&Action::Stamp(Stamping::FUTURE)).unwrap();
+            }
+            Action::Install(..) | Action::ForgetPool(_) | Action::Stamp(_) | Action::Sweep => {}
+        }
+
+        let before = kernel.snapshot().unwrap();
+        let ran = kernel.act(&self.when).unwrap();
+        let after = kernel.snapshot().unwrap();
+
+        if let (Some((act, out)), Some(ran)) = (&self.expected, &ran) {
+            if ran.act != *act {
+                wrong.push(format!("verdict is {:?}, not {act:?}", ran.act));
+            }
+            if ran.frame != *out {
+                let (have, want) = (hexdump(&ran.frame), hexdump(out));
+                wrong.push(format!("frame is{have}\n  not{want}"));
+            }
+            let (Action::Frame(input) | Action::Gso(input, _)) = &self.when else { return wrong };
+            if wrong_checksum(input).is_none() {
+                wrong.extend(wrong_checksum(&ran.frame));
+            }
+        }
+        let have = sorted(delta(&before, &after, &case.conns));
+        let want = sorted(self.delta.split(';').map(|line| line.trim().to_owned()).collect());
+        if have != want {
+            wrong.push(format!("changed is {}\n  not        {}", have.join("; "), want.join("; ")));
+        }
+        wrong
+    }
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.retain(|line| !line.is_empty());
+    lines.sort();
+    lines
+}

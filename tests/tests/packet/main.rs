@@ -1,0 +1,52 @@
+//! Single packets through the compiled object, by BPF_PROG_TEST_RUN: what goes in, what comes out,
+//! and everything that changes on the way. Needs root; wants the sandbox.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+mod case;
+mod checksum;
+mod close;
+mod expiry;
+mod known;
+mod malformed;
+mod open;
+mod pass;
+mod ports;
+mod refuse;
+mod reopen;
+
+use lb_tests::datapath::Conn;
+
+/// The first client; the first member takes it.
+const A: Conn = Conn::new("A", 101, 25_000, 25_000, 0);
+/// The second client; the second member takes it.
+const B: Conn = Conn::new("B", 102, 26_000, 26_000, 1);
+
+/// What opening a connection changes.
+fn opens(conn: &Conn) -> String {
+    let Conn { name, member, .. } = conn;
+    format!(
+        "forward_to_member +1; connection_opened +1;
+         member {member}: active +1 connections +1 packets_in +1; + {name}>; + {name}<"
+    )
+}
+
+/// What a packet of the client's changes that is just forwarded.
+fn ahead(conn: &Conn, payload: usize) -> String {
+    let Conn { name, member, .. } = conn;
+    let (bytes, grown) = match payload {
+        0 => (String::new(), String::new()),
+        some => (format!(" bytes_in +{some}"), format!(" payload +{some}")),
+    };
+    format!("forward_to_member +1; member {member}: packets_in +1{bytes}; ~ {name}>: seen{grown}")
+}
+
+/// What a packet of the member's changes that is just forwarded.
+fn back(conn: &Conn, payload: usize) -> String {
+    let Conn { name, member, .. } = conn;
+    let (bytes, grown) = match payload {
+        0 => (String::new(), String::new()),
+        some => (format!(" bytes_out +{some}"), format!(" payload +{some}")),
+    };
+    format!("forward_to_client +1; member {member}: packets_out +1{bytes}; ~ {name}<: seen{grown}")
+}
