@@ -53,8 +53,13 @@ impl Raw {
         Ok(self.flows.insert(key, flow, EXIST)?)
     }
 
+    /// Removes a pool; nothing happens if it is gone already, as in a shortened story.
     pub(super) fn forget_pool(&mut self, index: u32) -> Result<(), Error> {
-        Ok(self.pools.remove(&index)?)
+        match self.pools.get(&index, 0) {
+            Ok(_) => Ok(self.pools.remove(&index)?),
+            Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes everything as if just loaded.
