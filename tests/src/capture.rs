@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::error::Context;
 use crate::namespace::failed;
-use crate::{Error, Namespace, Process};
+use crate::{Error, Namespace, Process, wait_until};
 
 /// tcpdump needs to open its socket, then to write its last buffer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -42,6 +42,12 @@ impl Capture {
         Ok(Self { tcpdump, dir })
     }
 
+    /// tcpdump's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.tcpdump.pid()
+    }
+
     /// The capture file. It grows packet by packet.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -56,13 +62,41 @@ impl Capture {
         Ok(print(&self.path(), options)?.lines().map(str::to_owned).collect())
     }
 
-    /// Ends the capture, every packet written.
+    /// Ends the capture, every packet written that the filter has let through until now.
     ///
     /// # Errors
-    /// [`Error::NeverTrue`] if tcpdump does not end.
+    /// [`Error::NeverTrue`] if tcpdump does not end, or has not written all the kernel gave it: a
+    /// capture with holes proves nothing.
     pub fn stop(&mut self) -> Result<(), Error> {
+        // On SIGINT tcpdump leaves what is still in the kernel's ring unread.
+        self.tcpdump.wait_ready(
+            |tcpdump| {
+                let counted = tcpdump.stderr().matches(RECEIVED).count();
+                tcpdump.signal(Signal::SIGUSR1).ok()?;
+                let answered = || tcpdump.stderr().matches(RECEIVED).count() > counted;
+                wait_until(answered, DEADLINE, "tcpdump's counts").ok()?;
+                nothing_unread(&tcpdump.stderr()).then_some(())
+            },
+            DEADLINE,
+            "tcpdump writing what it received",
+        )?;
         self.tcpdump.stop(Signal::SIGINT, DEADLINE).map(drop)
     }
+}
+
+/// In the line of counts that tcpdump prints on SIGUSR1 (tcpdump(1)): "8 packets captured, 8
+/// packets received by filter, 0 packets dropped by kernel".
+const RECEIVED: &str = "received by filter";
+
+/// Whether the last line of counts says that each packet received was captured.
+fn nothing_unread(stderr: &str) -> bool {
+    let Some(line) = stderr.lines().rfind(|line| line.contains(RECEIVED)) else { return false };
+    let count = |what: &str| {
+        let part = line.split(", ").find(|part| part.contains(what))?;
+        part.trim_start_matches("tcpdump: ").split(' ').next()?.parse::<u64>().ok()
+    };
+    let captured = count("captured");
+    captured.is_some() && captured == count(RECEIVED)
 }
 
 /// Fails if a packet in the capture has a wrong IPv4, TCP, UDP or ICMP checksum, as tcpdump

@@ -4,23 +4,17 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use etherparse::PacketBuilder;
-use lb_tests::capture::{Capture, assert_no_bad_checksums};
-use lb_tests::counters::{Counters, LinkCounters};
+use lb_tests::counters::Counters;
 use lb_tests::tcp::{self, EchoServer, FNV_START, Mode, fnv1a, pattern};
 use lb_tests::topology::{Host, Layout, LbaasNode, SSH_POOL, WEB_POOL, one_arm};
 use lb_tests::{
     Error, Namespace, Nginx, Process, Qlb, SshKeys, Sshd, curl, ethtool, ssh_login, wait_until,
 };
 use nix::sys::signal::Signal;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
-};
 
 const SHORT: Duration = Duration::from_secs(5);
 
@@ -233,56 +227,4 @@ fn every_trace_of_a_node_goes_with_it() {
     wait_until(|| links() == before, SHORT, &format!("links as before: {before:?}")).unwrap();
     let qrouter = |name: std::ffi::OsString| name.to_string_lossy().contains("qrouter");
     assert!(!names().any(qrouter), "named namespaces are removed");
-}
-
-#[test]
-fn a_wrong_checksum_is_seen_by_the_oracle_and_counted_by_the_receiver() {
-    let net = one_arm(&SSH_POOL).unwrap();
-    let member = &net.members[0];
-    let tx = || ethtool::get(&member.namespace, "eth0", "tx-checksumming").unwrap();
-    assert!(tx());
-    net.set_offloads(false).unwrap();
-    assert!(!tx());
-    let to = net.member_socket(0);
-    let _server = EchoServer::start(&member.namespace, "m", to, Mode::Echo).unwrap();
-    let capture = || Capture::start(&member.namespace, "eth0", "tcp").unwrap();
-    let before = Counters::read(&member.namespace).unwrap();
-    let frames = LinkCounters::read(&member.namespace, "eth0").unwrap();
-
-    let mut good = capture();
-    tcp::connect(&net.client().namespace, to).unwrap().exchange(&pattern(5_000)).unwrap();
-    good.stop().unwrap();
-    assert!(assert_no_bad_checksums(&good.path()).unwrap() >= 8);
-    assert!(LinkCounters::read(&member.namespace, "eth0").unwrap().rx.packets > frames.rx.packets);
-
-    let mut bad = capture();
-    send_corrupted(net.client(), to);
-    let csum_errors = || Counters::read(&member.namespace).unwrap().get("TcpInCsumErrors");
-    let expected = before.get("TcpInCsumErrors") + 1;
-    wait_until(|| csum_errors() == expected, SHORT, "one checksum error").unwrap();
-    wait_until(|| !bad.lines(&[]).unwrap().is_empty(), SHORT, "packet in the capture").unwrap();
-    bad.stop().unwrap();
-    let error = assert_no_bad_checksums(&bad.path()).unwrap_err();
-    assert!(matches!(&error, Error::BadChecksums { lines, .. } if lines.lines().count() == 1));
-
-    // An oracle that saw nothing must not say that all is well.
-    let mut nothing = capture();
-    nothing.stop().unwrap();
-    assert!(matches!(assert_no_bad_checksums(&nothing.path()), Err(Error::Unexpected { .. })));
-}
-
-/// A SYN whose TCP checksum is off by one bit; the kernel fills in IPv4's own.
-fn send_corrupted(from: &Host, to: SocketAddrV4) {
-    let builder = PacketBuilder::ipv4(from.address().octets(), to.ip().octets(), 64)
-        .tcp(40_000, to.port(), 1, 1024)
-        .syn();
-    let mut packet = Vec::new();
-    builder.write(&mut packet, &[]).unwrap();
-    packet[20 + 16] ^= 1;
-    let send = || {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let fd = socket(AddressFamily::Inet, SockType::Raw, flags, SockProtocol::Raw).unwrap();
-        sendto(fd.as_raw_fd(), &packet, &SockaddrIn::from(to), MsgFlags::empty()).unwrap()
-    };
-    assert_eq!(from.namespace.run(send).unwrap(), packet.len());
 }

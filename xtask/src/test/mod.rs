@@ -19,7 +19,7 @@ use report::Outcome;
 /// The test targets of lb-tests that send packets through the BPF programs without attaching them.
 const PACKET: &[&str] = &["packet", "differential"];
 /// The test targets of lb-tests that build network namespaces and run real clients and members in them.
-const NETNS: &[&str] = &["harness", "netns", "oracle", "sandbox"];
+const NETNS: &[&str] = &["capture", "harness", "netns", "oracle", "sandbox"];
 
 /// A group of checks with the same needs. Tiers run in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,0 +1,106 @@
+//! Captures of real traffic: complete at their end, and checked by the checksum oracle.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+use std::fs;
+use std::net::SocketAddrV4;
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::Duration;
+
+use etherparse::PacketBuilder;
+use lb_tests::capture::{Capture, assert_no_bad_checksums};
+use lb_tests::counters::{Counters, LinkCounters};
+use lb_tests::tcp::{self, EchoServer, Mode, pattern};
+use lb_tests::topology::{Host, SSH_POOL, one_arm};
+use lb_tests::{Error, ethtool, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
+};
+use nix::unistd::Pid;
+
+const SHORT: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_capture_holds_what_came_before_its_end_however_late_tcpdump_reads() {
+    let net = one_arm(&SSH_POOL).unwrap();
+    let member = &net.members[0];
+    let to = net.member_socket(0);
+    let _server = EchoServer::start(&member.namespace, "m", to, Mode::Echo).unwrap();
+    let mut capture = Capture::start(&member.namespace, "eth0", "tcp").unwrap();
+    let tcpdump = Pid::from_raw(capture.pid().cast_signed());
+    kill(tcpdump, Signal::SIGSTOP).unwrap();
+    tcp::connect(&net.client().namespace, to).unwrap().exchange(&pattern(100)).unwrap();
+    let stopped = thread::scope(|scope| {
+        let stopping = scope.spawn(|| capture.stop());
+        let asked = || pending_signals(tcpdump) != 0;
+        wait_until(asked, SHORT, "a signal to tcpdump").unwrap();
+        kill(tcpdump, Signal::SIGCONT).unwrap();
+        stopping.join().unwrap()
+    });
+    stopped.unwrap();
+    let lines = capture.lines(&[]).unwrap();
+    let with = |flags: &str| lines.iter().filter(|line| line.contains(flags)).count();
+    assert_eq!((with("Flags [S],"), with("Flags [S.],")), (1, 1), "{lines:#?}");
+    assert!(with("Flags [F.],") >= 1, "{lines:#?}");
+}
+
+/// Signals sent to the process and not yet taken (proc(5), `ShdPnd`).
+fn pending_signals(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap()
+}
+
+#[test]
+fn a_wrong_checksum_is_seen_by_the_oracle_and_counted_by_the_receiver() {
+    let net = one_arm(&SSH_POOL).unwrap();
+    let member = &net.members[0];
+    let tx = || ethtool::get(&member.namespace, "eth0", "tx-checksumming").unwrap();
+    assert!(tx());
+    net.set_offloads(false).unwrap();
+    assert!(!tx());
+    let to = net.member_socket(0);
+    let _server = EchoServer::start(&member.namespace, "m", to, Mode::Echo).unwrap();
+    let capture = || Capture::start(&member.namespace, "eth0", "tcp").unwrap();
+    let before = Counters::read(&member.namespace).unwrap();
+    let frames = LinkCounters::read(&member.namespace, "eth0").unwrap();
+
+    let mut good = capture();
+    tcp::connect(&net.client().namespace, to).unwrap().exchange(&pattern(5_000)).unwrap();
+    good.stop().unwrap();
+    assert!(assert_no_bad_checksums(&good.path()).unwrap() >= 8);
+    assert!(LinkCounters::read(&member.namespace, "eth0").unwrap().rx.packets > frames.rx.packets);
+
+    let mut bad = capture();
+    send_corrupted(net.client(), to);
+    let csum_errors = || Counters::read(&member.namespace).unwrap().get("TcpInCsumErrors");
+    let expected = before.get("TcpInCsumErrors") + 1;
+    wait_until(|| csum_errors() == expected, SHORT, "one checksum error").unwrap();
+    wait_until(|| !bad.lines(&[]).unwrap().is_empty(), SHORT, "packet in the capture").unwrap();
+    bad.stop().unwrap();
+    let error = assert_no_bad_checksums(&bad.path()).unwrap_err();
+    assert!(matches!(&error, Error::BadChecksums { lines, .. } if lines.lines().count() == 1));
+
+    // An oracle that saw nothing must not say that all is well.
+    let mut nothing = capture();
+    nothing.stop().unwrap();
+    assert!(matches!(assert_no_bad_checksums(&nothing.path()), Err(Error::Unexpected { .. })));
+}
+
+/// A SYN whose TCP checksum is off by one bit; the kernel fills in IPv4's own.
+fn send_corrupted(from: &Host, to: SocketAddrV4) {
+    let builder = PacketBuilder::ipv4(from.address().octets(), to.ip().octets(), 64)
+        .tcp(40_000, to.port(), 1, 1024)
+        .syn();
+    let mut packet = Vec::new();
+    builder.write(&mut packet, &[]).unwrap();
+    packet[20 + 16] ^= 1;
+    let send = || {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let fd = socket(AddressFamily::Inet, SockType::Raw, flags, SockProtocol::Raw).unwrap();
+        sendto(fd.as_raw_fd(), &packet, &SockaddrIn::from(to), MsgFlags::empty()).unwrap()
+    };
+    assert_eq!(from.namespace.run(send).unwrap(), packet.len());
+}
