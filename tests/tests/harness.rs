@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use lb_tests::counters::Counters;
 use lb_tests::tcp::{self, EchoServer, FNV_START, Mode, fnv1a, pattern};
 use lb_tests::topology::{Host, Layout, LbaasNode, SSH_POOL, WEB_POOL, one_arm};
-use lb_tests::{
-    Error, Namespace, Nginx, Process, Qlb, SshKeys, Sshd, curl, ethtool, ssh_login, wait_until,
-};
+use lb_tests::{Error, Namespace, Nginx, Process, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
 use nix::sys::signal::Signal;
 
 const SHORT: Duration = Duration::from_secs(5);
