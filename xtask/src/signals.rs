@@ -1,15 +1,16 @@
 //! Ctrl-C and SIGTERM: xtask outlives its child, so that whatever the child or xtask has to clean up is cleaned up.
 
 use std::process::{Child, ExitCode, ExitStatus};
+use std::sync::{Mutex, OnceLock};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::SignalFd;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
-/// `si_code` of a signal the kernel made, here: the terminal on Ctrl-C, which reaches the whole foreground group.
-const SI_KERNEL: i32 = 0x80;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
 
 /// The user or the system asked xtask to stop while a child was running; the child has ended.
 #[derive(Debug, Clone, Copy)]
@@ -30,43 +31,54 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-fn held() -> SigSet {
-    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD].into_iter().collect()
-}
+/// What came since [`hold`], in order; SIGCHLD only ends a wait.
+static ARRIVED: OnceLock<Mutex<SignalsInfo<WithOrigin>>> = OnceLock::new();
 
-/// Blocks the signals [`wait`] answers. Call once, before any thread is started.
+/// Catches the signals [`wait`] answers. Call once, before any child is started.
 ///
-/// Blocked rather than ignored: `Command` gives children an empty mask, whereas an ignored signal would stay ignored.
+/// Caught rather than blocked or ignored: both of these would be inherited by children, a handler is not.
 pub(crate) fn hold() -> Result<()> {
-    held().thread_block().context("cannot block SIGINT and SIGTERM")
+    let signals = SignalsInfo::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])
+        .context("cannot listen for SIGINT and SIGTERM")?;
+    ARRIVED.get_or_init(|| Mutex::new(signals));
+    Ok(())
 }
 
 /// Waits for `child`, passing on signals meant for xtask alone.
 ///
 /// # Errors
-/// [`Interrupted`] once the child has ended, if a signal to stop came meanwhile.
+/// [`Interrupted`] once the child has ended, if a signal to stop came meanwhile or before.
 pub(crate) fn wait(child: &mut Child) -> Result<ExitStatus> {
-    let signals = SignalFd::new(&held()).context("cannot listen for signals")?;
+    let arrived = ARRIVED.get().context("signals are not held")?;
+    let mut arrived = arrived.lock().map_err(|_| anyhow!("a wait for a child panicked"))?;
     let mut interrupted = None;
+    // What came before this child was there has not reached it, wherever it came from.
+    for origin in arrived.pending() {
+        stop(child, &origin, &mut interrupted, true);
+    }
     let status = loop {
         if let Some(status) = child.try_wait().context("cannot wait for a child")? {
             break status;
         }
-        let info = match signals.read_signal() {
-            Ok(Some(info)) => info,
-            Ok(None) | Err(Errno::EINTR) => continue,
-            Err(error) => return Err(error).context("cannot read signals"),
-        };
-        let signal = i32::try_from(info.ssi_signo).ok().and_then(|n| Signal::try_from(n).ok());
-        let Some(signal) = signal.filter(|signal| *signal != Signal::SIGCHLD) else { continue };
-        interrupted.get_or_insert(Interrupted(signal));
-        if info.ssi_code != SI_KERNEL {
-            forward(child, signal);
+        for origin in arrived.wait() {
+            // The kernel makes a signal when the terminal does, on Ctrl-C, and for the whole foreground group.
+            stop(child, &origin, &mut interrupted, origin.cause != Cause::Kernel);
         }
     };
     match interrupted {
         Some(interrupted) => Err(interrupted.into()),
         None => Ok(status),
+    }
+}
+
+fn stop(child: &Child, origin: &Origin, interrupted: &mut Option<Interrupted>, alone: bool) {
+    let Ok(signal) = Signal::try_from(origin.signal) else { return };
+    if signal == Signal::SIGCHLD {
+        return;
+    }
+    interrupted.get_or_insert(Interrupted(signal));
+    if alone {
+        forward(child, signal);
     }
 }
 
@@ -77,5 +89,25 @@ fn forward(child: &Child, signal: Signal) {
         && error != Errno::ESRCH
     {
         eprintln!("xtask: cannot pass {signal} on to process {pid}: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::exec;
+
+    #[test]
+    fn children_neither_block_nor_ignore_signals() {
+        hold().unwrap();
+        let status = exec::captured(Command::new("cat").arg("/proc/self/status")).unwrap();
+        for field in ["SigBlk", "SigIgn"] {
+            let mask = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+            let mask = u64::from_str_radix(mask[1..].trim(), 16).unwrap();
+            let held = [SIGINT, SIGTERM, SIGHUP, SIGCHLD].map(|signal| 1 << (signal - 1));
+            assert_eq!(mask & held.iter().sum::<u64>(), 0, "{field} of a child");
+        }
     }
 }

@@ -96,3 +96,17 @@ fn a_second_controller_of_the_same_pool_is_refused() {
     assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0));
     assert_none(&bench.net);
 }
+
+#[test]
+fn the_task_that_loads_becomes_the_controller_and_hears_its_signals() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let file = bench.write("pool.yaml", std::slice::from_ref(&bench.pool));
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let load = ["xtask", "load", "-f", file.to_str().unwrap()];
+        let mut run = spawn_ready(Path::new(env!("CARGO")), &load);
+        assert_eq!(bench.sequence(2), "m1 m2");
+        let status = run.stop(signal, SOON).unwrap();
+        assert_eq!(status.code(), Some(0), "{signal}: {}", run.stderr());
+        assert_none(&bench.net);
+    }
+}
