@@ -45,6 +45,11 @@ pub enum Command {
         #[arg(long, value_name = "WHAT")]
         persistence_fallback: Option<Fallback>,
     },
+    /// End a pool that has no controller (`qlb run --keep`, or one that was killed), and its connections.
+    Stop {
+        /// Id, name or beginning of the id of the pool.
+        pool: String,
+    },
     /// Change or list the members of a pool that is served.
     #[command(subcommand)]
     Member(Member),

@@ -9,7 +9,8 @@ use nix::time::{ClockId, clock_gettime};
 use super::args::{Args, Command, Fallback, Member, Run};
 use crate::config::{self, LoadOptions, Loaded, model::Weight, report as config_report};
 use crate::control::{
-    ControlError, MemberChange, RunOptions, ServeOptions, change_member, new_member, run,
+    ControlError, MemberChange, RunOptions, ServeOptions, Standing, change_member, new_member, run,
+    standing, stop,
 };
 use crate::datapath::{Maps, Options};
 use crate::node::enter_root_mounts;
@@ -38,6 +39,11 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             let (name, talk) = (file.display().to_string(), &mut io::stderr());
             Ok(config_report::import(&mut out, talk, &name, &loaded)?.code())
         }
+        Command::Stop { pool } => {
+            enter_root_mounts()?;
+            writeln!(out, "pool {} is not served any more", stop(&registry, &pool)?)?;
+            Ok(0)
+        }
         Command::Member(command) => {
             enter_root_mounts()?;
             member(&registry, command, &mut out)
@@ -45,7 +51,18 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Status { pool, output } => {
             enter_root_mounts()?;
             let served = served(&registry, pool.as_deref())?;
-            report::status(&registry, with_maps(&registry, &served)?)?.print(output, &mut out)?;
+            let is_attached = |served: &Served| {
+                let id = served.pool.id.as_str();
+                match standing(&registry, id, &served.record).ok()? {
+                    Standing::Attached => Some(true),
+                    Standing::Gone => Some(false),
+                    Standing::Elsewhere => None,
+                }
+            };
+            let looked = with_maps(&registry, &served)?
+                .into_iter()
+                .map(|(served, maps)| (served, maps, is_attached(served)));
+            report::status(&registry, looked)?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Conns { pool, output } => {

@@ -74,6 +74,19 @@ pub enum ControlError {
     /// Every index of the maps is in use.
     #[error("pool {0} has no room for another member while connections to removed ones live on")]
     NoIndex(String),
+    /// The pool is served in a namespace that has no name.
+    #[error(
+        "pool {pool} is served on {device} of a namespace without a name; run this command in that namespace"
+    )]
+    Elsewhere {
+        /// The pool.
+        pool: String,
+        /// The device.
+        device: String,
+    },
+    /// Every pool of the controller has lost its device.
+    #[error("no pool is served any more")]
+    NothingLeft,
     /// The node is not as needed.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -102,6 +115,7 @@ impl ControlError {
             Self::NoMember { .. }
             | Self::AmbiguousMember { .. }
             | Self::NoIndex(_)
+            | Self::Elsewhere { .. }
             | Self::Registry(
                 RegistryError::Busy { .. }
                 | RegistryError::VipTaken { .. }
@@ -109,7 +123,11 @@ impl ControlError {
                 | RegistryError::Ambiguous { .. }
                 | RegistryError::Layout { .. },
             ) => 4,
-            Self::Node(_) | Self::Registry(_) | Self::Datapath(_) | Self::Start(_) => 1,
+            Self::NothingLeft
+            | Self::Node(_)
+            | Self::Registry(_)
+            | Self::Datapath(_)
+            | Self::Start(_) => 1,
         }
     }
 }

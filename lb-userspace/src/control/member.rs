@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::plan::endpoint;
-use super::{ControlError, serve::update};
+use super::reach::warn_unreachable;
+use super::{ControlError, update::update};
 use crate::config::model::{Id, MemberSpec, Port, Weight, validate};
 use crate::config::{PoolSpec, servable};
+use crate::node::Place;
 use crate::registry::{Registry, Served};
 
 /// A change to one member.
@@ -66,6 +68,8 @@ pub fn change_member(
     if let Err(refusals) = servable(&pool, []) {
         return Err(ControlError::NotServable { pool: pool.id.to_string(), refusals });
     }
+    let place = Place::named(&record.namespace);
+    warn_unreachable(&place, record.ifindex, &record.device, &pool);
     update(registry, &pool, &mut record)?;
     Ok(changed)
 }

@@ -1,13 +1,22 @@
 //! The controller: brings pools up, changes their members, expires their connections, takes
 //! them down.
 
+mod candidate;
+mod difference;
 mod error;
+mod fleet;
 mod member;
 mod plan;
+mod reach;
 mod run;
 mod serve;
+mod standing;
+mod stop;
+mod update;
 
 pub use error::ControlError;
 pub use member::{MemberChange, change_member, new_member};
 pub use run::{RunOptions, run};
 pub use serve::{ServeOptions, Serving};
+pub use standing::{Standing, standing};
+pub use stop::stop;

@@ -9,13 +9,16 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{ControlError, ServeOptions, Serving, serve::listener};
+use super::fleet::{end_all, end_lost, start_all};
+use super::{ControlError, ServeOptions, Serving, update::listener};
 use crate::config::{self, LoadOptions, Loaded, PoolSpec, Verdict, servable};
 use crate::node::enter_root_mounts;
 use crate::registry::Registry;
 
 /// How often expired connections are looked for.
 const SWEEP: Duration = Duration::from_millis(500);
+/// How often it is looked whether the devices are still there.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// What `qlb run` is to do.
 #[derive(Clone, Debug)]
@@ -49,14 +52,21 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
         let mut hangup = on(SignalKind::hangup())?;
         let mut serving = start_all(registry, &pools, &options.serve)?;
         announce(&pools, &serving);
-        let mut sweep = interval(SWEEP);
+        let (mut sweep, mut watch) = (interval(SWEEP), interval(WATCH));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => break,
                 _ = sweep.tick() => serving.iter_mut().for_each(reap),
+                _ = watch.tick() => {
+                    serving = end_lost(registry, serving)?;
+                    if serving.is_empty() {
+                        return Err(ControlError::NothingLeft);
+                    }
+                }
             }
         }
         if options.keep {
@@ -125,39 +135,6 @@ fn report_findings(file: &str, loaded: &Loaded) -> Result<(), ControlError> {
     }
     let (file, lines) = (file.to_owned(), lines.trim_end().to_owned());
     Err(ControlError::Unsupported { file, lines })
-}
-
-/// Starts all pools, or none.
-fn start_all(
-    registry: &Registry,
-    pools: &[PoolSpec],
-    options: &ServeOptions,
-) -> Result<Vec<Serving>, ControlError> {
-    let _lock = registry.open()?;
-    let mut serving = Vec::new();
-    for pool in pools {
-        let started = Serving::start(registry, pool, options);
-        let named =
-            |source| ControlError::Serve { pool: pool.id.to_string(), source: Box::new(source) };
-        match started.map_err(named) {
-            Ok(pool) => serving.push(pool),
-            Err(error) => {
-                for pool in serving.into_iter().filter(|pool| !pool.is_adopted()) {
-                    pool.end(registry)?;
-                }
-                registry.tidy()?;
-                return Err(error);
-            }
-        }
-    }
-    Ok(serving)
-}
-
-fn end_all(registry: &Registry, serving: Vec<Serving>) -> Result<(), ControlError> {
-    let _lock = registry.lock()?;
-    // One that cannot be ended must not keep the others.
-    let ends: Vec<_> = serving.into_iter().map(|pool| pool.end(registry)).collect();
-    ends.into_iter().collect()
 }
 
 fn announce(pools: &[PoolSpec], serving: &[Serving]) {

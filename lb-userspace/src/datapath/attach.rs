@@ -1,23 +1,16 @@
 //! The program on the VIP's device: TC ingress, by tcx where the kernel has it (6.6), else as a
-//! clsact filter.
+//! clsact filter. Either outlives the process that attached it.
 //!
-//! A tcx link is pinned, so the attachment outlives its process. A clsact filter outlives it
-//! anyway.
+//! Everything here is about the current namespace; a device is known by its index, which a
+//! rename does not change.
 
 use std::path::Path;
 
-use aya::programs::{
-    Link as _, LinkOrder, ProgramError, SchedClassifier, TcAttachType,
-    links::{FdLink, PinnedLink},
-    tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle, qdisc_add_clsact},
-};
+use aya::programs::{ProgramError, SchedClassifier};
 use serde::{Deserialize, Serialize};
 
-use super::DatapathError;
-use crate::node::{has_filter, remove_clsact};
-
-/// Name of the pinned link.
-const LINK: &str = "link";
+use super::{DatapathError, clsact, tcx};
+use crate::node::{Device, device_name, has_filter, remove_empty_clsact};
 
 /// Which hook to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -43,7 +36,7 @@ pub enum Hook {
         priority: u16,
         /// Handle of the filter.
         handle: u32,
-        /// Whether the qdisc came with the filter and should go with it.
+        /// Whether qlb added the qdisc, so that it goes with the last filter.
         qdisc_added: bool,
     },
 }
@@ -56,167 +49,85 @@ impl Hook {
             Self::Clsact { .. } => "clsact",
         }
     }
-}
 
-/// A program on a device. Dropping it leaves the program there.
-#[derive(Debug)]
-pub struct Attachment {
-    device: String,
-    hook: Hook,
-}
-
-impl Attachment {
-    pub(super) fn new(
-        program: &mut SchedClassifier,
-        device: &str,
-        choice: HookChoice,
-        pins: &Path,
-        before: Option<&Hook>,
-    ) -> Result<Self, DatapathError> {
-        let attached = |hook| Self { device: device.to_owned(), hook };
-        match (choice, before) {
-            (HookChoice::Auto | HookChoice::Tcx, Some(Hook::Tcx))
-                if take_over(program, device, pins).is_ok() =>
-            {
-                return Ok(attached(Hook::Tcx));
-            }
-            (HookChoice::Auto | HookChoice::Tcx, Some(Hook::Tcx)) => {
-                // The device was unplugged meanwhile: the link is an empty shell.
-                retire(device, before, pins)?;
-            }
-            (HookChoice::Clsact, Some(Hook::Clsact { qdisc_added, .. })) => {
-                let hook = by_clsact(program, device, *qdisc_added)?;
-                remove_filter(device, before)?;
-                return Ok(attached(hook));
-            }
-            (HookChoice::Clsact, _) => {
-                let hook = by_clsact(program, device, false)?;
-                retire(device, before, pins)?;
-                return Ok(attached(hook));
-            }
-            (HookChoice::Auto | HookChoice::Tcx, _) => {}
-        }
-        let hook = match by_tcx(program, device, pins) {
-            Ok(()) => Hook::Tcx,
-            Err(DatapathError::Attach { .. }) if choice == HookChoice::Auto => {
-                let hook = by_clsact(program, device, false)?;
-                remove_filter(device, before)?;
-                return Ok(attached(hook));
-            }
-            Err(error) => return Err(error),
-        };
-        retire(device, before.filter(|before| **before != Hook::Tcx), pins)?;
-        Ok(attached(hook))
-    }
-
-    /// How the program is attached.
-    pub const fn hook(&self) -> Hook {
-        self.hook
-    }
-
-    /// Takes the program off the device of the current namespace.
-    ///
-    /// # Errors
-    /// When the kernel refuses. A device that is gone took its programs along; that is fine.
-    pub fn detach(self, pins: &Path) -> Result<(), DatapathError> {
-        retire(&self.device, Some(&self.hook), pins)
+    /// Whether the device's qdisc was added by qlb.
+    pub const fn added_qdisc(&self) -> bool {
+        matches!(self, Self::Clsact { qdisc_added: true, .. })
     }
 }
 
-fn by_tcx(program: &mut SchedClassifier, device: &str, pins: &Path) -> Result<(), DatapathError> {
-    let options = TcAttachOptions::TcxOrder(LinkOrder::default());
-    let id = program
-        .attach_with_options(device, TcAttachType::Ingress, options)
-        .map_err(|source| refused(device, "tcx", source))?;
-    let link = program.take_link(id).map_err(|source| refused(device, "tcx", source))?;
-    pin(FdLink::try_from(link)?, pins)
+/// How to attach.
+#[derive(Clone, Copy, Debug)]
+pub struct Attach<'a> {
+    /// Which hook to use.
+    pub choice: HookChoice,
+    /// The attachment on the same device to take over from.
+    pub before: Option<&'a Hook>,
+    /// Whether a clsact qdisc that is there was added by qlb.
+    pub qdisc_ours: bool,
 }
 
-fn pin(link: FdLink, pins: &Path) -> Result<(), DatapathError> {
-    let path = pins.join(LINK);
-    // The pin, not this handle, keeps the link from here on.
-    link.pin(&path).map(drop).map_err(|source| DatapathError::Pin { path, source })
-}
-
-/// Replaces the program behind the pinned link: one packet sees the old one, the next the new.
-fn take_over(
+/// Puts `program` on `device`; where there was an attachment before, no packet misses both.
+pub(super) fn attach(
     program: &mut SchedClassifier,
-    device: &str,
+    device: &Device,
     pins: &Path,
-) -> Result<(), DatapathError> {
-    let link = PinnedLink::from_pin(pins.join(LINK))?;
-    let link = SchedClassifierLink::try_from(FdLink::from(link))?;
-    let id = program.attach_to_link(link).map_err(|source| refused(device, "tcx", source))?;
-    let link = program.take_link(id).map_err(|source| refused(device, "tcx", source))?;
-    // The pin still holds the link; this handle is not needed.
-    drop(FdLink::try_from(link)?);
-    Ok(())
-}
-
-fn by_clsact(
-    program: &mut SchedClassifier,
-    device: &str,
-    ours: bool,
+    how: Attach<'_>,
 ) -> Result<Hook, DatapathError> {
-    // An error is most often that there is one already. Any other shows when attaching fails.
-    let qdisc_added = qdisc_add_clsact(device).is_ok() || ours;
-    let options = TcAttachOptions::Netlink(NlOptions::default());
-    let id = program
-        .attach_with_options(device, TcAttachType::Ingress, options)
-        .map_err(|source| refused(device, "clsact", source))?;
-    let link = program.take_link(id).map_err(|source| refused(device, "clsact", source))?;
-    let parts = (|| Ok::<_, ProgramError>((link.priority()?, link.handle()?)))();
-    let (priority, handle) = parts.map_err(|source| refused(device, "clsact", source))?;
-    // Dropping the link would remove the filter, which is to outlive this process.
-    std::mem::forget(link);
-    Ok(Hook::Clsact { priority, handle: handle.into(), qdisc_added })
+    let name = device.name.as_str();
+    if let (HookChoice::Auto | HookChoice::Tcx, Some(Hook::Tcx)) = (how.choice, how.before) {
+        if tcx::take_over(program, name, pins).is_ok() {
+            return Ok(Hook::Tcx);
+        }
+        // The device was unplugged meanwhile: the link is an empty shell.
+        tcx::detach(pins)?;
+    }
+    let ours = how.qdisc_ours || how.before.is_some_and(Hook::added_qdisc);
+    let hook = match how.choice {
+        HookChoice::Clsact => clsact::attach(program, name, ours)?,
+        HookChoice::Tcx => tcx::attach(program, name, pins).map(|()| Hook::Tcx)?,
+        HookChoice::Auto => match tcx::attach(program, name, pins) {
+            Ok(()) => Hook::Tcx,
+            Err(DatapathError::Attach { .. }) => clsact::attach(program, name, ours)?,
+            Err(error) => return Err(error),
+        },
+    };
+    match how.before {
+        Some(before @ Hook::Clsact { .. }) => detach(device.index, before, pins)?,
+        Some(Hook::Tcx) if hook != Hook::Tcx => tcx::detach(pins)?,
+        Some(Hook::Tcx) | None => {}
+    }
+    Ok(hook)
 }
 
-/// Removes an attachment, if there is one.
-fn retire(device: &str, hook: Option<&Hook>, pins: &Path) -> Result<(), DatapathError> {
+/// Takes the program off a device, if it is there: a device that is gone took its programs along.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn detach(device: u32, hook: &Hook, pins: &Path) -> Result<(), DatapathError> {
     match hook {
-        None => Ok(()),
-        Some(Hook::Tcx) => {
-            let path = pins.join(LINK);
-            let Ok(link) = PinnedLink::from_pin(&path) else { return Ok(()) };
-            let link = link.unpin().map_err(|source| DatapathError::Unpin { path, source })?;
-            link.detach().map_err(|source| refused(device, "tcx", source))
-        }
-        Some(Hook::Clsact { qdisc_added, .. }) => {
-            remove_filter(device, hook)?;
+        Hook::Tcx => tcx::detach(pins),
+        Hook::Clsact { priority, handle, qdisc_added } => {
+            let Some(name) = device_name(device) else { return Ok(()) };
+            clsact::detach(&name, *priority, *handle)?;
             if *qdisc_added {
-                remove_clsact(device)?;
+                remove_empty_clsact(device)?;
             }
             Ok(())
         }
     }
 }
 
-/// Removes a clsact filter, if there is one, and leaves the qdisc.
-fn remove_filter(device: &str, hook: Option<&Hook>) -> Result<(), DatapathError> {
-    let Some(Hook::Clsact { priority, handle, .. }) = hook else { return Ok(()) };
-    let (ingress, handle) = (TcAttachType::Ingress, TcHandle::from(*handle));
-    match SchedClassifierLink::attached(device, ingress, *priority, handle, None) {
-        Ok(link) => link.detach().map_err(|source| refused(device, "clsact", source)),
-        Err(_) => Ok(()),
-    }
-}
-
-/// Whether the program is still on `device` of the current namespace. It is not when the
-/// device was unplugged meanwhile, even if another one came in its place.
-pub(crate) fn is_attached(device: &str, hook: &Hook, pins: &Path) -> Result<bool, DatapathError> {
+/// Whether the program is still on the device. It is not when the device was unplugged
+/// meanwhile, even if another one came in its place.
+pub(crate) fn is_attached(device: u32, hook: &Hook, pins: &Path) -> Result<bool, DatapathError> {
+    let Some(name) = device_name(device) else { return Ok(false) };
     match hook {
-        Hook::Tcx => {
-            let Ok(link) = PinnedLink::from_pin(pins.join(LINK)) else { return Ok(false) };
-            let program = FdLink::from(link).info()?.program_id();
-            let (_, there) = SchedClassifier::query_tcx(device, TcAttachType::Ingress)
-                .map_err(|source| refused(device, "tcx", source))?;
-            Ok(there.iter().any(|info| info.id() == program))
-        }
+        Hook::Tcx => tcx::is_attached(&name, pins),
         Hook::Clsact { priority, handle, .. } => Ok(has_filter(device, *priority, *handle)?),
     }
 }
 
-fn refused(device: &str, hook: &'static str, source: ProgramError) -> DatapathError {
+pub(super) fn refused(device: &str, hook: &'static str, source: ProgramError) -> DatapathError {
     DatapathError::Attach { device: device.to_owned(), hook, source: Box::new(source) }
 }

@@ -81,6 +81,8 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     let Listener { address, port, enabled } = target.listener;
     let key = VipKey::new(address, Be16::new(port), ZONE, ipv4::TCP);
     maps.set_vip(&key, &Vip { pool: index, enabled: u32::from(enabled) })?;
+    // Where the pool was before, new connections are not wanted any more.
+    maps.remove_vips_but(&key, index)?;
 
     if let Some(before) = before {
         for tick in 0..before.ticks {

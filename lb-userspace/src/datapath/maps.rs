@@ -73,6 +73,23 @@ impl Maps {
         self.vips.insert(key, vip, 0).map_err(failed("VIPS"))
     }
 
+    /// Removes the listeners of a pool but for the one at `kept`.
+    pub(super) fn remove_vips_but(
+        &mut self,
+        kept: &VipKey,
+        pool: u32,
+    ) -> Result<(), DatapathError> {
+        let kept: [u8; _] = transmute!(*kept);
+        let entries: Result<Vec<_>, _> = self.vips.iter().collect();
+        for (key, vip) in entries.map_err(failed("VIPS"))? {
+            let vip: Vip = transmute!(vip);
+            if vip.pool == pool && key != kept {
+                found(self.vips.remove(&key), "VIPS")?;
+            }
+        }
+        Ok(())
+    }
+
     /// A pool as the datapath sees it.
     pub(super) fn pool(&self, index: u32) -> Result<Option<Pool>, DatapathError> {
         Ok(found(self.pools.get(&index, 0), "POOLS")?.map(|raw| transmute!(raw)))

@@ -4,15 +4,17 @@
 //! names or where state is kept; whoever calls it has entered the right namespace.
 
 mod attach;
+mod clsact;
 mod counters;
 mod error;
 mod install;
 mod maps;
 mod object;
 mod reaper;
+mod tcx;
 
-pub(crate) use attach::is_attached;
-pub use attach::{Attachment, Hook, HookChoice};
+pub use attach::{Attach, Hook, HookChoice};
+pub(crate) use attach::{detach, is_attached};
 pub use counters::counters;
 pub use error::DatapathError;
 pub use install::{Listener, Target, install};

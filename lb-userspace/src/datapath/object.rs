@@ -10,10 +10,11 @@ use aya_log::EbpfLogger;
 
 use super::{
     DatapathError, Maps,
-    attach::{Attachment, Hook, HookChoice},
+    attach::{self, Attach, Hook},
     maps::NAMES,
     reaper::Reaper,
 };
+use crate::node::Device;
 
 /// The object as `cargo xtask build` made it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf.o"));
@@ -84,18 +85,17 @@ impl Datapath {
     }
 
     /// Puts the program on `device` of the current namespace, pinned below `pins` where the
-    /// hook allows it; takes over from `before` without a gap.
+    /// hook allows it; takes over from an attachment before without a gap.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(
         &mut self,
-        device: &str,
-        choice: HookChoice,
+        device: &Device,
         pins: &Path,
-        before: Option<&Hook>,
-    ) -> Result<Attachment, DatapathError> {
-        Attachment::new(self.ingress()?, device, choice, pins, before)
+        how: Attach<'_>,
+    ) -> Result<Hook, DatapathError> {
+        attach::attach(self.ingress()?, device, pins, how)
     }
 
     /// The program of the VIP's device, for test runs.

@@ -5,99 +5,96 @@ use std::net::{IpAddr, Ipv4Addr};
 use futures_util::TryStreamExt as _;
 use netlink_packet_route::{
     address::AddressAttribute,
-    link::{LinkAttribute, LinkFlags},
-    tc::TcHandle,
+    link::{LinkAttribute, LinkFlags, LinkLayerType},
+    route::{RouteAttribute, RouteType},
 };
-use rtnetlink::Handle;
+use rtnetlink::RouteMessageBuilder;
 
 use super::NodeError;
+use super::netlink::{failed, with_netlink};
 
 /// A network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
+    /// Its index, which stays when it is renamed and is not given to another while it is there.
+    pub index: u32,
     /// Its name, such as tapfb358342-59.
     pub name: String,
     /// Whether it is administratively up.
     pub up: bool,
+    /// Whether its frames begin with an Ethernet header.
+    pub ethernet: bool,
 }
 
-/// The device that has `address`, if any.
+/// The present name of the device with this index, if it is there.
+pub fn device_name(index: u32) -> Option<String> {
+    let name = nix::net::if_::if_indextoname(index).ok()?.into_string().ok();
+    // nix takes the null pointer of a device that is not there for an empty name.
+    name.filter(|name| !name.is_empty())
+}
+
+/// The devices that have `address`.
 ///
 /// # Errors
 /// When netlink fails.
-pub fn find_device(address: Ipv4Addr) -> Result<Option<Device>, NodeError> {
+pub(super) fn find_devices(address: Ipv4Addr) -> Result<Vec<Device>, NodeError> {
     with_netlink(async |handle| {
-        let failed = |what| move |source| NodeError::Netlink { what, source: Box::new(source) };
         let mut addresses = handle.address().get().execute();
         let wanted = AddressAttribute::Local(IpAddr::V4(address));
-        let mut index = None;
+        let mut indexes = Vec::new();
         while let Some(message) = addresses.try_next().await.map_err(failed("list addresses"))? {
-            if message.attributes.contains(&wanted) {
-                index = Some(message.header.index);
+            let index = message.header.index;
+            if message.attributes.contains(&wanted) && !indexes.contains(&index) {
+                indexes.push(index);
             }
         }
-        let Some(index) = index else { return Ok(None) };
-        let mut links = handle.link().get().match_index(index).execute();
-        let link = links.try_next().await.map_err(failed("look up a device"))?;
-        Ok(link.and_then(|link| {
-            let up = link.header.flags.contains(LinkFlags::Up);
-            link.attributes.into_iter().find_map(|attribute| {
-                let LinkAttribute::IfName(name) = attribute else { return None };
-                Some(Device { name, up })
-            })
-        }))
+        let mut devices = Vec::new();
+        for index in indexes {
+            let mut links = handle.link().get().match_index(index).execute();
+            let link = links.try_next().await.map_err(failed("look up a device"))?;
+            devices.extend(link.and_then(|link| {
+                let up = link.header.flags.contains(LinkFlags::Up);
+                let ethernet = link.header.link_layer_type == LinkLayerType::Ether;
+                link.attributes.into_iter().find_map(|attribute| {
+                    let LinkAttribute::IfName(name) = attribute else { return None };
+                    Some(Device { index, name, up, ethernet })
+                })
+            }));
+        }
+        Ok(devices)
     })
 }
 
-/// Whether a device has a clsact ingress filter with this priority and handle.
-///
-/// # Errors
-/// When netlink fails.
-pub fn has_filter(device: &str, priority: u16, handle: u32) -> Result<bool, NodeError> {
-    let Ok(index) = nix::net::if_::if_nametoindex(device) else { return Ok(false) };
-    with_netlink(async |handle_| {
-        let failed = |source| NodeError::Netlink { what: "list filters", source: Box::new(source) };
-        let mut filters = handle_.traffic_filter(index.cast_signed()).get().ingress().execute();
-        while let Some(filter) = filters.try_next().await.map_err(failed)? {
-            // The upper half of the word is the priority, the lower the protocol.
-            if filter.header.info >> 16 == u32::from(priority)
-                && u32::from(filter.header.handle) == handle
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    })
+/// Where a packet to an address leaves the namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the device with this index.
+    Device(u32),
+    /// Not at all: the address is the namespace's own.
+    Local,
+    /// Not at all: there is no route.
+    None,
 }
 
-/// Removes the clsact qdisc of a device. One that is gone is fine.
+/// The way to `address`.
 ///
 /// # Errors
 /// When netlink cannot be used.
-pub fn remove_clsact(device: &str) -> Result<(), NodeError> {
-    let Ok(index) = nix::net::if_::if_nametoindex(device) else { return Ok(()) };
+pub fn way_to(address: Ipv4Addr) -> Result<Way, NodeError> {
     with_netlink(async |handle| {
-        let mut request = handle.qdisc().del(index.cast_signed());
-        request.message_mut().header.parent = TcHandle::CLSACT;
-        // Another filter may have taken the qdisc over, or removed it.
-        let _ = request.execute().await;
-        Ok(())
-    })
-}
-
-/// Runs `work` with a netlink socket of the current namespace.
-fn with_netlink<T>(work: impl AsyncFnOnce(Handle) -> Result<T, NodeError>) -> Result<T, NodeError> {
-    let start = |what| move |source| NodeError::Start { what, source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(start("runtime"))?;
-    runtime.block_on(async {
-        let (connection, handle, _) =
-            rtnetlink::new_connection().map_err(start("netlink socket"))?;
-        let worker = tokio::spawn(connection);
-        let result = work(handle).await;
-        worker.abort();
-        result
+        let message =
+            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(address, 32).build();
+        // The kernel's answer to an address without a route is an error.
+        let Ok(Some(route)) = handle.route().get(message).execute().try_next().await else {
+            return Ok(Way::None);
+        };
+        if route.header.kind == RouteType::Local {
+            return Ok(Way::Local);
+        }
+        let device = route.attributes.iter().find_map(|attribute| {
+            let RouteAttribute::Oif(index) = attribute else { return None };
+            Some(*index)
+        });
+        Ok(device.map_or(Way::None, Way::Device))
     })
 }

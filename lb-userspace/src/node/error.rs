@@ -38,8 +38,33 @@ pub enum NodeError {
         /// The device.
         device: String,
     },
+    /// More than one device has the VIP.
+    #[error(
+        "the VIP {vip} is on {} and on {} in namespace {namespace}; leave it on the device that its clients come in by",
+        .devices[0], .devices[1]
+    )]
+    SeveralDevices {
+        /// The namespace.
+        namespace: String,
+        /// The VIP.
+        vip: Ipv4Addr,
+        /// Two of them.
+        devices: [String; 2],
+    },
+    /// The device has no Ethernet header.
+    #[error(
+        "the VIP {vip} is on {device} in namespace {namespace}, which is not an Ethernet device; put it on the one that its clients come in by"
+    )]
+    NotEthernet {
+        /// The namespace.
+        namespace: String,
+        /// The device.
+        device: String,
+        /// The VIP.
+        vip: Ipv4Addr,
+    },
     /// A namespace could not be entered.
-    #[error("cannot enter namespace {namespace}; this needs root")]
+    #[error("cannot enter namespace {namespace}")]
     Enter {
         /// The namespace.
         namespace: String,
@@ -83,7 +108,7 @@ pub enum NodeError {
         high: u16,
     },
     /// A mount could not be made or removed.
-    #[error("cannot {what} at {path}; this needs root")]
+    #[error("cannot {what} at {path}")]
     Mount {
         /// What was wanted.
         what: &'static str,

@@ -2,12 +2,17 @@
 
 mod device;
 mod error;
+mod filter;
 mod mount;
+mod netlink;
 mod netns;
 mod ports;
+mod site;
 
-pub use device::{Device, find_device, has_filter, remove_clsact};
+pub use device::{Device, Way, device_name, way_to};
 pub use error::NodeError;
+pub use filter::{has_filter, remove_empty_clsact};
 pub use mount::{enter_root_mounts, mount_bpffs, unmount_bpffs};
-pub use netns::{Place, locate};
+pub use netns::Place;
 pub use ports::nat_ports;
+pub use site::{Site, locate};

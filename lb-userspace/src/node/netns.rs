@@ -3,12 +3,14 @@
 //! A namespace belongs to a thread, so whatever happens in one happens on a thread of its own,
 //! which ends there: nothing can stay behind in the wrong namespace, not even after a panic.
 
-use std::net::Ipv4Addr;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::thread;
 
 use netns_rs::NetNs;
 
-use super::{Device, NodeError, find_device};
+use super::NodeError;
 
 /// A network namespace to work in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,30 @@ impl Place {
     /// The namespace `name` of /run/netns; an empty name is the current one.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), current: name.is_empty() }
+    }
+
+    /// The namespace `name` if there is one, else the current one.
+    pub fn named_or_current(name: &str) -> Self {
+        let current = !Path::new("/run/netns").join(name).exists();
+        Self { name: name.to_owned(), current }
+    }
+
+    /// Whether it is the current namespace.
+    pub const fn is_current(&self) -> bool {
+        self.current
+    }
+
+    /// The number of the namespace that this name stands for now. Another namespace may get the
+    /// number when this one is gone.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn number(&self) -> Result<u64, NodeError> {
+        self.run(|| {
+            let path = Path::new("/proc/thread-self/ns/net");
+            let failed = |source| NodeError::Read { path: path.to_owned(), source };
+            fs::metadata(path).map(|data| data.ino()).map_err(failed)
+        })
     }
 
     /// The name for people and records; empty for the current namespace.
@@ -57,30 +83,5 @@ impl Place {
             let handle = started.map_err(|source| NodeError::Start { what: "thread", source })?;
             handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
-    }
-}
-
-/// Finds the namespace and device of a VIP: the namespace called `namespace`, else the
-/// current one if a device there has the VIP.
-///
-/// # Errors
-/// When neither has it, or the device is down.
-pub fn locate(namespace: &str, vip: Ipv4Addr) -> Result<(Place, Device), NodeError> {
-    let named = Place::named(namespace);
-    let exists = std::path::Path::new("/run/netns").join(namespace).exists();
-    let place = if exists { named } else { Place { name: namespace.to_owned(), current: true } };
-    let device = place.run(|| find_device(vip))?.ok_or_else(|| {
-        let namespace = namespace.to_owned();
-        if exists {
-            NodeError::NoDevice { namespace, vip }
-        } else {
-            NodeError::NoNamespace { namespace, vip }
-        }
-    })?;
-    if device.up {
-        Ok((place, device))
-    } else {
-        let namespace = place.describe().to_owned();
-        Err(NodeError::DeviceDown { namespace, device: device.name })
     }
 }

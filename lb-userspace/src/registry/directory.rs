@@ -38,13 +38,18 @@ impl Registry {
     /// # Errors
     /// When something cannot be made.
     pub fn open(&self) -> Result<Lock, RegistryError> {
-        for path in [self.root.clone(), self.bpffs(), self.root.join("pools")] {
+        let lock = loop {
+            fs::create_dir_all(&self.root).map_err(failed("make", &self.root))?;
+            match self.lock() {
+                // The last user left between the two, and took the directory along.
+                Err(RegistryError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
+                lock => break lock?,
+            }
+        };
+        for path in [self.bpffs(), self.root.join("pools")] {
             fs::create_dir_all(&path).map_err(failed("make", &path))?;
         }
-        let lock = self.lock()?;
-        // The last user may have left between the two.
-        fs::create_dir_all(self.root.join("pools")).map_err(failed("make", &self.root))?;
-        fs::create_dir_all(self.bpffs()).map_err(failed("make", &self.root))?;
         mount_bpffs(&self.bpffs())?;
         Ok(lock)
     }
@@ -80,28 +85,6 @@ impl Registry {
     /// The id of the process that expires the pool's connections; none if nobody does.
     pub fn controller(&self, pool: &str) -> Option<String> {
         holder(&self.directory(pool).join("controller")).map(|holder| holder.0)
-    }
-
-    /// Makes sure that no other pool has the VIP of `pool`.
-    ///
-    /// # Errors
-    /// When one has, or a record cannot be read.
-    pub fn check_vip(&self, pool: &PoolSpec) -> Result<(), RegistryError> {
-        let vip = |pool: &PoolSpec| pool.vip.as_ref().map(|vip| vip.address);
-        let mine = |other: &Served| {
-            other.pool.id != pool.id
-                && vip(&other.pool) == vip(pool)
-                && other.pool.namespace() == pool.namespace()
-        };
-        let Some(vip) = vip(pool) else { return Ok(()) };
-        match self.list()?.into_iter().find(mine) {
-            None => Ok(()),
-            Some(other) => Err(RegistryError::VipTaken {
-                pool: pool.id.to_string(),
-                vip,
-                other: other.pool.id.to_string(),
-            }),
-        }
     }
 
     /// The pool with this id, if it is served.
@@ -190,9 +173,26 @@ impl Registry {
     /// # Errors
     /// When something cannot be removed.
     pub fn remove(&self, pool: &str) -> Result<(), RegistryError> {
-        self.forget(pool)?;
-        remove_all(&self.directory(pool))?;
+        self.discard(pool)?;
         self.tidy()
+    }
+
+    /// Forgets a pool, and leaves the directories for those that come.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn discard(&self, pool: &str) -> Result<(), RegistryError> {
+        self.forget(pool)?;
+        remove_all(&self.directory(pool))
+    }
+
+    /// Takes back the claim on a pool that is not served. The lock must be held.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn release(&self, pool: &str) -> Result<(), RegistryError> {
+        let directory = self.directory(pool);
+        if directory.join("record").exists() { Ok(()) } else { remove_all(&directory) }
     }
 
     /// Forgets a pool's record and pins; a claim on it stays.

@@ -12,7 +12,7 @@ use crate::node::NodeError;
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// A file could not be used.
-    #[error("cannot {what} {path}; this needs root")]
+    #[error("cannot {what} {path}")]
     Io {
         /// What was wanted.
         what: &'static str,
@@ -51,7 +51,7 @@ pub enum RegistryError {
     },
     /// The VIP belongs to another pool.
     #[error(
-        "pool {pool} cannot have the VIP {vip}: pool {other} is served there; end that one first"
+        "pool {pool} cannot have the VIP {vip}, which is that of pool {other}: a VIP has one pool; end that one first (`qlb stop {other}` if it has no controller)"
     )]
     VipTaken {
         /// The pool.

@@ -16,8 +16,12 @@ pub struct Record {
     pub pool: String,
     /// Name of the namespace; empty for the one the controller was started in.
     pub namespace: String,
-    /// The VIP's device.
+    /// Number of the namespace, which tells it from another one of the same name.
+    pub netns: u64,
+    /// The VIP's device, by the name it had.
     pub device: String,
+    /// Index of the device, which stays when it is renamed.
+    pub ifindex: u32,
     /// How the program is attached; none while that is under way.
     pub hook: Option<Hook>,
     /// Lowest and highest NAT port.

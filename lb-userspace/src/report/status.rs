@@ -26,6 +26,8 @@ struct Pool {
     namespace: String,
     device: String,
     hook: Option<&'static str>,
+    /// Whether the program is on the device; null where that cannot be seen from here.
+    attached: Option<bool>,
     /// Process id of the controller; without one nothing expires.
     controller: Option<String>,
     protocol: Protocol,
@@ -59,21 +61,26 @@ struct Conntrack {
     capacity: u64,
 }
 
-/// The status of pools that are served.
+/// The status of pools that are served, each with its maps and whether it is attached.
 ///
 /// # Errors
 /// When a map cannot be read.
 pub fn status<'a>(
     registry: &Registry,
-    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+    served: impl IntoIterator<Item = (&'a Served, Maps, Option<bool>)>,
 ) -> Result<Status, DatapathError> {
-    let pools = served
-        .into_iter()
-        .map(|(served, maps)| pool(served, registry.controller(served.pool.id.as_str()), &maps));
+    let pools = served.into_iter().map(|(served, maps, attached)| {
+        pool(served, registry.controller(served.pool.id.as_str()), attached, &maps)
+    });
     Ok(Status { api_version: API_VERSION, pools: pools.collect::<Result<_, _>>()? })
 }
 
-fn pool(served: &Served, controller: Option<String>, maps: &Maps) -> Result<Pool, DatapathError> {
+fn pool(
+    served: &Served,
+    controller: Option<String>,
+    attached: Option<bool>,
+    maps: &Maps,
+) -> Result<Pool, DatapathError> {
     let Served { pool, record } = served;
     let members = members(pool, record, maps)?;
     let sum = |value: fn(&Member) -> u64| members.iter().map(value).sum();
@@ -84,6 +91,7 @@ fn pool(served: &Served, controller: Option<String>, maps: &Maps) -> Result<Pool
         namespace: record.namespace.clone(),
         device: record.device.clone(),
         hook: record.hook.map(|hook| hook.name()),
+        attached,
         controller,
         protocol: pool.protocol,
         lb_method: pool.lb_method,
@@ -143,7 +151,12 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
     let hook = pool.hook.unwrap_or("not attached");
     let place = if pool.namespace.is_empty() { "(current)" } else { &pool.namespace };
     writeln!(out, "  on {} ({hook}) in {place}", pool.device)?;
-    if pool.controller.is_none() {
+    if pool.attached == Some(false) {
+        writeln!(
+            out,
+            "  NOT SERVED: the namespace or the device is gone; `qlb run` it anew or `qlb stop` it"
+        )?;
+    } else if pool.controller.is_none() {
         writeln!(out, "  no controller: connections go on, but nothing expires; start `qlb run`")?;
     }
     writeln!(

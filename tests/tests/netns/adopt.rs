@@ -1,6 +1,9 @@
 //! The datapath outlives its controller, and the next one takes it over.
 
-use lb_tests::tcp::{Connection, pattern};
+use std::io::ErrorKind;
+
+use lb_tests::Error;
+use lb_tests::tcp::{Connection, connect, pattern};
 use nix::sys::signal::Signal;
 
 use crate::bench::{Bench, SOON, numbers, order};
@@ -99,6 +102,42 @@ fn what_belongs_to_a_namespace_that_is_gone_does_not_stop_a_new_one() {
     assert_eq!(bench.sequence(4), "m1 m2 m1 m2");
     bench.wait_idle();
     assert_eq!(bench.members("total_connections"), [2, 2], "counts start anew");
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn a_new_controller_brings_the_listener_of_its_file() {
+    let mut bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run();
+    let mut held = bench.hold(4);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    let left = bench.vip();
+    bench.pool.vip.set_port(2222);
+    let mut run = bench.run();
+    assert_eq!(bench.sequence(2), "m1 m2");
+    let Err(Error::Io { source, .. }) = connect(&bench.net.client().namespace, left) else {
+        panic!("the port that was left is served");
+    };
+    assert_eq!(source.kind(), ErrorKind::ConnectionRefused);
+    all_alive(&mut held);
+    drop(held);
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn a_new_controller_says_what_its_options_and_its_file_do_not_keep() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run();
+    let address = bench.net.members[0].address().to_string();
+    bench.member("add", &["--id", "m3", "--address", &address, "--port", "2222"]);
+    bench.member("set", &["m1", "--weight", "7"]);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    let mut run = bench.run_with(&["--max-connections", "20"]).unwrap();
+    for words in ["m3 leaves, m1 weight 7 to 1", "--max-connections"] {
+        assert!(run.stderr().contains(words), "no {words:?} in {}", run.stderr());
+    }
     assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
     assert_none(&bench.net);
 }

@@ -88,6 +88,18 @@ impl Bench {
         Answer { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
     }
 
+    /// Runs a command line in the VIP's namespace; it must succeed. Returns its stdout.
+    pub(crate) fn in_vip(&self, line: &str) -> String {
+        let mut words = line.split(' ');
+        let command = self.net.vip.namespace.command(words.next().unwrap());
+        command.args(words).stdout().unwrap()
+    }
+
+    /// Name of the VIP's device.
+    pub(crate) fn device(&self) -> &str {
+        self.net.vip.plugged().device.as_str()
+    }
+
     /// `qlb member VERB POOL ..`, which must succeed.
     pub(crate) fn member(&self, verb: &str, args: &[&str]) -> String {
         let mut words = vec!["member", verb, self.pool.id.as_str()];
@@ -99,9 +111,7 @@ impl Bench {
     pub(crate) fn second_pool(&self, id: &str) -> PoolFile {
         let mut pool = self.pool.clone().at(id, self.pool.vip.port());
         pool.vip.set_ip([10, 0, 0, 251].into());
-        let device = self.net.vip.plugged().device.as_str();
-        let address = ["address", "replace", "10.0.0.251/24", "dev", device];
-        self.net.vip.namespace.command("ip").args(address).stdout().unwrap();
+        self.in_vip(&format!("ip address replace 10.0.0.251/24 dev {}", self.device()));
         pool
     }
 

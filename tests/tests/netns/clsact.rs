@@ -1,6 +1,6 @@
 //! The hook of kernels before 6.6: a filter of the clsact qdisc.
 
-use lb_tests::tcp::pattern;
+use lb_tests::tcp::{connect, pattern};
 use nix::sys::signal::Signal;
 
 use crate::bench::{Bench, SOON};
@@ -66,4 +66,51 @@ fn the_next_controller_may_choose_another_hook() {
         assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
         assert_none(&bench.net);
     }
+}
+
+/// Whoever leaves first must not take the qdisc, and with it the other's filter.
+#[test]
+fn pools_on_one_device_end_one_by_one() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let other = bench.second_pool("other");
+    let vip = other.vip;
+    let file = bench.write("other.yaml", &[other]);
+    let mut first = bench.run_with(&CLSACT).unwrap();
+    let mut args: Vec<_> = CLSACT.map(Into::into).into();
+    args.extend(["-f".into(), file]);
+    let mut second = bench.qlb.run(args).unwrap();
+    assert_eq!(first.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", first.stderr());
+    assert_eq!(attachments(&bench.net).len(), 1);
+    assert_eq!(connect(&bench.net.client().namespace, vip).unwrap().member, "m1");
+    assert_eq!(second.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", second.stderr());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn a_filter_on_a_device_that_was_renamed_goes_too() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run_with(&CLSACT).unwrap();
+    bench.in_vip(&format!("ip link set {} name renamed", bench.device()));
+    assert_eq!(bench.status()["attached"], true);
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    bench.in_vip(&format!("ip link set renamed name {}", bench.device()));
+    assert_none(&bench.net);
+}
+
+#[test]
+fn a_filter_goes_from_the_device_that_the_vip_has_left() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run_with(&CLSACT).unwrap();
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    bench.in_vip("ip link add second type veth peer name beyond");
+    bench.in_vip("ip link set second up");
+    let vip = bench.vip();
+    bench.in_vip(&format!("ip address del {}/24 dev {}", vip.ip(), bench.device()));
+    bench.in_vip(&format!("ip address add {}/24 dev second", vip.ip()));
+    let mut run = bench.run_with(&CLSACT).unwrap();
+    assert_eq!(attachments(&bench.net), [""; 0], "on the device that was left");
+    assert_eq!(bench.status()["device"], "second");
+    assert!(run.stderr().contains(bench.device()), "{}", run.stderr());
+    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    assert_none(&bench.net);
 }

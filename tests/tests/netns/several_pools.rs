@@ -2,9 +2,9 @@
 
 use std::net::SocketAddrV4;
 
-use lb_tests::Qlb;
 use lb_tests::tcp::{EchoServer, Mode, connect, connect_from, pattern};
 use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, WEB_POOL};
+use lb_tests::{Namespace, Process, Qlb};
 use nix::sys::signal::Signal;
 
 use crate::bench::{Bench, SOON, numbers, server};
@@ -104,4 +104,24 @@ fn one_vip_belongs_to_one_pool() {
         assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0));
         assert_none(&bench.net);
     }
+}
+
+#[test]
+fn one_vip_belongs_to_one_pool_also_in_a_namespace_without_a_name() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let pools = ["one", "two"].map(|id| {
+        let mut pool = bench.pool.clone().at(id, bench.vip().port());
+        pool.namespace = format!("qlbaas-{id}");
+        pool
+    });
+    let file = bench.write("two.yaml", &pools);
+    let inside = ["netns", "exec", bench.net.vip.name(), bench.qlb.program().to_str().unwrap()];
+    let words = [inside.as_slice(), &["run", "-f", file.to_str().unwrap()]].concat();
+    let command = Namespace::root().unwrap().command("ip").args(words);
+    let mut run = Process::spawn(command).unwrap();
+    assert_eq!(run.wait(SOON).unwrap().code(), Some(4), "{}{}", run.stdout(), run.stderr());
+    for word in ["one", "two", &bench.vip().ip().to_string()] {
+        assert!(run.stderr().contains(word), "no {word:?} in {}", run.stderr());
+    }
+    assert_none(&bench.net);
 }
