@@ -56,6 +56,7 @@ pub enum Command {
     /// Show the pools that are served, their members and statistics.
     Status {
         /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
         pool: Option<String>,
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
@@ -64,6 +65,7 @@ pub enum Command {
     /// Show the connection table.
     Conns {
         /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
         pool: Option<String>,
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
@@ -104,6 +106,7 @@ pub enum Member {
     /// Add a member; new connections come to it at once.
     Add {
         /// Id, name or beginning of the id of the pool.
+        #[arg(value_parser = name)]
         pool: String,
         /// The member's address.
         #[arg(long)]
@@ -122,8 +125,10 @@ pub enum Member {
     #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["weight", "admin_state_up"])))]
     Set {
         /// Id, name or beginning of the id of the pool.
+        #[arg(value_parser = name)]
         pool: String,
         /// Id, beginning of the id, or address:port of the member.
+        #[arg(value_parser = name)]
         member: String,
         /// Its share of new connections, 0 to 256.
         #[arg(long, value_parser = weight, allow_negative_numbers = true)]
@@ -135,25 +140,38 @@ pub enum Member {
     /// Send a member no new connections (weight 0); existing ones go on.
     Drain {
         /// Id, name or beginning of the id of the pool.
+        #[arg(value_parser = name)]
         pool: String,
         /// Id, beginning of the id, or address:port of the member.
+        #[arg(value_parser = name)]
         member: String,
     },
     /// Remove a member; its connections go on until they end.
     Remove {
         /// Id, name or beginning of the id of the pool.
+        #[arg(value_parser = name)]
         pool: String,
         /// Id, beginning of the id, or address:port of the member.
+        #[arg(value_parser = name)]
         member: String,
     },
     /// List the members.
     List {
         /// Id, name or beginning of the id of the pool.
+        #[arg(value_parser = name)]
         pool: String,
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+}
+
+/// Usually an unset variable of a script, which must not stand for whatever there is.
+fn name(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("the name is empty; write an id or the beginning of one".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn port(text: &str) -> Result<Port, String> {

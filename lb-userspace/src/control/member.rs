@@ -95,13 +95,16 @@ fn apply(pool: &mut PoolSpec, change: MemberChange) -> Result<MemberSpec, Contro
 }
 
 fn position(pool: &PoolSpec, wanted: &str) -> Result<usize, ControlError> {
-    let exact = |member: &MemberSpec| {
-        member.id.as_str() == wanted || endpoint(member).to_string() == wanted
-    };
-    if let Some(index) = pool.members.iter().position(exact) {
+    let position = |is_meant: &dyn Fn(&MemberSpec) -> bool| pool.members.iter().position(is_meant);
+    let exact = position(&|member| member.id.as_str() == wanted)
+        .or_else(|| position(&|member| endpoint(member).to_string() == wanted));
+    if let Some(index) = exact {
         return Ok(index);
     }
-    let begins = |(_, member): &(usize, &MemberSpec)| member.id.as_str().starts_with(wanted);
+    // Every id begins with the empty text.
+    let begins = |(_, member): &(usize, &MemberSpec)| {
+        !wanted.is_empty() && member.id.as_str().starts_with(wanted)
+    };
     let candidates: Vec<(usize, &MemberSpec)> =
         pool.members.iter().enumerate().filter(begins).collect();
     match candidates.as_slice() {
@@ -113,3 +116,6 @@ fn position(pool: &PoolSpec, wanted: &str) -> Result<usize, ControlError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

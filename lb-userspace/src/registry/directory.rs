@@ -144,20 +144,22 @@ impl Registry {
         served.collect()
     }
 
-    /// The pool an operator means: by id, by name, or by the beginning of the id.
+    /// The pool an operator means: by id, else by name, else by the beginning of the id.
     ///
     /// # Errors
     /// When there is none, or more than one.
     pub fn find(&self, wanted: &str) -> Result<Served, RegistryError> {
-        let pools = self.list()?;
-        let exact = |served: &&Served| {
-            served.pool.id.as_str() == wanted || served.pool.name.as_deref() == Some(wanted)
-        };
-        if let Some(served) = pools.iter().find(exact) {
-            return Ok(served.clone());
-        }
-        let begins = |served: &&Served| served.pool.id.as_str().starts_with(wanted);
-        let candidates: Vec<&Served> = pools.iter().filter(begins).collect();
+        let id = |served: &Served| served.pool.id.as_str() == wanted;
+        let name = |served: &Served| served.pool.name.as_deref() == Some(wanted);
+        let begins = |served: &Served| served.pool.id.as_str().starts_with(wanted);
+        let ways: [&dyn Fn(&Served) -> bool; 3] = [&id, &name, &begins];
+        // Every id begins with the empty text, and a name may be it.
+        let pools = if wanted.is_empty() { Vec::new() } else { self.list()? };
+        let candidates: Vec<&Served> = ways
+            .into_iter()
+            .map(|is_meant| pools.iter().filter(|served| is_meant(served)).collect())
+            .find(|found: &Vec<_>| !found.is_empty())
+            .unwrap_or_default();
         match candidates.as_slice() {
             [served] => Ok((*served).clone()),
             [] => Err(RegistryError::NoPool(wanted.to_owned())),
@@ -248,3 +250,6 @@ fn pin_name(pool: &str) -> String {
 fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> RegistryError {
     move |source| RegistryError::Io { what, path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+use super::*;
+
+/// A registry below `root` that serves pools with these ids and names.
+fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
+    let registry = Registry { root: root.to_owned() };
+    for (index, (id, name)) in pools.iter().enumerate() {
+        let pool = format!(
+            "pools: [{{id: {id}, name: '{name}', protocol: TCP, lb_method: ROUND_ROBIN, \
+             vip: {{id: v, address: 192.0.2.{index}, port: 80}}}}]"
+        );
+        let record = Record {
+            layout: LAYOUT_VERSION,
+            pool,
+            namespace: String::new(),
+            device: "eth0".to_owned(),
+            hook: None,
+            ports: (1024, 32_767),
+            members: Vec::new(),
+        };
+        fs::create_dir_all(registry.directory(id)).unwrap();
+        registry.put(id, &record).unwrap();
+    }
+    registry
+}
+
+fn id(found: Result<Served, RegistryError>) -> String {
+    found.unwrap().pool.id.to_string()
+}
+
+#[test]
+fn an_id_wins_over_a_name_and_a_name_over_the_beginning_of_an_id() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = registry(root.path(), &[("a1", "web"), ("web", "b2"), ("b2x", "ssh")]);
+    assert_eq!(id(registry.find("web")), "web");
+    assert_eq!(id(registry.find("b2")), "web");
+    assert_eq!(id(registry.find("b2x")), "b2x");
+    assert_eq!(id(registry.find("a")), "a1");
+    assert_eq!(id(registry.find("ssh")), "b2x");
+}
+
+#[test]
+fn a_name_of_two_pools_is_ambiguous() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = registry(root.path(), &[("a1", "web"), ("b2", "web")]);
+    let Err(RegistryError::Ambiguous { name, candidates }) = registry.find("web") else {
+        panic!("one of two was taken");
+    };
+    assert_eq!((name.as_str(), candidates), ("web", vec!["a1".to_owned(), "b2".to_owned()]));
+}
+
+#[test]
+fn nothing_is_no_pool_even_when_there_is_only_one() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = registry(root.path(), &[("a1", "")]);
+    assert!(matches!(registry.find(""), Err(RegistryError::NoPool(_))));
+}
