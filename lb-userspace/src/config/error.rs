@@ -16,7 +16,7 @@ pub struct Pos {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read at all.
-    #[error("{}: cannot read the file: {source}; check its path and permissions", path.display())]
+    #[error("{}: cannot read the file; check its path and permissions", path.display())]
     Read {
         /// The path as given.
         path: PathBuf,

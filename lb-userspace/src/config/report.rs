@@ -31,7 +31,7 @@ impl Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The output could not be written.
-    #[error("cannot write the output: {0}; is the disk full or the reader gone?")]
+    #[error("cannot write the output; is the disk full or the reader gone?")]
     Write(#[from] io::Error),
     /// The pools could not be written as YAML.
     #[error(transparent)]
