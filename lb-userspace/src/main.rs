@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use lb_userspace::cli::{Args, execute};
+use lb_userspace::config::model::ValueError;
 use lb_userspace::control::ControlError;
 use lb_userspace::registry::RegistryError;
+use nix::errno::Errno;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -30,10 +32,29 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "this is where errors end")]
 fn report(error: &anyhow::Error) {
-    eprintln!("qlb: {error:#}");
+    eprintln!("qlb: {error:#}{}", hint(error));
+}
+
+/// The system says what it denied, not who may have it. A file the operator named is another
+/// matter: its permissions may be meant, and its error says so.
+fn hint(error: &anyhow::Error) -> &'static str {
+    let denied = error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        let errno = cause.downcast_ref::<Errno>();
+        io.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+            || errno.is_some_and(|errno| matches!(errno, Errno::EPERM | Errno::EACCES))
+    });
+    let named = matches!(error.downcast_ref(), Some(ControlError::Config(_)));
+    let said = ["this needs root", "is this root"]
+        .iter()
+        .any(|hint| error.chain().any(|cause| cause.to_string().contains(hint)));
+    if denied && !named && !said { "; qlb needs root for this" } else { "" }
 }
 
 fn code(error: anyhow::Error) -> u8 {
+    if error.is::<ValueError>() {
+        return 2;
+    }
     match error.downcast::<RegistryError>() {
         Ok(error) => ControlError::from(error).exit_code(),
         Err(error) => error.downcast_ref().map_or(1, ControlError::exit_code),
@@ -45,4 +66,39 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lb_userspace::config::ConfigError;
+    use lb_userspace::node::NodeError;
+
+    use super::*;
+
+    fn read(kind: io::ErrorKind) -> NodeError {
+        NodeError::Read { path: "/proc/1/ns/mnt".into(), source: kind.into() }
+    }
+
+    #[test]
+    fn whoever_is_denied_is_told_once_that_it_takes_root() {
+        let hinted = |error: NodeError| hint(&ControlError::from(error).into()).contains("root");
+        assert!(hinted(read(io::ErrorKind::PermissionDenied)));
+        assert!(!hinted(read(io::ErrorKind::NotFound)));
+        let mount = |source| NodeError::Mount { what: "mount", path: "/run/qlb".into(), source };
+        assert!(!hinted(mount(Errno::EPERM)), "its own text says so");
+        assert!(!hint(&Errno::EPERM.into()).is_empty());
+        assert!(hint(&Errno::ENOENT.into()).is_empty());
+    }
+
+    #[test]
+    fn a_file_the_operator_named_need_not_take_root() {
+        let source = io::ErrorKind::PermissionDenied.into();
+        let error = ConfigError::Read { path: "pool.yaml".into(), source };
+        assert!(hint(&ControlError::from(error).into()).is_empty());
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_what_the_operator_wrote() {
+        assert_eq!(code(ValueError::Weight(257).into()), 2);
+    }
 }
