@@ -30,3 +30,34 @@ fn nothing_names_no_pool_and_no_member() {
         refused(args, &["is empty"]);
     }
 }
+
+#[test]
+fn a_member_that_cannot_be_is_refused_at_the_command_line() {
+    let add = |more: &[&str], words: &[&str]| {
+        let args = [&["member", "add", "p", "--port", "22"], more].concat();
+        refused(&args, words);
+    };
+    add(
+        &["--address", "2001:db8::2"],
+        &["2001:db8::2 is IPv6, which this version does not serve", "use IPv4"],
+    );
+    for id in ["a b", "", "-a", ".a", "é"] {
+        let option = format!("--id={id}");
+        add(
+            &["--address", "10.0.0.2", &option],
+            &["1 to 128 letters", "the first a letter or digit"],
+        );
+    }
+    add(&["--address", "10.0.0.2", "--weight", "+5"], &["+5", "0 to 256"]);
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    refused(&["check", "-f", "/nonexistent/conf"], &["/nonexistent/conf: cannot read the file"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_qlb"))
+        .args(["import", "/nonexistent/conf"])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("No such file").count(), 1, "{stderr}");
+}

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::model::{Port, Weight};
+use crate::config::model::{Id, Port, Weight};
+use crate::config::unserved_address;
 use crate::datapath::HookChoice;
 use crate::report::Output;
 
@@ -108,8 +109,8 @@ pub enum Member {
         /// Id, name or beginning of the id of the pool.
         #[arg(value_parser = name)]
         pool: String,
-        /// The member's address.
-        #[arg(long)]
+        /// The member's address, IPv4.
+        #[arg(long, value_parser = address)]
         address: IpAddr,
         /// The member's TCP port.
         #[arg(long, value_parser = port, allow_negative_numbers = true)]
@@ -118,8 +119,8 @@ pub enum Member {
         #[arg(long, default_value = "1", value_parser = weight, allow_negative_numbers = true)]
         weight: Weight,
         /// Its id; address and port by default.
-        #[arg(long)]
-        id: Option<String>,
+        #[arg(long, value_parser = Id::new)]
+        id: Option<Id>,
     },
     /// Change a member's weight or admin state.
     #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["weight", "admin_state_up"])))]
@@ -174,12 +175,25 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
+fn address(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
+    match unserved_address(address) {
+        None => Ok(address),
+        Some(refusal) => Err(format!("{}; {}", refusal.text, refusal.alternative)),
+    }
+}
+
 fn port(text: &str) -> Result<Port, String> {
-    let number: i64 = text.parse().map_err(|_| "not a port from 1 to 65535".to_owned())?;
+    let number = number(text).ok_or("not a port from 1 to 65535")?;
     Port::try_from(number).map_err(|error| error.to_string())
 }
 
 fn weight(text: &str) -> Result<Weight, String> {
-    let number: i64 = text.parse().map_err(|_| "not a number from 0 to 256".to_owned())?;
+    let number = number(text).ok_or("not a number from 0 to 256")?;
     Weight::try_from(number).map_err(|error| error.to_string())
+}
+
+/// `+5` reads like a change by 5, which no option takes.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }

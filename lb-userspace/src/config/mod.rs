@@ -18,4 +18,4 @@ pub use error::{ConfigError, Diagnostic, Pos};
 pub use haproxy::{Finding, Import, Verdict};
 pub use load::{Format, LoadOptions, Loaded, load, parse};
 pub use model::PoolSpec;
-pub use servable::{Notice, Refusal, servable};
+pub use servable::{Notice, Refusal, servable, unserved_address};

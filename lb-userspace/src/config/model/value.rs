@@ -9,7 +9,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the message of each variant says what it means")]
 pub enum ValueError {
-    #[error("id `{0}` is not 1 to 128 letters, digits, `-`, `_`, `.` or `:`")]
+    #[error(
+        "id `{0}` is not 1 to 128 letters, digits, `-`, `_`, `.` or `:`, the first a letter \
+         or digit"
+    )]
     Id(String),
     #[error("`{0}` is not an IP address")]
     Address(String),
@@ -29,10 +32,7 @@ impl ValueError {
     /// What to write instead.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Id(_) => {
-                "use the id Neutron gave it; it names files and namespaces, so it must start with \
-                 a letter or digit"
-            }
+            Self::Id(_) => "use the id Neutron gave it; it names files and namespaces",
             Self::Address(_) => "write an address such as 10.0.0.2 or 2001:db8::2, not a name",
             Self::Port(_) => "write the TCP port as a number from 1 to 65535",
             Self::Weight(_) => "write a number from 0 to 256; 0 drains the member",

@@ -1,11 +1,15 @@
 //! What this version's datapath serves. The import is faithful to HAProxy; this is where
 //! qlb says what it can do with the result today.
 
+mod notices;
+
 use std::fmt;
+use std::net::IpAddr;
 
 use lb_common::state::MAX_MEMBERS;
 
-use super::model::{LbMethod, PoolSpec, Protocol, SessionPersistence};
+use super::model::{LbMethod, PoolSpec, SessionPersistence};
+use notices::notices;
 
 /// A difference the operator should know; the pool is served all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +54,15 @@ pub fn servable<'a>(
     let mut refusals = refusals(pool);
     refusals.extend(others.into_iter().find_map(|other| shared_vip(pool, other)));
     if refusals.is_empty() { Ok(notices(pool)) } else { Err(refusals) }
+}
+
+/// Says why no pool can have a member at `address`, if that is so.
+pub fn unserved_address(address: IpAddr) -> Option<Refusal> {
+    address.is_ipv6().then(|| Refusal {
+        field: "members",
+        text: format!("the member {address} is IPv6, which this version does not serve"),
+        alternative: "use IPv4 members, or leave the pool on HAProxy".to_owned(),
+    })
 }
 
 /// Each pool hands out NAT ports of its VIP for itself, so a VIP can have one pool only.
@@ -110,12 +123,6 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
             "remove it if any member can take any connection, or leave the pool on HAProxy",
         );
     }
-    if let Some(member) = pool.members.iter().find(|member| member.address.is_ipv6())
-        && pool.vip.is_none()
-    {
-        let text = format!("the member {} is IPv6", member.address);
-        refuse("members", text, "use IPv4 members, or leave the pool on HAProxy");
-    }
     if pool.members.len() > MAX_MEMBERS {
         let text = format!("{} members are more than {MAX_MEMBERS}", pool.members.len());
         refuse("members", text, "spread the members over several pools");
@@ -124,29 +131,8 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
         let text = format!("a {name} timeout of 0 (never) would keep dead connections forever");
         refuse("timeouts", text, "write up to 2073600000 ms, which is 24 days");
     }
+    if pool.vip.is_none() {
+        refusals.extend(pool.members.iter().find_map(|member| unserved_address(member.address)));
+    }
     refusals
-}
-
-fn notices(pool: &PoolSpec) -> Vec<Notice> {
-    let mut notices = Vec::new();
-    let mut note = |field, text: String| notices.push(Notice { field, text });
-    match pool.protocol {
-        Protocol::Tcp | Protocol::Https => {}
-        Protocol::Http => note(
-            "protocol",
-            "HTTP is balanced per connection; a keep-alive connection stays on one member"
-                .to_owned(),
-        ),
-    }
-    if let Some(monitor) = &pool.monitor {
-        let text = format!(
-            "the {} monitor is not run by this version: members are taken as up",
-            monitor.check.type_name()
-        );
-        note("monitor", text);
-    }
-    if !pool.members.iter().any(|member| member.admin_state_up && member.weight.get() > 0) {
-        note("members", "no member takes new connections".to_owned());
-    }
-    notices
 }

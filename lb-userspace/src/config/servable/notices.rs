@@ -1,0 +1,29 @@
+//! What is otherwise than the operator may expect of a pool that is served.
+
+use super::Notice;
+use crate::config::model::{PoolSpec, Protocol};
+
+/// Every difference of a pool that is not refused.
+pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut note = |field, text: String| notices.push(Notice { field, text });
+    match pool.protocol {
+        Protocol::Tcp | Protocol::Https => {}
+        Protocol::Http => note(
+            "protocol",
+            "HTTP is balanced per connection; a keep-alive connection stays on one member"
+                .to_owned(),
+        ),
+    }
+    if let Some(monitor) = &pool.monitor {
+        let text = format!(
+            "the {} monitor is not run by this version: members are taken as up",
+            monitor.check.type_name()
+        );
+        note("monitor", text);
+    }
+    if !pool.members.iter().any(|member| member.admin_state_up && member.weight.get() > 0) {
+        note("members", "no member takes new connections".to_owned());
+    }
+    notices
+}
