@@ -169,6 +169,20 @@ fn check_says_what_is_served_and_refuses_the_rest() {
 }
 
 #[test]
+fn a_member_at_the_vip_would_connect_to_itself() {
+    let pool = |port| {
+        let text = format!("{FRONTEND}backend p\n server m 192.0.2.1:{port}");
+        import("conf", &text, ImportOptions::default()).map(|import| import.pools)
+    };
+    let refusals = servable(&pool(8080).unwrap()[0], []).unwrap_err();
+    assert_eq!(refusals.len(), 1);
+    let text = refusals[0].to_string();
+    assert!(text.starts_with("members: the member m is at the VIP 192.0.2.1"), "{text}");
+    assert!(text.ends_with("give the member's own address"), "{text}");
+    assert!(pool(80).is_err(), "the listener itself is no member even elsewhere");
+}
+
+#[test]
 fn more_members_than_the_datapath_holds_are_refused() {
     let mut text = format!("{FRONTEND}backend p\n");
     let pool = |text: &str| {

@@ -3,6 +3,7 @@
 //! [`validate`] is the one place that knows those rules.
 
 mod codes;
+mod host;
 mod monitor;
 mod validate;
 mod value;

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::host::not_a_host;
 use super::{MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts, VipSpec};
 use crate::config::field::FieldPath;
 
@@ -27,7 +28,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         check.unique_across_pools(&path, pool, &mut seen);
         check.names(&path, pool);
         if let Some(vip) = &pool.vip {
-            check.unicast(path.key("vip").key("address"), vip.address);
+            check.host(path.key("vip").key("address"), vip.address);
         }
         check.members(&path, pool);
         check.timeouts(&path, pool.timeouts);
@@ -142,7 +143,7 @@ impl Check {
                     "remove one of the two; use weight to give a member a larger share",
                 );
             }
-            self.unicast(at.key("address"), member.address);
+            self.host(at.key("address"), member.address);
             if family.is_some_and(|address| address.is_ipv4() != member.address.is_ipv4()) {
                 let message = format!(
                     "member `{}` is {} but {family_of} is not",
@@ -163,11 +164,10 @@ impl Check {
         }
     }
 
-    fn unicast(&mut self, path: FieldPath, address: IpAddr) {
-        let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-        if address.is_unspecified() || address.is_multicast() || broadcast {
-            let message = format!("{address} is not the address of one host");
-            self.fail(path, message, "write a unicast address");
+    fn host(&mut self, path: FieldPath, address: IpAddr) {
+        if let Some(what) = not_a_host(address) {
+            let message = format!("{address} is {what}, not the address of one host");
+            self.fail(path, message, "write the address that other hosts reach it at");
         }
     }
 

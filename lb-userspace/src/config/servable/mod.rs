@@ -123,6 +123,15 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
             "remove it if any member can take any connection, or leave the pool on HAProxy",
         );
     }
+    if let Some(vip) = &pool.vip
+        && let Some(member) = pool.members.iter().find(|member| member.address == vip.address)
+    {
+        let text = format!(
+            "the member {} is at the VIP {}, where it would connect to itself",
+            member.id, vip.address
+        );
+        refuse("members", text, "give the member's own address");
+    }
     if pool.members.len() > MAX_MEMBERS {
         let text = format!("{} members are more than {MAX_MEMBERS}", pool.members.len());
         refuse("members", text, "spread the members over several pools");
