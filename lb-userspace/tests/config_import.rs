@@ -87,6 +87,41 @@ fn lines_neutron_writes_everywhere_need_no_finding() {
 }
 
 #[test]
+fn a_port_offset_is_unsupported_and_its_server_not_imported() {
+    for port in ["+1000", "-1000", "+0"] {
+        let import = with(&format!("server b 192.0.2.3:{port} weight 5 check inter 5s"));
+        let found: Vec<_> = import.findings.iter().map(|f| (f.line, f.verdict)).collect();
+        assert_eq!(found, [(5, Verdict::Unsupported)], "{port}");
+        let text = &import.findings[0].text;
+        assert!(text.contains(port) && text.contains("the client's port"), "{text}");
+        let members: Vec<_> = import.pools[0].members.iter().map(|m| m.id.as_str()).collect();
+        assert_eq!(members, ["m"], "{port}");
+    }
+}
+
+#[test]
+fn a_number_has_no_sign() {
+    for line in [
+        "server b 192.0.2.3:80 weight +5",
+        "server b 192.0.2.3:80 weight -0",
+        "server b 192.0.2.3:80 check fall +3",
+        "server b 192.0.2.3:80 check rise +2",
+        "server b 192.0.2.3:80 check inter +5s",
+        "server b 192.0.2.3:80 maxconn +5",
+        "maxconn +500",
+        "retries +3",
+        "timeout server +5s",
+    ] {
+        let text = format!("{FRONTEND}backend p\n {line}\n");
+        let error = import("conf", &text, ImportOptions::default()).unwrap_err().to_string();
+        assert!(error.starts_with("conf:5:"), "{line}: {error}");
+    }
+    let text = "frontend v\n bind 192.0.2.1:+80\n";
+    let error = import("conf", text, ImportOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("conf:2:17: `+80` is not"), "{error}");
+}
+
+#[test]
 fn tls_and_a_second_bind_are_unsupported_on_the_frontend() {
     let text = "frontend v\n bind 192.0.2.1:443 ssl crt x.pem\n bind 192.0.2.1:80\nbackend p";
     let import = import("conf", text, ImportOptions::default()).unwrap();

@@ -33,7 +33,7 @@ impl Backend {
         let mut servers = Vec::new();
         for line in &section.lines {
             if let ["server", _, _, ..] = line.texts().as_slice() {
-                servers.push(Server::read(line, reader)?);
+                servers.extend(Server::read(line, reader)?);
             } else if !persistence.keyword(line, reader)
                 && !checks.keyword(line, reader)
                 && !settings.keyword(line, reader)?

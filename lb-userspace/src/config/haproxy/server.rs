@@ -3,7 +3,7 @@
 use super::fault::{Fault, Read};
 use super::lexer::{Line, Word};
 use super::reader::Reader;
-use super::value::{endpoint, id, integer, time};
+use super::value::{endpoint, id, integer, port_offset, time};
 use crate::config::error::Pos;
 use crate::config::model::{MemberSpec, Retries, Weight};
 
@@ -38,9 +38,19 @@ struct Options<'a> {
 }
 
 impl Server {
-    /// Reads a line of at least `server <id> <address>`.
-    pub(super) fn read(line: &Line, reader: &mut Reader) -> Read<Self> {
+    /// Reads a line of at least `server <id> <address>`. A server without a port of its own is
+    /// reported, and none.
+    pub(super) fn read(line: &Line, reader: &mut Reader) -> Read<Option<Self>> {
         let (name, target) = (&line.words[1], &line.words[2]);
+        if let Some(offset) = port_offset(target) {
+            let text = format!(
+                "HAProxy adds the port `{offset}` to the client's port; server `{}` is not \
+                 imported: write its own port",
+                name.text
+            );
+            reader.unsupported(line.number(), text);
+            return Ok(None);
+        }
         let bound = endpoint(target)?;
         let mut member = MemberSpec {
             id: id(name)?,
@@ -55,13 +65,13 @@ impl Server {
         while let Some(word) = options.word() {
             options.read(word, &mut member, reader)?;
         }
-        Ok(Self {
+        Ok(Some(Self {
             member,
             at: name.at,
             endpoint_at: target.at,
             check: options.checked.then_some(options.probe),
             has_cookie: options.has_cookie,
-        })
+        }))
     }
 }
 

@@ -36,12 +36,23 @@ pub(super) fn endpoint(word: &Word) -> Read<Endpoint> {
     })
 }
 
-/// Reads a whole number.
+/// The port of a server when it is an offset, `+N` or `-N` (HAProxy manual, 5.2 `server`).
+pub(super) fn port_offset(word: &Word) -> Option<&str> {
+    let (_, port) = word.text.rsplit_once(':')?;
+    let number = port.strip_prefix(['+', '-'])?;
+    is_digits(number).then_some(port)
+}
+
+/// Reads a whole number. A sign is no part of one: before a port it has a meaning of its own.
 pub(super) fn integer(word: &Word) -> Read<i64> {
-    word.text.parse().map_err(|_| {
-        let message = format!("`{}` is not a whole number", word.text);
+    word.text.parse().ok().filter(|_| is_digits(&word.text)).ok_or_else(|| {
+        let message = format!("`{}` is not a number in plain digits", word.text);
         Fault::new(word.at, message, "write digits only")
     })
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Reads a count, 0..=4294967295.
@@ -49,7 +60,7 @@ pub(super) fn count(word: &Word) -> Read<u32> {
     let number = integer(word)?;
     u32::try_from(number).map_err(|_| {
         let message = format!("{number} is not in 0..=4294967295");
-        Fault::new(word.at, message, "write a number that is not negative")
+        Fault::new(word.at, message, "write a smaller number")
     })
 }
 
