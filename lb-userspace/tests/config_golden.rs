@@ -161,8 +161,29 @@ fn import_prints_yaml_to_one_writer_and_talks_to_the_other() {
     let talk = String::from_utf8(talk).unwrap();
     assert_eq!(talk.lines().next(), Some("verdict: unsupported"));
     let cookie = format!("{file}:28: unsupported: `cookie SRV`: ");
-    assert!(talk.lines().last().unwrap().starts_with(&cookie), "{talk}");
-    assert_eq!(talk.lines().count(), 6);
+    assert!(talk.lines().any(|line| line.starts_with(&cookie)), "{talk}");
+}
+
+#[test]
+fn import_says_of_each_pool_whether_it_is_served_and_the_verdict_alone_is_its_outcome() {
+    let said = |file| {
+        let loaded = read(file);
+        let mut talk = Vec::new();
+        let outcome = report::import(&mut Vec::new(), &mut talk, file, &loaded).unwrap();
+        (outcome, loaded.pools[0].id.to_string(), String::from_utf8(talk).unwrap())
+    };
+    let (outcome, id, talk) = said("examples/haproxy/mysql-tcp.conf");
+    assert_eq!(outcome, Outcome::Accepted);
+    let (head, pool) = talk.split_once(&format!("pool {id}\n")).unwrap();
+    assert_eq!(head.lines().next(), Some("verdict: native"));
+    let pool: Vec<&str> = pool.lines().collect();
+    assert_eq!(pool.len(), 3, "{talk}");
+    assert!(pool[0].starts_with("  refused: vip.connection_limit: "), "{talk}");
+    assert!(pool[1].ends_with("or leave the pool on HAProxy"), "{talk}");
+    assert_eq!(pool[2], "  served: no");
+
+    let (outcome, _, talk) = said("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
+    assert_eq!((outcome, talk.lines().last()), (Outcome::Accepted, Some("  served: yes")));
 }
 
 #[test]

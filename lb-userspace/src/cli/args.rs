@@ -37,7 +37,7 @@ pub enum Command {
     },
     /// Turn a HAProxy conf as Neutron wrote it into qlb YAML on stdout.
     ///
-    /// The verdict (native, degraded or unsupported) and its reasons go to stderr; unsupported ends with exit code 2.
+    /// The verdict (native, degraded or unsupported), its reasons, and for each pool whether this version serves it, go to stderr; unsupported ends with exit code 2.
     Import {
         /// The HAProxy conf.
         #[arg(value_name = "CONF")]

@@ -1,0 +1,76 @@
+//! A pool in a few lines.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use crate::config::model::{
+    LbMethod, MemberSpec, MonitorSpec, PoolSpec, Protocol, SessionPersistence, VipSpec,
+};
+
+/// Prints what the pool is, whatever is done with it.
+pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
+    writeln!(out, "pool {}{}", pool.id, admin_down(pool.admin_state_up))?;
+    writeln!(out, "  namespace: {}", pool.namespace())?;
+    writeln!(out, "  vip: {}", pool.vip.as_ref().map_or("none".to_owned(), vip))?;
+    writeln!(out, "  method: {} {}", protocol(pool.protocol), method(pool.lb_method))?;
+    if let Some(persistence) = &pool.session_persistence {
+        writeln!(out, "  persistence: {}", self::persistence(persistence))?;
+    }
+    writeln!(out, "  monitor: {}", pool.monitor.as_ref().map_or("none".to_owned(), monitor))?;
+    writeln!(out, "  members: {}", pool.members.len())?;
+    for member in &pool.members {
+        writeln!(out, "    -> {}", self::member(member))?;
+    }
+    Ok(())
+}
+
+fn vip(vip: &VipSpec) -> String {
+    let endpoint = SocketAddr::new(vip.address, vip.port.get());
+    let limit = vip.connection_limit.map(|n| format!(" limit {n}")).unwrap_or_default();
+    format!("{endpoint}{limit}{}", admin_down(vip.admin_state_up))
+}
+
+fn member(member: &MemberSpec) -> String {
+    let endpoint = SocketAddr::new(member.address, member.port.get());
+    let drain = if member.weight.get() == 0 { " (drain)" } else { "" };
+    let down = admin_down(member.admin_state_up);
+    format!("{endpoint} weight {}{drain}{down} {}", member.weight.get(), member.id)
+}
+
+fn monitor(monitor: &MonitorSpec) -> String {
+    format!(
+        "{} every {} s, timeout {} s, down after {}",
+        monitor.check.type_name(),
+        monitor.delay,
+        monitor.timeout,
+        monitor.max_retries.get()
+    )
+}
+
+fn persistence(persistence: &SessionPersistence) -> String {
+    match persistence {
+        SessionPersistence::SourceIp => "SOURCE_IP".to_owned(),
+        SessionPersistence::HttpCookie => "HTTP_COOKIE".to_owned(),
+        SessionPersistence::AppCookie { cookie_name } => format!("APP_COOKIE {cookie_name}"),
+    }
+}
+
+fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Http => "HTTP",
+        Protocol::Https => "HTTPS",
+    }
+}
+
+fn method(method: LbMethod) -> &'static str {
+    match method {
+        LbMethod::RoundRobin => "ROUND_ROBIN",
+        LbMethod::LeastConnections => "LEAST_CONNECTIONS",
+        LbMethod::SourceIp => "SOURCE_IP",
+    }
+}
+
+fn admin_down(up: bool) -> &'static str {
+    if up { "" } else { " (admin down)" }
+}
