@@ -11,6 +11,9 @@ use lb_userspace::config::model::{
 use lb_userspace::config::report::{self, Outcome};
 use lb_userspace::config::{Format, LoadOptions, Loaded, Verdict, load, parse, servable, yaml};
 
+/// The first line of every example that asks for a log.
+const LOG: (usize, Verdict) = (5, Verdict::Native);
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -37,7 +40,7 @@ fn lines(loaded: &Loaded) -> Vec<(usize, Verdict)> {
 fn the_ssh_pool_is_native_and_served() {
     let loaded = read("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
     let pool = only(&loaded);
-    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![]));
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![LOG]));
     assert_eq!(pool.id.as_str(), "574a31da-a28a-449f-8c9d-3d3687c3c02a");
     assert_eq!(pool.namespace(), "qlbaas-574a31da-a28a-449f-8c9d-3d3687c3c02a");
     let vip = pool.vip.as_ref().unwrap();
@@ -52,15 +55,17 @@ fn the_ssh_pool_is_native_and_served() {
     assert_eq!(members, [("10.0.0.2".into(), 22, 1, true), ("10.0.0.4".into(), 22, 1, true)]);
     assert_eq!((&pool.monitor, &pool.session_persistence), (&None, &None));
     assert_eq!(pool.timeouts, Timeouts::default());
-    assert_eq!(servable(pool, []), Ok(vec![]));
+    let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
+    assert_eq!(fields, ["members"]);
 }
 
 #[test]
 fn the_web_pool_is_degraded_by_http_only() {
     let loaded = read("examples/8c1f6d2e-5b7a-4e39-9d40-2a6b7c8d9e01/conf");
     let pool = only(&loaded);
-    let degraded = [18, 20, 22, 24].map(|line| (line, Verdict::Degraded)).to_vec();
-    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, degraded));
+    let mut expected = vec![LOG];
+    expected.extend([18, 20, 22, 24].map(|line| (line, Verdict::Degraded)));
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, expected));
     assert_eq!((pool.protocol, pool.lb_method), (Protocol::Http, LbMethod::RoundRobin));
     let monitor = pool.monitor.as_ref().unwrap();
     assert_eq!((monitor.delay.as_f64(), monitor.timeout.as_f64()), (5.0, 5.0));
@@ -68,14 +73,14 @@ fn the_web_pool_is_degraded_by_http_only() {
     let MonitorCheck::Http(http) = &monitor.check else { panic!("{monitor:?}") };
     assert_eq!((http.http_method.as_str(), http.url_path.as_str()), ("GET", "/"));
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
-    assert_eq!(fields, ["protocol", "monitor"]);
+    assert_eq!(fields, ["protocol", "monitor", "members"]);
 }
 
 #[test]
 fn the_mysql_pool_is_native_but_not_yet_served() {
     let loaded = read("examples/haproxy/mysql-tcp.conf");
     let pool = only(&loaded);
-    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![]));
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![LOG]));
     assert_eq!(pool.vip.as_ref().unwrap().connection_limit, Some(500));
     assert_eq!(pool.session_persistence, Some(SessionPersistence::SourceIp));
     let weights: Vec<_> = pool.members.iter().map(|m| m.weight.get()).collect();
@@ -91,7 +96,8 @@ fn the_mysql_pool_is_native_but_not_yet_served() {
 fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
     let degraded = |line| (line, Verdict::Degraded);
     let loaded = read("examples/haproxy/http-cookie.conf");
-    let mut expected = [18, 20, 22, 24].map(degraded).to_vec();
+    let mut expected = vec![LOG];
+    expected.extend([18, 20, 22, 24].map(degraded));
     expected.push((28, Verdict::Unsupported));
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Unsupported, expected));
     assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::HttpCookie));
@@ -102,7 +108,8 @@ fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
     assert_eq!(http.expected_codes.to_string(), "200-204");
 
     let loaded = read_with("examples/haproxy/http-cookie.conf", true);
-    let expected = [18, 20, 22, 24, 28].map(degraded).to_vec();
+    let mut expected = vec![LOG];
+    expected.extend([18, 20, 22, 24, 28].map(degraded));
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, expected));
     assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::SourceIp));
 }
@@ -111,8 +118,9 @@ fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
 fn the_ipv6_pool_is_native_and_its_https_monitor_is_a_tls_hello() {
     let loaded = read("examples/haproxy/https-v6.conf");
     let pool = only(&loaded);
-    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![(26, Verdict::Native)]));
-    assert!(loaded.findings[0].text.contains("HEAD /, expecting 200"));
+    let expected = vec![LOG, (26, Verdict::Native)];
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, expected));
+    assert!(loaded.findings[1].text.contains("HEAD /, expecting 200"));
     assert_eq!(pool.vip.as_ref().unwrap().address.to_string(), "2001:db8:5::20");
     assert_eq!((pool.lb_method, pool.admin_state_up), (LbMethod::SourceIp, false));
     assert_eq!(pool.monitor.as_ref().unwrap().check, MonitorCheck::TlsHello);

@@ -5,7 +5,7 @@ use std::fmt;
 /// How faithfully qlb can do what a line asks; ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Exactly as HAProxy did.
+    /// As HAProxy did, for all that clients and members can see.
     Native,
     /// Served, with a difference that clients or members can see.
     Degraded,

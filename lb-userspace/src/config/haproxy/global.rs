@@ -37,7 +37,8 @@ impl Global {
                      connection_limit",
                 );
             }
-            ["daemon" | "user" | "group" | "log" | "log-send-hostname" | "log-tag", ..]
+            ["log", ..] => reader.log(line.number()),
+            ["daemon" | "user" | "group" | "log-send-hostname" | "log-tag", ..]
             | ["chroot" | "pidfile" | "uid" | "gid" | "description" | "node", ..]
             | ["nbproc" | "nbthread" | "cpu-map" | "ulimit-n" | "maxconnrate", ..]
             | ["stats", "timeout", _]

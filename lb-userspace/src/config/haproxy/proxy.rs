@@ -50,19 +50,19 @@ impl Settings {
     pub(super) fn keyword(&mut self, line: &Line, reader: &mut Reader) -> Read<bool> {
         let number = line.number();
         match line.texts().as_slice() {
-            ["log", ..]
-            | ["no", "log"]
+            ["log", ..] | ["option", "tcplog" | "httplog"] => reader.log(number),
+            ["no", "log"]
             | ["description" | "load-server-state-from-file", ..]
             | ["enabled"]
             | ["fullconn", _]
-            | [
-                "option",
-                "tcplog" | "httplog" | "dontlognull" | "dontlog-normal" | "log-health-checks",
-            ]
+            | ["option", "dontlognull" | "dontlog-normal" | "log-health-checks"]
             | ["option", "redispatch"]
             | ["option", "splice-auto" | "splice-request" | "splice-response"] => {}
             ["log-format", ..] => {
-                reader.degraded(number, "log lines keep the layout of `option tcplog`");
+                reader.degraded(
+                    number,
+                    "`log-format` has no effect: this version writes no log of connections",
+                );
             }
             ["mode", "tcp"] => self.mode = Protocol::Tcp,
             ["mode", "http"] => {

@@ -15,11 +15,12 @@ use super::section::{Kind, Section};
 pub(super) struct Reader {
     pub(super) options: ImportOptions,
     findings: Vec<Finding>,
+    logs: bool,
 }
 
 impl Reader {
     pub(super) fn new(options: ImportOptions) -> Self {
-        Self { options, findings: Vec::new() }
+        Self { options, findings: Vec::new(), logs: false }
     }
 
     pub(super) fn read(mut self, sections: &[Section]) -> Read<Assembled> {
@@ -53,6 +54,18 @@ impl Reader {
 
     pub(super) fn unsupported(&mut self, line: usize, text: impl Into<String>) {
         self.find(line, Verdict::Unsupported, text);
+    }
+
+    /// A line that asks for a log of connections. Each section has one, so the first stands for
+    /// all.
+    pub(super) fn log(&mut self, line: usize) {
+        if !self.logs {
+            self.logs = true;
+            self.native(
+                line,
+                "this version writes no log of connections, whatever this and later lines ask for",
+            );
+        }
     }
 
     fn find(&mut self, line: usize, verdict: Verdict, text: impl Into<String>) {

@@ -1,7 +1,7 @@
 //! What is otherwise than the operator may expect of a pool that is served.
 
 use super::Notice;
-use crate::config::model::{PoolSpec, Protocol};
+use crate::config::model::{LbMethod, PoolSpec, Protocol};
 
 /// Every difference of a pool that is not refused.
 pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
@@ -21,6 +21,17 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
             monitor.check.type_name()
         );
         note("monitor", text);
+    }
+    if pool.members.len() > 1 {
+        let lost = "a member that refuses or does not answer is not replaced by another one in \
+                    this version";
+        let text = match pool.lb_method {
+            LbMethod::LeastConnections => {
+                format!("{lost}; with LEAST_CONNECTIONS it attracts new connections")
+            }
+            LbMethod::RoundRobin | LbMethod::SourceIp => lost.to_owned(),
+        };
+        note("members", text);
     }
     if !pool.members.iter().any(|member| member.admin_state_up && member.weight.get() > 0) {
         note("members", "no member takes new connections".to_owned());
