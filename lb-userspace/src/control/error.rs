@@ -64,7 +64,7 @@ pub enum ControlError {
         member: String,
     },
     /// Several members begin like that.
-    #[error("`{member}` could be any of {}; write more of the id", .candidates.join(", "))]
+    #[error("`{member}` could be any of {}; write the id, or more of it", .candidates.join(", "))]
     AmbiguousMember {
         /// What was asked for.
         member: String,
@@ -102,6 +102,12 @@ pub enum ControlError {
 }
 
 impl ControlError {
+    /// The error and its causes, for a log line.
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |e| e.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+
     /// The exit code: 2 for what the operator wrote, 4 for what qlb will not do, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {

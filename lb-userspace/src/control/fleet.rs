@@ -56,7 +56,7 @@ pub(super) fn end_lost(
     let is_lost = |pool: &Serving| match pool.standing(registry) {
         Ok(standing) => standing == Standing::Gone,
         Err(error) => {
-            tracing::warn!(pool = pool.id(), %error, "cannot look at the device");
+            tracing::warn!(pool = pool.id(), error = error.chain(), "cannot look at the device");
             false
         }
     };

@@ -80,7 +80,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
 /// Expires connections; a sweep that fails is tried again with the next.
 fn reap(serving: &mut Serving) {
     if let Err(error) = serving.reap() {
-        tracing::warn!(pool = serving.id(), %error, "cannot expire connections");
+        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot expire connections");
     }
 }
 

@@ -140,7 +140,7 @@ impl Serving {
     /// When something cannot be removed.
     pub fn end(self, registry: &Registry) -> Result<(), ControlError> {
         if let Err(error) = take_down(registry, &self.id, &self.record) {
-            tracing::warn!(pool = %self.id, %error, "cannot detach");
+            tracing::warn!(pool = %self.id, error = error.chain(), "cannot detach");
         }
         Ok(registry.remove(&self.id)?)
     }

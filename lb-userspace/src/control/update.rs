@@ -54,6 +54,6 @@ pub(super) fn undo(registry: &Registry, id: &str, before: Option<&PoolSpec>) {
         }
     })();
     if let Err(error) = undone {
-        tracing::warn!(pool = id, %error, "cannot undo what was begun");
+        tracing::warn!(pool = id, error = error.chain(), "cannot undo what was begun");
     }
 }

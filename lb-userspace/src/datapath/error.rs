@@ -17,7 +17,7 @@ use crate::node::NodeError;
 #[derive(Debug, Error)]
 pub enum DatapathError {
     /// The object could not be loaded into the kernel.
-    #[error("cannot load the BPF object; is this root with CAP_BPF, on Linux 6.1 or newer?")]
+    #[error("cannot load the BPF object; it needs CAP_BPF and Linux 6.1 or newer")]
     Load(#[source] Box<EbpfError>),
     /// The object lacks a program.
     #[error("the BPF object has no program `{0}`; rebuild it with `cargo xtask build`")]

@@ -4,26 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lb_common::state::LAYOUT_VERSION;
-
 use super::lock::holder;
 use super::{Lock, Record, RegistryError};
-use crate::config::{PoolSpec, yaml};
 use crate::node::{mount_bpffs, unmount_bpffs};
 
 /// The records of this node.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    root: PathBuf,
-}
-
-/// A pool that is served: its record, and the pool as declared.
-#[derive(Clone, Debug)]
-pub struct Served {
-    /// The record.
-    pub record: Record,
-    /// The pool.
-    pub pool: PoolSpec,
+    pub(super) root: PathBuf,
 }
 
 impl Default for Registry {
@@ -87,32 +75,6 @@ impl Registry {
         holder(&self.directory(pool).join("controller")).map(|holder| holder.0)
     }
 
-    /// The pool with this id, if it is served.
-    ///
-    /// # Errors
-    /// When its record cannot be read, or is of another version.
-    pub fn get(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
-        let path = self.directory(pool).join("record");
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed("read", &path)(error)),
-        };
-        let format = |source| RegistryError::Format { path: path.clone(), source };
-        let record: Record = serde_json::from_slice(&text).map_err(format)?;
-        if record.layout != LAYOUT_VERSION {
-            return Err(RegistryError::Layout {
-                pool: pool.to_owned(),
-                found: record.layout,
-                wanted: LAYOUT_VERSION,
-            });
-        }
-        let unreadable = |error: &str| format(serde::de::Error::custom(error));
-        let pools = yaml::parse("record", &record.pool).map_err(|e| unreadable(&e.to_string()))?;
-        let pool = pools.into_iter().next().ok_or_else(|| unreadable("there is no pool in it"))?;
-        Ok(Some(Served { record, pool }))
-    }
-
     /// Writes a record; a reader sees the old one or the new one.
     ///
     /// # Errors
@@ -124,50 +86,6 @@ impl Registry {
             .map_err(|source| RegistryError::Format { path: path.clone(), source })?;
         fs::write(&new, text).map_err(failed("write", &new))?;
         fs::rename(&new, &path).map_err(failed("write", &path))
-    }
-
-    /// Every pool that is served, by id.
-    ///
-    /// # Errors
-    /// When a record cannot be read.
-    pub fn list(&self) -> Result<Vec<Served>, RegistryError> {
-        let path = self.root.join("pools");
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("list", &path)(error)),
-        };
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-        names.sort();
-        let served = names.iter().filter_map(|name| self.get(name).transpose());
-        served.collect()
-    }
-
-    /// The pool an operator means: by id, else by name, else by the beginning of the id.
-    ///
-    /// # Errors
-    /// When there is none, or more than one.
-    pub fn find(&self, wanted: &str) -> Result<Served, RegistryError> {
-        let id = |served: &Served| served.pool.id.as_str() == wanted;
-        let name = |served: &Served| served.pool.name.as_deref() == Some(wanted);
-        let begins = |served: &Served| served.pool.id.as_str().starts_with(wanted);
-        let ways: [&dyn Fn(&Served) -> bool; 3] = [&id, &name, &begins];
-        // Every id begins with the empty text, and a name may be it.
-        let pools = if wanted.is_empty() { Vec::new() } else { self.list()? };
-        let candidates: Vec<&Served> = ways
-            .into_iter()
-            .map(|is_meant| pools.iter().filter(|served| is_meant(served)).collect())
-            .find(|found: &Vec<_>| !found.is_empty())
-            .unwrap_or_default();
-        match candidates.as_slice() {
-            [served] => Ok((*served).clone()),
-            [] => Err(RegistryError::NoPool(wanted.to_owned())),
-            several => Err(RegistryError::Ambiguous {
-                name: wanted.to_owned(),
-                candidates: several.iter().map(|served| served.pool.id.to_string()).collect(),
-            }),
-        }
     }
 
     /// Forgets a pool: its record and its pins; with the last one, everything.
@@ -224,7 +142,7 @@ impl Registry {
         fs::remove_dir_all(&self.root).map_err(failed("remove", &self.root))
     }
 
-    fn directory(&self, pool: &str) -> PathBuf {
+    pub(super) fn directory(&self, pool: &str) -> PathBuf {
         self.root.join("pools").join(pool)
     }
 
@@ -247,9 +165,6 @@ fn pin_name(pool: &str) -> String {
     pool.replace('.', "%")
 }
 
-fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> RegistryError {
+pub(super) fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> RegistryError {
     move |source| RegistryError::Io { what, path: path.to_owned(), source }
 }
-
-#[cfg(test)]
-mod tests;

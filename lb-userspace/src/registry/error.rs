@@ -65,7 +65,7 @@ pub enum RegistryError {
     #[error("no pool `{0}` is served on this node; `qlb status` lists those that are")]
     NoPool(String),
     /// Several pools begin like that.
-    #[error("`{name}` could be any of {}; write more of the id", .candidates.join(", "))]
+    #[error("`{name}` could be any of {}; write the id, or more of it", .candidates.join(", "))]
     Ambiguous {
         /// What was asked for.
         name: String,

@@ -13,9 +13,11 @@
 mod directory;
 mod error;
 mod lock;
+mod lookup;
 mod record;
 
-pub use directory::{Registry, Served};
+pub use directory::Registry;
 pub use error::RegistryError;
 pub use lock::Lock;
+pub use lookup::Served;
 pub use record::{MemberRecord, Record};

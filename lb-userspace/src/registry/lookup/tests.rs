@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 /// A registry below `root` that serves pools with these ids and names.
@@ -12,7 +14,9 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
             layout: LAYOUT_VERSION,
             pool,
             namespace: String::new(),
+            netns: 0,
             device: "eth0".to_owned(),
+            ifindex: 0,
             hook: None,
             ports: (1024, 32_767),
             members: Vec::new(),

@@ -1,0 +1,94 @@
+//! Finding and reading the records.
+
+use std::fs;
+use std::io;
+
+use lb_common::state::LAYOUT_VERSION;
+
+use super::directory::failed;
+use super::{Record, Registry, RegistryError};
+use crate::config::{PoolSpec, yaml};
+
+/// A pool that is served: its record, and the pool as declared.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The record.
+    pub record: Record,
+    /// The pool.
+    pub pool: PoolSpec,
+}
+
+impl Registry {
+    /// The pool with this id, if it is served.
+    ///
+    /// # Errors
+    /// When its record cannot be read, or is of another version.
+    pub fn get(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
+        let path = self.directory(pool).join("record");
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let format = |source| RegistryError::Format { path: path.clone(), source };
+        let record: Record = serde_json::from_slice(&text).map_err(format)?;
+        if record.layout != LAYOUT_VERSION {
+            return Err(RegistryError::Layout {
+                pool: pool.to_owned(),
+                found: record.layout,
+                wanted: LAYOUT_VERSION,
+            });
+        }
+        let unreadable = |error: &str| format(serde::de::Error::custom(error));
+        let pools = yaml::parse("record", &record.pool).map_err(|e| unreadable(&e.to_string()))?;
+        let pool = pools.into_iter().next().ok_or_else(|| unreadable("there is no pool in it"))?;
+        Ok(Some(Served { record, pool }))
+    }
+
+    /// Every pool that is served, by id.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn list(&self) -> Result<Vec<Served>, RegistryError> {
+        let path = self.root.join("pools");
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed("list", &path)(error)),
+        };
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort();
+        let served = names.iter().filter_map(|name| self.get(name).transpose());
+        served.collect()
+    }
+
+    /// The pool an operator means: by id, else by name, else by the beginning of the id.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn find(&self, wanted: &str) -> Result<Served, RegistryError> {
+        let id = |served: &Served| served.pool.id.as_str() == wanted;
+        let name = |served: &Served| served.pool.name.as_deref() == Some(wanted);
+        let begins = |served: &Served| served.pool.id.as_str().starts_with(wanted);
+        let ways: [&dyn Fn(&Served) -> bool; 3] = [&id, &name, &begins];
+        // Every id begins with the empty text, and a name may be it.
+        let pools = if wanted.is_empty() { Vec::new() } else { self.list()? };
+        let candidates: Vec<&Served> = ways
+            .into_iter()
+            .map(|is_meant| pools.iter().filter(|served| is_meant(served)).collect())
+            .find(|found: &Vec<_>| !found.is_empty())
+            .unwrap_or_default();
+        match candidates.as_slice() {
+            [served] => Ok((*served).clone()),
+            [] => Err(RegistryError::NoPool(wanted.to_owned())),
+            several => Err(RegistryError::Ambiguous {
+                name: wanted.to_owned(),
+                candidates: several.iter().map(|served| served.pool.id.to_string()).collect(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
