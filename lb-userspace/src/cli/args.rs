@@ -49,6 +49,7 @@ pub enum Command {
     /// End a pool that has no controller (`qlb run --keep`, or one that was killed), and its connections.
     Stop {
         /// Id, name or beginning of the id of the pool.
+        #[arg(value_parser = name)]
         pool: String,
     },
     /// Change or list the members of a pool that is served.

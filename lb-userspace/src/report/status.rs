@@ -136,17 +136,8 @@ impl Report for Status {
 
 fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
     let vip = pool.vip.as_ref().map_or("none".to_owned(), |v| format!("{}:{}", v.address, v.port));
-    let method = match pool.lb_method {
-        LbMethod::RoundRobin => "ROUND_ROBIN",
-        LbMethod::LeastConnections => "LEAST_CONNECTIONS",
-        LbMethod::SourceIp => "SOURCE_IP",
-    };
     let down = if pool.admin_state_up { "" } else { "  admin down" };
-    let protocol = match pool.protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Http => "HTTP",
-        Protocol::Https => "HTTPS",
-    };
+    let (protocol, method) = (pool.protocol, pool.lb_method);
     writeln!(out, "pool {}  {protocol} {vip}  {method}{down}", pool.id)?;
     let hook = pool.hook.unwrap_or("not attached");
     let place = if pool.namespace.is_empty() { "(current)" } else { &pool.namespace };

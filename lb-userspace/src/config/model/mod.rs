@@ -4,15 +4,15 @@
 
 mod codes;
 mod host;
+mod kind;
 mod monitor;
 mod validate;
 mod value;
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 pub use codes::ExpectedCodes;
+pub use kind::{LbMethod, Protocol};
 pub use monitor::{HttpCheck, MonitorCheck, MonitorSpec};
 pub use validate::{Violation, validate};
 pub(super) use value::address;
@@ -85,30 +85,6 @@ pub struct MemberSpec {
     pub weight: Weight,
     /// False: no new connections, established ones continue.
     pub admin_state_up: bool,
-}
-
-/// What the members of a pool speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// Any byte stream.
-    Tcp,
-    /// HTTP; HAProxy balances it per request, qlb per connection.
-    Http,
-    /// TLS passed through untouched.
-    Https,
-}
-
-/// How a member is chosen for a new connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum LbMethod {
-    /// Smooth weighted round robin (`balance roundrobin`).
-    RoundRobin,
-    /// Fewest connections per weight (`balance leastconn`).
-    LeastConnections,
-    /// By the client's address (`balance source`).
-    SourceIp,
 }
 
 /// What keeps a client on its member.

@@ -3,16 +3,14 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use crate::config::model::{
-    LbMethod, MemberSpec, MonitorSpec, PoolSpec, Protocol, SessionPersistence, VipSpec,
-};
+use crate::config::model::{MemberSpec, MonitorSpec, PoolSpec, SessionPersistence, VipSpec};
 
 /// Prints what the pool is, whatever is done with it.
 pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
     writeln!(out, "pool {}{}", pool.id, admin_down(pool.admin_state_up))?;
     writeln!(out, "  namespace: {}", pool.namespace())?;
     writeln!(out, "  vip: {}", pool.vip.as_ref().map_or("none".to_owned(), vip))?;
-    writeln!(out, "  method: {} {}", protocol(pool.protocol), method(pool.lb_method))?;
+    writeln!(out, "  method: {} {}", pool.protocol, pool.lb_method)?;
     if let Some(persistence) = &pool.session_persistence {
         writeln!(out, "  persistence: {}", self::persistence(persistence))?;
     }
@@ -52,22 +50,6 @@ fn persistence(persistence: &SessionPersistence) -> String {
         SessionPersistence::SourceIp => "SOURCE_IP".to_owned(),
         SessionPersistence::HttpCookie => "HTTP_COOKIE".to_owned(),
         SessionPersistence::AppCookie { cookie_name } => format!("APP_COOKIE {cookie_name}"),
-    }
-}
-
-fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Http => "HTTP",
-        Protocol::Https => "HTTPS",
-    }
-}
-
-fn method(method: LbMethod) -> &'static str {
-    match method {
-        LbMethod::RoundRobin => "ROUND_ROBIN",
-        LbMethod::LeastConnections => "LEAST_CONNECTIONS",
-        LbMethod::SourceIp => "SOURCE_IP",
     }
 }
 

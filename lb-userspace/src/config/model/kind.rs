@@ -1,0 +1,64 @@
+//! The choices of a pool that are words.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What the members of a pool speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// Any byte stream.
+    Tcp,
+    /// HTTP; HAProxy balances it per request, qlb per connection.
+    Http,
+    /// TLS passed through untouched.
+    Https,
+}
+
+/// How a member is chosen for a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LbMethod {
+    /// Smooth weighted round robin (`balance roundrobin`).
+    RoundRobin,
+    /// Fewest connections per weight (`balance leastconn`).
+    LeastConnections,
+    /// By the client's address (`balance source`).
+    SourceIp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+        })
+    }
+}
+
+impl fmt::Display for LbMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RoundRobin => "ROUND_ROBIN",
+            Self::LeastConnections => "LEAST_CONNECTIONS",
+            Self::SourceIp => "SOURCE_IP",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_shown_as_files_have_them() {
+        for protocol in [Protocol::Tcp, Protocol::Http, Protocol::Https] {
+            assert_eq!(serde_json::to_value(protocol).unwrap(), protocol.to_string());
+        }
+        for method in [LbMethod::RoundRobin, LbMethod::LeastConnections, LbMethod::SourceIp] {
+            assert_eq!(serde_json::to_value(method).unwrap(), method.to_string());
+        }
+    }
+}
