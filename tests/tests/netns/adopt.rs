@@ -6,7 +6,7 @@ use lb_tests::Error;
 use lb_tests::tcp::{Connection, connect, pattern};
 use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, SOON, numbers, order};
+use crate::bench::{Bench, SOON, end, numbers, order};
 use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN};
 use crate::traces::{assert_none, attachments};
 
@@ -37,7 +37,7 @@ fn adopt_and_end(bench: &Bench, mut held: Vec<Connection>) {
     all_alive(&mut held);
     drop(held);
     bench.wait_idle();
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -46,7 +46,7 @@ fn keep_leaves_a_datapath_that_needs_no_controller() {
     let bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
     let mut run = bench.run_with(&["--keep"]).unwrap();
     let mut held = bench.hold(20);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     all_alive(&mut held);
     held.extend(bench.hold(10));
     assert_eq!(bench.members("active_connections"), [15, 15]);
@@ -85,7 +85,7 @@ fn a_new_controller_brings_the_members_of_its_file() {
     assert_eq!(bench.sequence(3), "m1 m1 m1");
     all_alive(&mut held);
     drop(held);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -102,7 +102,7 @@ fn what_belongs_to_a_namespace_that_is_gone_does_not_stop_a_new_one() {
     assert_eq!(bench.sequence(4), "m1 m2 m1 m2");
     bench.wait_idle();
     assert_eq!(bench.members("total_connections"), [2, 2], "counts start anew");
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -122,7 +122,7 @@ fn a_new_controller_brings_the_listener_of_its_file() {
     assert_eq!(source.kind(), ErrorKind::ConnectionRefused);
     all_alive(&mut held);
     drop(held);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -138,6 +138,6 @@ fn a_new_controller_says_what_its_options_and_its_file_do_not_keep() {
     for words in ["m3 leaves, m1 weight 7 to 1", "--max-connections"] {
         assert!(run.stderr().contains(words), "no {words:?} in {}", run.stderr());
     }
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }

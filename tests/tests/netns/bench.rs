@@ -8,6 +8,7 @@ use std::time::Duration;
 use lb_tests::tcp::{self, Connection, EchoServer, Mode};
 use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL};
 use lb_tests::{Error, Namespace, Process, Qlb, wait_for};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -162,6 +163,12 @@ impl Bench {
         };
         wait_for(idle, SOON, "no active connection").unwrap();
     }
+}
+
+/// Ends a controller, which must succeed.
+pub(crate) fn end(run: &mut Process) {
+    let status = run.stop(Signal::SIGTERM, SOON).unwrap();
+    assert_eq!(status.code(), Some(0), "{}", run.stderr());
 }
 
 /// A field of every member of a pool in `qlb status`.

@@ -3,7 +3,7 @@
 use lb_tests::tcp::{connect, pattern};
 use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, SOON};
+use crate::bench::{Bench, SOON, end};
 use crate::pool_file::ROUND_ROBIN;
 use crate::traces::{assert_none, attachments, has_clsact};
 
@@ -28,7 +28,7 @@ fn a_filter_serves_is_adopted_and_goes_with_its_qdisc() {
         connection.exchange(&pattern(100_000)).unwrap();
     }
     assert_eq!(bench.members("active_connections"), [6, 2]);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -42,7 +42,7 @@ fn a_qdisc_of_somebody_else_stays() {
         let mut run = bench.run_with(options).unwrap();
         assert_eq!(attachments(&bench.net).len(), 1);
         assert_eq!(bench.sequence(2), "m1 m2");
-        assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+        end(&mut run);
         assert!(has_clsact(&bench.net));
         assert!(attachments(&bench.net).is_empty());
     }
@@ -63,7 +63,7 @@ fn the_next_controller_may_choose_another_hook() {
         }
         held.clear();
         bench.wait_idle();
-        assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+        end(&mut run);
         assert_none(&bench.net);
     }
 }
@@ -79,10 +79,10 @@ fn pools_on_one_device_end_one_by_one() {
     let mut args: Vec<_> = CLSACT.map(Into::into).into();
     args.extend(["-f".into(), file]);
     let mut second = bench.qlb.run(args).unwrap();
-    assert_eq!(first.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", first.stderr());
+    end(&mut first);
     assert_eq!(attachments(&bench.net).len(), 1);
     assert_eq!(connect(&bench.net.client().namespace, vip).unwrap().member, "m1");
-    assert_eq!(second.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", second.stderr());
+    end(&mut second);
     assert_none(&bench.net);
 }
 
@@ -92,7 +92,7 @@ fn a_filter_on_a_device_that_was_renamed_goes_too() {
     let mut run = bench.run_with(&CLSACT).unwrap();
     bench.in_vip(&format!("ip link set {} name renamed", bench.device()));
     assert_eq!(bench.status()["attached"], true);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     bench.in_vip(&format!("ip link set renamed name {}", bench.device()));
     assert_none(&bench.net);
 }
@@ -111,6 +111,6 @@ fn a_filter_goes_from_the_device_that_the_vip_has_left() {
     assert_eq!(attachments(&bench.net), [""; 0], "on the device that was left");
     assert_eq!(bench.status()["device"], "second");
     assert!(run.stderr().contains(bench.device()), "{}", run.stderr());
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }

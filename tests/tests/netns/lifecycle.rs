@@ -8,7 +8,7 @@ use lb_tests::tcp::{connect, pattern};
 use lb_tests::{Error, Namespace, Process};
 use nix::sys::signal::Signal;
 
-use crate::bench::{Answer, Bench, SOON, numbers};
+use crate::bench::{Answer, Bench, SOON, end, numbers};
 use crate::pool_file::ROUND_ROBIN;
 use crate::traces::{assert_none, attachments, state};
 
@@ -74,7 +74,7 @@ fn the_controller_may_run_inside_the_pools_namespace() {
     let status: serde_json::Value = serde_json::from_str(&command.stdout().unwrap()).unwrap();
     assert_eq!(numbers(&status["pools"][0], "total_connections"), [2, 2]);
 
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -93,7 +93,7 @@ fn a_second_controller_of_the_same_pool_is_refused() {
         connection.exchange(&pattern(1_000)).unwrap();
     }
     assert_eq!(bench.members("total_connections"), [2, 2]);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0));
+    end(&mut run);
     assert_none(&bench.net);
 }
 

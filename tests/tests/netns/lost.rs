@@ -5,14 +5,14 @@ use lb_tests::topology::{Layout, LbaasNode, SSH_POOL, WEB_POOL};
 use lb_tests::{Namespace, Process, Qlb, wait_until};
 use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, SOON, server};
+use crate::bench::{Bench, SOON, end, server};
 use crate::pool_file::{PoolFile, ROUND_ROBIN, yaml};
 use crate::traces::{assert_none, state};
 
 /// Leaves the bench's pool without a controller.
 fn keep(bench: &Bench) {
     let mut run = bench.run_with(&["--keep"]).unwrap();
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
 }
 
 fn unplug(bench: &Bench) {
@@ -53,7 +53,7 @@ fn the_other_pools_of_a_controller_go_on() {
     wait_until(|| served()["pools"].as_array().unwrap().len() == 1, SOON, "one pool left").unwrap();
     assert_eq!(served()["pools"][0]["id"], web.pool.id);
     assert_eq!(connect(&web.client().namespace, web.pool.vip).unwrap().member, "m1");
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&web);
 }
 
@@ -94,7 +94,7 @@ fn what_is_left_of_a_pool_does_not_keep_its_vip_from_another() {
     assert_eq!(bench.sequence(2), "m1 m2");
     let all = bench.qlb.json(["status", "-o", "json"]).unwrap();
     assert_eq!(all["pools"].as_array().unwrap().len(), 1, "{all}");
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
 

@@ -5,9 +5,8 @@ use std::net::SocketAddrV4;
 use lb_tests::tcp::{EchoServer, Mode, connect, connect_from, pattern};
 use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, WEB_POOL};
 use lb_tests::{Namespace, Process, Qlb};
-use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, SOON, numbers, server};
+use crate::bench::{Bench, SOON, end, numbers, server};
 use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN, yaml};
 use crate::traces::assert_none;
 
@@ -47,7 +46,7 @@ fn one_controller_serves_two_namespaces() {
     }
     let all = qlb.json(["status", "-o", "json"]).unwrap();
     assert_eq!(all["pools"].as_array().unwrap().len(), 2);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0));
+    end(&mut run);
     assert_none(&ssh);
     assert_none(&web);
 }
@@ -77,7 +76,7 @@ fn pools_in_one_namespace_may_share_members() {
         assert_eq!(numbers(&status["pools"][0], "active_connections"), [40], "{id}");
     }
     drop(held);
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0));
+    end(&mut run);
     assert_none(&bench.net);
 }
 
@@ -101,7 +100,7 @@ fn one_vip_belongs_to_one_pool() {
         assert!(matches!(late.code, Some(2 | 4)), "{late:?}");
         assert!(late.stderr.contains(&address) && late.stderr.contains(&bench.pool.id), "{late:?}");
         assert_eq!(bench.sequence(4), "m1 m2 m1 m2");
-        assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0));
+        end(&mut run);
         assert_none(&bench.net);
     }
 }
