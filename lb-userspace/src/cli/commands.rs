@@ -7,11 +7,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use super::args::{Args, Command, Fallback, Member, Run};
-use crate::config::{
-    self, LoadOptions, Loaded,
-    model::{Id, Weight},
-    report as config_report,
-};
+use crate::config::{self, LoadOptions, Loaded, model::Weight, report as config_report};
 use crate::control::{
     ControlError, MemberChange, RunOptions, ServeOptions, Standing, change_member, new_member, run,
     standing, stop,
@@ -82,7 +78,7 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
 fn member(registry: &Registry, command: Member, out: &mut impl Write) -> anyhow::Result<u8> {
     let (pool, change, done) = match command {
         Member::Add { pool, address, port, weight, id } => {
-            let member = new_member(id.as_ref().map(Id::as_str), address, port, weight)?;
+            let member = new_member(id, address, port, weight)?;
             (pool, MemberChange::Add(member), "added")
         }
         Member::Set { pool, member, weight, admin_state_up } => {

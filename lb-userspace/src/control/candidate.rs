@@ -12,8 +12,7 @@ use crate::registry::{Lock, Registry, RegistryError, Served};
 pub(super) struct Candidate<'a> {
     pub(super) pool: &'a PoolSpec,
     pub(super) site: Site,
-    /// The pool as it is served there already.
-    pub(super) before: Option<Served>,
+    pub(super) earlier: Earlier,
     pub(super) claim: Lock,
 }
 
@@ -24,8 +23,8 @@ impl<'a> Candidate<'a> {
         let site = locate(&pool.namespace(), address)?;
         check_vip(registry, pool, address, &site)?;
         let claim = registry.claim(pool.id.as_str())?;
-        let before = served_there(registry, pool, &site)?;
-        Ok(Self { pool, site, before, claim })
+        let earlier = Earlier::of(registry, pool, &site)?;
+        Ok(Self { pool, site, earlier, claim })
     }
 
     /// Makes sure that no two candidates have one VIP.
@@ -35,8 +34,8 @@ impl<'a> Candidate<'a> {
             (candidate.site.netns, vip)
         };
         for (index, candidate) in candidates.iter().enumerate() {
-            let earlier = candidates.iter().take(index);
-            if let Some(other) = earlier.into_iter().find(|other| place(other) == place(candidate))
+            let mut others = candidates.iter().take(index);
+            if let Some(other) = others.find(|other| place(other) == place(candidate))
                 && let (_, Some(vip)) = place(candidate)
             {
                 let (pool, other) = (candidate.pool.id.to_string(), other.pool.id.to_string());
@@ -77,26 +76,43 @@ fn check_vip(
     Ok(())
 }
 
-/// The pool's record if it is served at `site` already. A service somewhere else ends: its
-/// connections went with the device, or with the VIP.
-fn served_there(
-    registry: &Registry,
-    pool: &PoolSpec,
-    site: &Site,
-) -> Result<Option<Served>, ControlError> {
-    let id = pool.id.as_str();
-    let Some(served) = registry.get(id)? else { return Ok(None) };
-    let record = &served.record;
-    let here = record.netns == site.netns && record.ifindex == site.device.index;
-    if here && standing(registry, id, record)? == Standing::Attached {
-        return Ok(Some(served));
+/// How the pool of a candidate is served already.
+pub(super) enum Earlier {
+    /// Not at all.
+    None,
+    /// On the candidate's device: that is taken over.
+    Here(Served),
+    /// Somewhere the VIP is no more: that is taken down. Its connections went with the device, or
+    /// with the VIP.
+    Left(Served),
+}
+
+impl Earlier {
+    fn of(registry: &Registry, pool: &PoolSpec, site: &Site) -> Result<Self, ControlError> {
+        let id = pool.id.as_str();
+        let Some(served) = registry.get(id)? else { return Ok(Self::None) };
+        let record = &served.record;
+        let here = record.netns == site.netns && record.ifindex == site.device.index;
+        let attached = here && standing(registry, id, record)? == Standing::Attached;
+        Ok(if attached { Self::Here(served) } else { Self::Left(served) })
     }
-    tracing::warn!(
-        pool = id,
-        "it was served on {} and is not there any more, or the VIP is not: its connections are lost",
-        record.device
-    );
-    take_down(registry, id, record)?;
-    registry.forget(id)?;
-    Ok(None)
+
+    /// What is taken over. Leaves the place that the VIP has left.
+    pub(super) fn settle(self, registry: &Registry) -> Result<Option<Served>, ControlError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Here(served) => Ok(Some(served)),
+            Self::Left(Served { record, pool }) => {
+                tracing::warn!(
+                    pool = %pool.id,
+                    "it was served on {} and is not there any more, or the VIP is not: its \
+                     connections are lost",
+                    record.device
+                );
+                take_down(registry, pool.id.as_str(), &record)?;
+                registry.forget(pool.id.as_str())?;
+                Ok(None)
+            }
+        }
+    }
 }

@@ -49,10 +49,7 @@ fn start_each(
 }
 
 /// Ends the pools whose programs are gone, and says so; returns the others.
-pub(super) fn end_lost(
-    registry: &Registry,
-    serving: Vec<Serving>,
-) -> Result<Vec<Serving>, ControlError> {
+pub(super) fn end_lost(registry: &Registry, serving: Vec<Serving>) -> Vec<Serving> {
     let is_lost = |pool: &Serving| match pool.standing(registry) {
         Ok(standing) => standing == Standing::Gone,
         Err(error) => {
@@ -70,9 +67,11 @@ pub(super) fn end_lost(
                 pool.device()
             );
         }
-        end_all(registry, lost)?;
+        if let Err(error) = end_all(registry, lost) {
+            tracing::warn!(error = error.chain(), "cannot remove all of it");
+        }
     }
-    Ok(alive)
+    alive
 }
 
 /// Ends pools; one that cannot be ended does not keep the others.

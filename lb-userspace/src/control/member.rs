@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::plan::endpoint;
 use super::reach::warn_unreachable;
+use super::standing::{Whereabouts, whereabouts};
 use super::{ControlError, update::update};
 use crate::config::model::{Id, MemberSpec, Port, Weight, validate};
 use crate::config::{PoolSpec, servable};
-use crate::node::Place;
 use crate::registry::{Registry, Served};
 
 /// A change to one member.
@@ -34,15 +34,17 @@ pub enum MemberChange {
 /// A member as the command line names it: the id defaults to address and port.
 ///
 /// # Errors
-/// When a value is out of range.
+/// When the address cannot be an id.
 pub fn new_member(
-    id: Option<&str>,
+    id: Option<Id>,
     address: IpAddr,
     port: Port,
     weight: Weight,
 ) -> Result<MemberSpec, crate::config::model::ValueError> {
-    let default = SocketAddr::new(address, port.get()).to_string().replace(['[', ']'], "");
-    let id = Id::new(id.unwrap_or(&default))?;
+    let id = match id {
+        Some(id) => id,
+        None => Id::new(&SocketAddr::new(address, port.get()).to_string().replace(['[', ']'], ""))?,
+    };
     Ok(MemberSpec { id, address, port, weight, admin_state_up: true })
 }
 
@@ -56,10 +58,8 @@ pub fn change_member(
     pool: &str,
     change: MemberChange,
 ) -> Result<MemberSpec, ControlError> {
-    // Before anything is served there is nothing to lock.
-    registry.find(pool)?;
-    let _lock = registry.lock()?;
-    let Served { mut record, mut pool } = registry.find(pool)?;
+    let (_lock, Served { mut record, mut pool }) = registry.find_to_change(pool)?;
+    let is_new = matches!(change, MemberChange::Add(_));
     let changed = apply(&mut pool, change)?;
     let violations = validate(std::slice::from_ref(&pool));
     if !violations.is_empty() {
@@ -68,8 +68,9 @@ pub fn change_member(
     if let Err(refusals) = servable(&pool, []) {
         return Err(ControlError::NotServable { pool: pool.id.to_string(), refusals });
     }
-    let place = Place::named(&record.namespace);
-    warn_unreachable(&place, record.ifindex, &record.device, &pool);
+    if let (true, Whereabouts::At(place)) = (is_new, whereabouts(&record)) {
+        warn_unreachable(&place, &record, &pool.id, std::slice::from_ref(&changed));
+    }
     update(registry, &pool, &mut record)?;
     Ok(changed)
 }

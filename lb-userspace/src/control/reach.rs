@@ -2,32 +2,35 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::config::PoolSpec;
-use crate::node::{NodeError, Place, Way, way_to};
+use crate::config::model::{Id, MemberSpec};
+use crate::node::{Place, Way, ways_to};
+use crate::registry::Record;
 
 /// Warns of members whose packets would not leave by the VIP's device: one arm is all there is.
-pub(super) fn warn_unreachable(place: &Place, device: u32, name: &str, pool: &PoolSpec) {
-    for member in &pool.members {
-        let IpAddr::V4(address) = member.address else { continue };
-        if let Some(problem) = problem(place, device, address) {
-            tracing::warn!(
-                pool = %pool.id, member = %member.id,
-                "{address} {problem}: its connections will fail; members must be reached through {name}"
-            );
-        }
-    }
-}
-
-fn problem(place: &Place, device: u32, address: Ipv4Addr) -> Option<&'static str> {
-    match place.run(|| way_to(address)) {
-        Ok(Way::Device(found)) if found == device => None,
-        Ok(Way::Device(_)) => Some("is reached through another device"),
-        Ok(Way::Local) => Some("is an address of the VIP's own namespace"),
-        Ok(Way::None) => Some("has no route"),
-        Err(NodeError::Enter { .. }) => Some("is in a namespace that is gone"),
+pub(super) fn warn_unreachable(place: &Place, record: &Record, pool: &Id, members: &[MemberSpec]) {
+    let at = |member: &MemberSpec| match member.address {
+        IpAddr::V4(address) => Some((member.id.clone(), address)),
+        IpAddr::V6(_) => None,
+    };
+    let (ids, addresses): (Vec<Id>, Vec<Ipv4Addr>) = members.iter().filter_map(at).unzip();
+    let ways = match place.run(|| ways_to(&addresses)) {
+        Ok(ways) => ways,
         Err(error) => {
-            tracing::debug!(%error, "cannot look up the way to a member");
-            None
+            tracing::debug!(%error, "cannot look up the ways to members");
+            return;
         }
+    };
+    for ((member, address), way) in ids.iter().zip(&addresses).zip(ways) {
+        let problem = match way {
+            Way::Device(found) if found == record.ifindex => continue,
+            Way::Device(_) => "is reached through another device",
+            Way::Local => "is an address of the VIP's own namespace",
+            Way::None => "has no route",
+        };
+        tracing::warn!(
+            %pool, %member,
+            "{address} {problem}: its connections will fail; members must be reached through {}",
+            record.device
+        );
     }
 }

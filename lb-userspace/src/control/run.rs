@@ -62,7 +62,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                 _ = hangup.recv() => break,
                 _ = sweep.tick() => serving.iter_mut().for_each(reap),
                 _ = watch.tick() => {
-                    serving = end_lost(registry, serving)?;
+                    serving = end_lost(registry, serving);
                     if serving.is_empty() {
                         return Err(ControlError::NothingLeft);
                     }

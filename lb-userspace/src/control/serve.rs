@@ -46,20 +46,24 @@ impl Serving {
         options: &ServeOptions,
     ) -> Result<Self, ControlError> {
         let id = candidate.pool.id.to_string();
-        let before = candidate.before.as_ref().map(|served| served.pool.clone());
-        let serving = Self::assemble(registry, candidate, options);
+        let Candidate { pool, site, earlier, claim } = candidate;
+        let before = earlier.settle(registry)?;
+        let pool_before = before.as_ref().map(|served| served.pool.clone());
+        let serving = Self::assemble(registry, pool, site, before, options, claim);
         if serving.is_err() {
-            undo(registry, &id, before.as_ref());
+            undo(registry, &id, pool_before.as_ref());
         }
         serving
     }
 
     fn assemble(
         registry: &Registry,
-        candidate: Candidate<'_>,
+        pool: &PoolSpec,
+        site: Site,
+        before: Option<Served>,
         options: &ServeOptions,
+        claim: Lock,
     ) -> Result<Self, ControlError> {
-        let Candidate { pool, site, before, claim } = candidate;
         let Site { place, netns, device } = site;
         let id = pool.id.to_string();
         let pins = registry.pins(&id);
@@ -77,7 +81,7 @@ impl Serving {
             ports: place.run(|| nat_ports(place.describe()))?,
             members: before.as_ref().map(|s| s.record.members.clone()).unwrap_or_default(),
         };
-        warn_unreachable(&place, device.index, &device.name, pool);
+        warn_unreachable(&place, &record, &pool.id, &pool.members);
 
         let mut datapath = Datapath::load(&options.datapath, Some(&pins))?;
         let mut maps = datapath.take_maps()?;
@@ -89,6 +93,7 @@ impl Serving {
         install(&mut maps, POOL, &target)?;
         registry.put(&id, &record)?;
 
+        // This pool's own record, with the hook before, is among them.
         let qdisc_ours = registry.list()?.iter().any(|Served { record: other, .. }| {
             (other.netns, other.ifindex) == (netns, device.index)
                 && other.hook.as_ref().is_some_and(Hook::added_qdisc)

@@ -16,18 +16,37 @@ pub enum Standing {
     Elsewhere,
 }
 
+/// Where a record's namespace is.
+pub(super) enum Whereabouts {
+    /// Here to be entered.
+    At(Place),
+    /// There is no such namespace any more, though another one may have its name.
+    Gone,
+    /// It has no name and is not the current one.
+    Elsewhere,
+}
+
+/// Looks for the namespace of a record.
+pub(super) fn whereabouts(record: &Record) -> Whereabouts {
+    let place = Place::named(&record.namespace);
+    match place.number() {
+        Ok(number) if number == record.netns => Whereabouts::At(place),
+        _ if place.is_current() => Whereabouts::Elsewhere,
+        Ok(_) | Err(_) => Whereabouts::Gone,
+    }
+}
+
 /// Looks where the record says that pool `id` is served.
 ///
 /// # Errors
 /// When the device cannot be looked at.
 pub fn standing(registry: &Registry, id: &str, record: &Record) -> Result<Standing, ControlError> {
     let Some(hook) = &record.hook else { return Ok(Standing::Gone) };
-    let place = Place::named(&record.namespace);
-    match place.number() {
-        Ok(number) if number == record.netns => {}
-        _ if place.is_current() => return Ok(Standing::Elsewhere),
-        Ok(_) | Err(_) => return Ok(Standing::Gone),
-    }
+    let place = match whereabouts(record) {
+        Whereabouts::At(place) => place,
+        Whereabouts::Gone => return Ok(Standing::Gone),
+        Whereabouts::Elsewhere => return Ok(Standing::Elsewhere),
+    };
     let pins = registry.pins(id);
     let attached =
         place.run(|| is_attached(record.ifindex, hook, &pins).map_err(ControlError::from))?;
@@ -43,15 +62,14 @@ pub(super) fn take_down(
     let Some(hook) = &record.hook else { return Ok(()) };
     let pins = registry.pins(id);
     let off = || detach(record.ifindex, hook, &pins).map_err(ControlError::from);
-    let place = Place::named(&record.namespace);
-    match (hook, place.number()) {
+    match (hook, whereabouts(record)) {
         // The pin is enough.
         (Hook::Tcx, _) => off(),
-        (Hook::Clsact { .. }, Ok(number)) if number == record.netns => place.run(off),
-        (Hook::Clsact { .. }, _) if place.is_current() => {
+        (Hook::Clsact { .. }, Whereabouts::At(place)) => place.run(off),
+        // A namespace that is gone took its devices along.
+        (Hook::Clsact { .. }, Whereabouts::Gone) => Ok(()),
+        (Hook::Clsact { .. }, Whereabouts::Elsewhere) => {
             Err(ControlError::Elsewhere { pool: id.to_owned(), device: record.device.clone() })
         }
-        // A namespace that is gone took its devices along.
-        (Hook::Clsact { .. }, _) => Ok(()),
     }
 }

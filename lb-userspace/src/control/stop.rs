@@ -9,10 +9,7 @@ use crate::registry::Registry;
 /// # Errors
 /// When there is no such pool, or a controller has it.
 pub fn stop(registry: &Registry, pool: &str) -> Result<String, ControlError> {
-    // Before anything is served there is nothing to lock.
-    registry.find(pool)?;
-    let _lock = registry.lock()?;
-    let served = registry.find(pool)?;
+    let (_lock, served) = registry.find_to_change(pool)?;
     let id = served.pool.id.to_string();
     let _claim = registry.claim(&id)?;
     take_down(registry, &id, &served.record)?;

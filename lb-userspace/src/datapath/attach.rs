@@ -82,13 +82,12 @@ pub(super) fn attach(
         // The device was unplugged meanwhile: the link is an empty shell.
         tcx::detach(pins)?;
     }
-    let ours = how.qdisc_ours || how.before.is_some_and(Hook::added_qdisc);
     let hook = match how.choice {
-        HookChoice::Clsact => clsact::attach(program, name, ours)?,
+        HookChoice::Clsact => clsact::attach(program, name, how.qdisc_ours)?,
         HookChoice::Tcx => tcx::attach(program, name, pins).map(|()| Hook::Tcx)?,
         HookChoice::Auto => match tcx::attach(program, name, pins) {
             Ok(()) => Hook::Tcx,
-            Err(DatapathError::Attach { .. }) => clsact::attach(program, name, ours)?,
+            Err(DatapathError::Attach { .. }) => clsact::attach(program, name, how.qdisc_ours)?,
             Err(error) => return Err(error),
         },
     };

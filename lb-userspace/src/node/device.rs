@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use netlink_packet_route::{
     address::AddressAttribute,
     link::{LinkAttribute, LinkFlags, LinkLayerType},
-    route::{RouteAttribute, RouteType},
+    route::{RouteAttribute, RouteMessage, RouteType},
 };
 use rtnetlink::RouteMessageBuilder;
 
@@ -76,25 +76,31 @@ pub enum Way {
     None,
 }
 
-/// The way to `address`.
+/// The way to each of `addresses`.
 ///
 /// # Errors
 /// When netlink cannot be used.
-pub fn way_to(address: Ipv4Addr) -> Result<Way, NodeError> {
+pub fn ways_to(addresses: &[Ipv4Addr]) -> Result<Vec<Way>, NodeError> {
     with_netlink(async |handle| {
-        let message =
-            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(address, 32).build();
-        // The kernel's answer to an address without a route is an error.
-        let Ok(Some(route)) = handle.route().get(message).execute().try_next().await else {
-            return Ok(Way::None);
-        };
-        if route.header.kind == RouteType::Local {
-            return Ok(Way::Local);
+        let mut ways = Vec::new();
+        for address in addresses {
+            let message =
+                RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(*address, 32).build();
+            // The kernel's answer to an address without a route is an error.
+            let route = handle.route().get(message).execute().try_next().await.ok().flatten();
+            ways.push(route.map_or(Way::None, |route| way(&route)));
         }
-        let device = route.attributes.iter().find_map(|attribute| {
-            let RouteAttribute::Oif(index) = attribute else { return None };
-            Some(*index)
-        });
-        Ok(device.map_or(Way::None, Way::Device))
+        Ok(ways)
     })
+}
+
+fn way(route: &RouteMessage) -> Way {
+    if route.header.kind == RouteType::Local {
+        return Way::Local;
+    }
+    let device = route.attributes.iter().find_map(|attribute| {
+        let RouteAttribute::Oif(index) = attribute else { return None };
+        Some(*index)
+    });
+    device.map_or(Way::None, Way::Device)
 }

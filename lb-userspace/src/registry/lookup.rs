@@ -6,7 +6,7 @@ use std::io;
 use lb_common::state::LAYOUT_VERSION;
 
 use super::directory::failed;
-use super::{Record, Registry, RegistryError};
+use super::{Lock, Record, Registry, RegistryError};
 use crate::config::{PoolSpec, yaml};
 
 /// A pool that is served: its record, and the pool as declared.
@@ -61,6 +61,17 @@ impl Registry {
         names.sort();
         let served = names.iter().filter_map(|name| self.get(name).transpose());
         served.collect()
+    }
+
+    /// The pool an operator means, as [`Registry::find`] finds it, and the lock on changes.
+    ///
+    /// # Errors
+    /// As for [`Registry::find`], and when the lock cannot be taken.
+    pub fn find_to_change(&self, wanted: &str) -> Result<(Lock, Served), RegistryError> {
+        // Before anything is served there is nothing to lock.
+        self.find(wanted)?;
+        let lock = self.lock()?;
+        Ok((lock, self.find(wanted)?))
     }
 
     /// The pool an operator means: by id, else by name, else by the beginning of the id.

@@ -4,9 +4,9 @@ use lb_tests::topology::{Layout, WEB_POOL};
 use lb_tests::{Error, sysctl};
 use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, SOON};
+use crate::bench::{Bench, SOON, end};
 use crate::pool_file::{PoolFile, ROUND_ROBIN};
-use crate::traces::assert_none;
+use crate::traces::{assert_none, attachments};
 
 /// The members that the pool has now.
 fn members(bench: &Bench) -> Vec<String> {
@@ -47,6 +47,29 @@ fn a_start_that_fails_changes_nothing_of_what_is_served() {
     bench.qlb.command(["stop", bench.pool.id.as_str()]).unwrap();
     assert_none(&bench.net);
     assert_none(&web);
+}
+
+/// A pool that is to move to another device does not leave the first one for a start that fails.
+#[test]
+fn a_start_that_fails_moves_nothing_to_another_device() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut run = bench.run_with(&["--keep"]).unwrap();
+    end(&mut run);
+    let before = attachments(&bench.net);
+    let mut homeless = bench.second_pool("other");
+    homeless.vip.set_ip([10, 0, 0, 252].into());
+    bench.in_vip("ip link add second type veth peer name beyond");
+    bench.in_vip("ip link set second up");
+    let vip = bench.vip();
+    bench.in_vip(&format!("ip address del {}/24 dev {}", vip.ip(), bench.device()));
+    bench.in_vip(&format!("ip address add {}/24 dev second", vip.ip()));
+    let file = bench.write("both.yaml", &[bench.pool.clone(), homeless]);
+    let answer = bench.run_to_end(&["run", "-f", file.to_str().unwrap()]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert_eq!(attachments(&bench.net), before);
+    assert_eq!(bench.status()["device"], bench.device());
+    bench.qlb.command(["stop", bench.pool.id.as_str()]).unwrap();
+    assert_none(&bench.net);
 }
 
 fn start_refused(bench: &Bench, words: &[&str]) {
@@ -98,6 +121,6 @@ fn members_that_cannot_be_reached_are_named() {
         assert!(answer.stderr.contains(&format!("{address} ")), "{answer:?}");
         assert!(answer.stderr.contains(words), "{answer:?}");
     }
-    assert_eq!(run.stop(Signal::SIGTERM, SOON).unwrap().code(), Some(0), "{}", run.stderr());
+    end(&mut run);
     assert_none(&bench.net);
 }
