@@ -229,13 +229,12 @@ impl Mix {
         }
     }
 
-    /// A story that never gets to a verdict says nothing about it.
-    pub(crate) fn assert_everything_happened(&self) {
+    /// What never happened. A story that never gets to a verdict says nothing about it.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
         // The kernel refuses no edit of a whole frame, and a test run takes no tag off.
         let never = |name: &str| name == "drop_rewrite";
-        let missing: Vec<_> =
-            self.0.iter().filter(|(name, count)| *count == 0 && !never(name)).collect();
-        assert!(missing.is_empty(), "never happened: {missing:?}");
+        let missing = self.0.iter().filter(|(name, count)| *count == 0 && !never(name));
+        missing.map(|(name, _)| *name).collect()
     }
 }
 

@@ -28,6 +28,10 @@ const STORY: usize = 1500;
 /// Packets of an ordinary run.
 const PACKETS: usize = 20_000;
 
+/// Room in conntrack, taken in turn by the stories: what happens only when it is scarce must not
+/// be left to chance.
+const ROOMS: [u32; 5] = [512, 40, 512, 7, 512];
+
 /// A number from the environment.
 fn setting(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
@@ -40,11 +44,15 @@ fn the_compiled_object_decides_like_the_source() {
     let wanted = setting("QLB_PACKETS").map_or(PACKETS, |packets| packets as usize);
     tell(format_args!("QLB_SEED={seed} QLB_PACKETS={wanted}"));
 
-    let (mut packets, mut story) = (0, 0);
+    let mut packets = 0;
     let mut mix = Mix::default();
-    while packets < wanted {
-        let mut random = Random::new(seed.wrapping_add(story));
-        let max_flows = random.among(&[512, 512, 512, 40, 7]);
+    let mut stories = (0..).zip(ROOMS.into_iter().cycle());
+    // Every story makes the rare likelier; a run that told all it could has a hole.
+    while packets < wanted
+        || (wanted >= PACKETS && !mix.missing().is_empty() && packets < 4 * wanted)
+    {
+        let (story, max_flows) = stories.next().expect("numbers do not end");
+        let random = Random::new(seed.wrapping_add(story));
         let kernel = Kernel::load(max_flows).unwrap();
         let mut both = Both::new(kernel, Model::new(max_flows), max_flows);
         let mut teller = Story::new(random);
@@ -62,11 +70,10 @@ fn the_compiled_object_decides_like_the_source() {
             }
         }
         mix.add(&both.snapshot());
-        story += 1;
     }
-    tell(format_args!("{packets} packets in {story} stories\n{mix}"));
+    tell(format_args!("{packets} packets\n{mix}"));
     if wanted >= PACKETS {
-        mix.assert_everything_happened();
+        assert_eq!(mix.missing(), [""; 0], "never happened");
     }
 }
 
