@@ -27,6 +27,12 @@ macro_rules! big_endian {
                 <$native>::from_be(self.0)
             }
 
+            /// The integer whose word lies like `raw` in memory.
+            #[inline(always)]
+            pub const fn from_raw(raw: $native) -> Self {
+                Self(raw)
+            }
+
             /// The word as it lies in memory, for arithmetic that does not depend
             /// on byte order (RFC 1071 section 2 (B)).
             #[inline(always)]

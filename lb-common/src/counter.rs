@@ -6,7 +6,7 @@
 use crate::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict, reasons};
 
 /// Entries of the counters map.
-pub const COUNTERS: u32 = 80;
+pub const COUNTERS: u32 = 128;
 
 reasons! {
     /// Packets rewritten and sent.
@@ -33,6 +33,10 @@ reasons! {
         PortTaken = 68, "port_taken";
         /** ending connections whose client port a new SYN took */
         Reopened = 69, "connection_reopened";
+        /** RSTs that the other end does not take for its peer's; they are forwarded and change nothing */
+        ResetIgnored = 70, "reset_ignored";
+        /** RSTs sent to an end of a connection whose timer ran out */
+        ResetSent = 71, "reset_sent";
     }
 }
 

@@ -1,54 +1,150 @@
-//! When a conntrack entry may go.
+//! When a connection is over, and when its conntrack entries may go.
 
 use crate::{
     counter::Event,
+    packet::{EditError, Outlet},
     schedule,
-    state::{Flow, FlowKey, PhaseBits, State, Timers},
+    state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
+    wire::Outgoing,
 };
 
 /// The member's entry is there before the client's: younger than this, in nanoseconds,
 /// it is never taken for an orphan.
 const GRACE: u64 = 1_000_000_000;
 
-/// Removes an entry if its time has come. Safe beside packets of the same connection.
+/// How long a connection that ended with a RST is kept without a packet, in nanoseconds: neither end
+/// waits for late segments, and what still comes the stack answers with RST.
+const LINGER: u64 = 2_000_000_000;
+
+/// Ends a connection whose time has come, or removes an entry that is no longer of use. Safe beside
+/// packets of the same connection.
 ///
 /// A call removes no entry but the given one, so it can be made while walking the table:
-/// the client's entry goes when the connection's timer has run out, the member's when the
+/// the client's entry goes when the connection has been over for long enough, the member's when the
 /// client's is gone.
+///
+/// # Errors
+/// When a RST cannot be sent now; the connection is then left as it is, for the next walk.
 #[inline(always)]
-pub fn expire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, now: u64) {
-    let gone = if flow.from_member == 0 {
-        client_expired(tables, key, flow, now)
+pub fn expire<T: Tables, O: Outlet>(
+    tables: &T,
+    outlet: &mut O,
+    key: &FlowKey,
+    flow: &Flow,
+    now: u64,
+) -> Result<(), EditError> {
+    let gone = if flow.from_member != 0 {
+        age(flow.opened, now) >= GRACE && is_orphan(tables, key, flow)
+    } else if flow.phase.get().is_closed() {
+        is_forgotten(tables, key, flow, now)
     } else {
-        now.saturating_sub(flow.opened) >= GRACE && is_orphan(tables, key, flow)
+        end(tables, outlet, key, flow, now)?;
+        false
     };
     if gone {
         tables.remove_flow(key);
         tables.count(Event::Reaped.into());
     }
+    Ok(())
 }
 
-/// Whether the connection's timer has run out; if so it is no longer counted.
+/// Nanoseconds since `then`. A packet of another CPU may be newer than `now`; that is no age.
 #[inline(always)]
-fn client_expired<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, now: u64) -> bool {
-    let mut seen = flow.last_seen.get();
-    if let Some(answers) = tables.flow(&flow.peer_key(key)) {
-        seen = seen.max(answers.last_seen.get());
-    }
-    let limit = match tables.pool(flow.pool) {
-        Some(pool) => limit(&pool.timers, flow.phase.get().state()),
-        None => 0,
+const fn age(then: u64, now: u64) -> u64 {
+    now.saturating_sub(then)
+}
+
+/// Ends a connection whose timer has run out, and tells both ends.
+#[inline(always)]
+fn end<T: Tables, O: Outlet>(
+    tables: &T,
+    outlet: &mut O,
+    key: &FlowKey,
+    client: &Flow,
+    now: u64,
+) -> Result<(), EditError> {
+    let pool = tables.pool(client.pool);
+    let member = tables.flow(&client.peer_key(key));
+    let Some(cause) = overdue(pool.as_deref(), client, member.as_deref(), now) else {
+        return Ok(());
     };
-    // A packet of another CPU may be newer than `now`; that is not old age.
-    if now.saturating_sub(seen) < limit {
-        return false;
+    if let Some(member) = &member {
+        // As from the member: what the client expects next. A client that waits for its SYN-ACK wants
+        // to see its SYN acknowledged.
+        let to_client = Outgoing::reset(member_tuple(client), client.acked(), client.next());
+        // As from the client. A member that has not answered has no numbers; the SYN's will do.
+        let accepted = client.phase.get().contains(PhaseBits::ACCEPTED);
+        let seq = if accepted { member.acked() } else { client.next() };
+        let to_member = Outgoing::reset(key.tuple, seq, member.next());
+        for reset in [to_client, to_member] {
+            reset.put(outlet.packet(), None)?;
+            outlet.deliver()?;
+            tables.count(Event::ResetSent.into());
+        }
     }
-    if flow.phase.record(tables, PhaseBits::EXPIRED).closed {
-        schedule::closed(tables, flow.pool, flow.member);
+    if client.phase.record(tables, cause).closed {
+        schedule::closed(tables, client.pool, client.member);
         tables.count(Event::Expired.into());
     }
-    true
+    Ok(())
+}
+
+/// Source and destination of the packets that the member of this client's entry sends.
+#[inline(always)]
+const fn member_tuple(client: &Flow) -> crate::addr::Tuple {
+    client.rewrite.to.reversed()
+}
+
+/// What ends the connection now, if anything does.
+#[inline(always)]
+fn overdue(
+    pool: Option<&Pool>,
+    client: &Flow,
+    member: Option<&Flow>,
+    now: u64,
+) -> Option<PhaseBits> {
+    // Without its pool a connection has no time left.
+    let Some(pool) = pool else { return Some(PhaseBits::EXPIRED) };
+    let timers = &pool.timers;
+    let idle = if pool.keepalive_counts == 0 {
+        age(latest(client, member, |flow| flow.last_news.get()), now)
+    } else {
+        age(latest(client, member, |flow| flow.last_seen.get()), now)
+    };
+    match client.phase.get().state() {
+        State::Opening => (age(client.opened, now) >= timers.opening).then_some(PhaseBits::EXPIRED),
+        State::Established if idle >= timers.client && timers.client <= timers.server => {
+            Some(PhaseBits::EXPIRED)
+        }
+        State::Established => {
+            (idle >= timers.server).then_some(PhaseBits::EXPIRED.with(PhaseBits::SERVER_IDLE))
+        }
+        State::Closing => (idle >= timers.closing).then_some(PhaseBits::EXPIRED),
+        State::Closed => None,
+    }
+}
+
+/// Whether a connection that is over need not be known any longer.
+#[inline(always)]
+fn is_forgotten<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, now: u64) -> bool {
+    let member = tables.flow(&client.peer_key(key));
+    let seen = latest(client, member.as_deref(), |flow| flow.last_seen.get());
+    let limit = match tables.pool(client.pool) {
+        Some(pool) if client.phase.get().is_abrupt() => LINGER.min(pool.timers.closed),
+        Some(pool) => pool.timers.closed,
+        None => 0,
+    };
+    age(seen, now) >= limit
+}
+
+#[inline(always)]
+fn latest(client: &Flow, member: Option<&Flow>, time: impl Fn(&Flow) -> u64) -> u64 {
+    let theirs = match member {
+        Some(member) => time(member),
+        None => 0,
+    };
+    time(client).max(theirs)
 }
 
 /// Whether a member's entry has lost its connection: the client's entry is gone, or has
@@ -58,15 +154,5 @@ fn is_orphan<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> bool {
     match tables.flow(&flow.peer_key(key)) {
         Some(client) => !client.answers(key),
         None => true,
-    }
-}
-
-#[inline(always)]
-const fn limit(timers: &Timers, state: State) -> u64 {
-    match state {
-        State::Opening => timers.opening,
-        State::Established => timers.established,
-        State::Closing => timers.closing,
-        State::Closed => timers.closed,
     }
 }

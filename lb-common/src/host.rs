@@ -9,7 +9,7 @@ use crate::{
     atomic::{Atomics, Word32, Word64},
     checksum,
     counter::{COUNTERS, Counter},
-    packet::{EditError, Packet},
+    packet::{EditError, Outlet, Packet},
     state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey},
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -55,6 +55,15 @@ impl Packet for Frame {
         Ok(())
     }
 
+    fn resize(&mut self, len: usize) -> Result<(), EditError> {
+        self.0.resize(len, 0);
+        Ok(())
+    }
+
+    fn leaves_checksum(&mut self, _offset: usize) -> bool {
+        false
+    }
+
     fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
         self.correct(offset, delta)
     }
@@ -65,6 +74,36 @@ impl Packet for Frame {
 
     fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
         self.correct(offset, delta)
+    }
+}
+
+/// Frames that the datapath has sent of its own accord.
+#[derive(Debug, Default)]
+pub struct Sent {
+    draft: Frame,
+    /// The frames, in order.
+    pub frames: Vec<Vec<u8>>,
+}
+
+impl Default for Frame {
+    /// A frame to write over: an Ethernet header of IPv4, addressed to this host.
+    fn default() -> Self {
+        let mut frame = vec![0; 64];
+        frame[12] = 0x08;
+        Self(frame)
+    }
+}
+
+impl Outlet for Sent {
+    type Packet = Frame;
+
+    fn packet(&mut self) -> &mut Frame {
+        &mut self.draft
+    }
+
+    fn deliver(&mut self) -> Result<(), EditError> {
+        self.frames.push(self.draft.0.clone());
+        Ok(())
     }
 }
 

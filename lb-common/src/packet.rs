@@ -34,6 +34,13 @@ pub trait Packet {
         value: &T,
     ) -> Result<(), EditError>;
 
+    /// Makes the frame end after `len` bytes; new bytes are whatever.
+    fn resize(&mut self, len: usize) -> Result<(), EditError>;
+
+    /// Whether the checksum of the segment, at `offset`, is left to the device: the field then holds
+    /// the pseudo-header's sum alone, uninverted (CHECKSUM_PARTIAL). The field's value is lost.
+    fn leaves_checksum(&mut self, offset: usize) -> bool;
+
     /// Corrects the IP header checksum at `offset` by `delta` ([`crate::checksum`]).
     fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
 
@@ -45,4 +52,16 @@ pub trait Packet {
 
     /// Corrects the TCP checksum at `offset` by the `delta` of changed words of the segment itself.
     fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
+}
+
+/// A way to send frames that answer no packet.
+pub trait Outlet {
+    /// What the frames are written into.
+    type Packet: Packet;
+
+    /// A frame to write over.
+    fn packet(&mut self) -> &mut Self::Packet;
+
+    /// Sends the frame as if it had come in on the VIP's device, where it is forwarded as any other.
+    fn deliver(&mut self) -> Result<(), EditError>;
 }

@@ -41,12 +41,12 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
     }
 }
 
-/// Walks conntrack once and removes what has expired. Run by the controller
-/// (BPF_PROG_TEST_RUN), never attached. Returns nothing of interest; it counts what it does.
+/// Walks conntrack once, ends what has expired and removes what is over. Run by the controller
+/// (BPF_PROG_TEST_RUN), never attached, with a frame addressed to the VIP's device: RSTs come in
+/// there as copies of it. Returns how many connections were left for another walk.
 #[classifier]
-pub fn qlb_reap(_ctx: TcContext) -> i32 {
-    reap::sweep();
-    TC_ACT_UNSPEC
+pub fn qlb_reap(ctx: TcContext) -> i32 {
+    reap::sweep(&ctx) as i32
 }
 
 #[panic_handler]

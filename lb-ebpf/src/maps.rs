@@ -54,14 +54,14 @@ pub(crate) struct KernelTables;
 pub(crate) type Visitor =
     unsafe extern "C" fn(map: *mut u8, key: &FlowKey, flow: &Flow, context: *mut u8) -> i64;
 
-/// Calls `visitor` for every conntrack entry.
-pub(crate) fn for_each_flow(visitor: Visitor) {
+/// Calls `visitor` for every conntrack entry, with `context`.
+pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) {
     // SAFETY: the map is a hash of these key and value types, which is what the visitor takes.
     unsafe {
         bpf_for_each_map_elem(
             core::ptr::from_ref(&FLOWS).cast_mut().cast(),
             visitor as *mut _,
-            core::ptr::null_mut(),
+            context.cast(),
             0,
         );
     }

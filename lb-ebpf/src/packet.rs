@@ -4,10 +4,10 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::BPF_F_PSEUDO_HDR,
+    bindings::{BPF_F_INGRESS, BPF_F_PSEUDO_HDR},
     helpers::{
-        bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh, bpf_skb_load_bytes,
-        bpf_skb_store_bytes,
+        bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh,
+        bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
     },
     programs::TcContext,
 };
@@ -43,6 +43,15 @@ impl Skb {
         let ifindex = unsafe { (*self.ctx.skb.skb).ifindex };
         // SAFETY: no parameters are passed, so there is nothing to be valid.
         unsafe { bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) as i32 }
+    }
+
+    /// Lets the packet's device receive a copy of it.
+    pub(crate) fn receive_copy(&mut self) -> Result<(), EditError> {
+        let skb = self.ctx.skb.skb;
+        // SAFETY: the context is valid for the run of the program.
+        let ifindex = unsafe { (*skb).ifindex };
+        // SAFETY: takes the context and numbers only.
+        done(unsafe { bpf_clone_redirect(skb, ifindex, BPF_F_INGRESS.into()) })
     }
 
     fn correct_l4_with(&mut self, offset: usize, delta: u16, flags: u64) -> Result<(), EditError> {
@@ -105,6 +114,22 @@ impl Packet for Skb {
             )
         };
         done(result)
+    }
+
+    #[inline(always)]
+    fn resize(&mut self, len: usize) -> Result<(), EditError> {
+        // SAFETY: takes the context and numbers only.
+        done(unsafe { bpf_skb_change_tail(self.ctx.skb.skb, len as u32, 0) })
+    }
+
+    #[inline(always)]
+    fn leaves_checksum(&mut self, offset: usize) -> bool {
+        // The helper ignores changes that only the device would have to sum up; so whether it does
+        // anything tells. Any difference but zero will do.
+        const FIELD: u16 = 0x1234;
+        self.write(offset, &FIELD).is_ok()
+            && self.correct_l4(offset, 1).is_ok()
+            && self.read(offset) == Some(FIELD)
     }
 
     #[inline(always)]

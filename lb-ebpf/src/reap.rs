@@ -1,19 +1,59 @@
 //! The reaper: `lb-common`'s expiry, applied to every conntrack entry.
 
+use aya_ebpf::{EbpfContext as _, programs::TcContext};
 use lb_common::{
     expire::expire,
+    packet::{EditError, Outlet},
     state::{Flow, FlowKey},
     tables::Tables as _,
 };
 
-use crate::maps::{self, KernelTables};
+use crate::{
+    maps::{self, KernelTables},
+    packet::Skb,
+};
 
-/// Removes what has expired.
-pub(crate) fn sweep() {
-    maps::for_each_flow(visit);
+/// Frames that one walk sends at most: they wait in the CPU's backlog until it is over, which has
+/// room for a thousand (`net.core.netdev_max_backlog`).
+const BUDGET: u32 = 512;
+
+/// What a walk carries along.
+struct Walk {
+    skb: Skb,
+    sent: u32,
+    put_off: u32,
 }
 
-unsafe extern "C" fn visit(_map: *mut u8, key: &FlowKey, flow: &Flow, _context: *mut u8) -> i64 {
-    expire(&KernelTables, key, flow, KernelTables.now());
+/// Ends and removes what has expired; returns how many connections were left for another walk.
+pub(crate) fn sweep(ctx: &TcContext) -> u32 {
+    let mut walk = Walk { skb: Skb::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0 };
+    maps::for_each_flow(visit, core::ptr::from_mut(&mut walk).cast());
+    walk.put_off
+}
+
+impl Outlet for Walk {
+    type Packet = Skb;
+
+    #[inline(always)]
+    fn packet(&mut self) -> &mut Skb {
+        &mut self.skb
+    }
+
+    #[inline(always)]
+    fn deliver(&mut self) -> Result<(), EditError> {
+        if self.sent >= BUDGET {
+            return Err(EditError);
+        }
+        self.sent += 1;
+        self.skb.receive_copy()
+    }
+}
+
+unsafe extern "C" fn visit(_map: *mut u8, key: &FlowKey, flow: &Flow, walk: *mut u8) -> i64 {
+    // SAFETY: the pointer given to the walk, which is exclusive for as long as it runs.
+    let walk = unsafe { &mut *walk.cast::<Walk>() };
+    if expire(&KernelTables, walk, key, flow, KernelTables.now()).is_err() {
+        walk.put_off += 1;
+    }
     0
 }

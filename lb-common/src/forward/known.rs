@@ -7,8 +7,12 @@ use crate::{
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::Direction,
-    wire::{Segment, tcp::Flags},
+    wire::Segment,
 };
+
+/// How far an acknowledgement may lag behind in a handshake, in bytes: data in a SYN need not be
+/// acknowledged with it (RFC 7413).
+const HANDSHAKE: u32 = 1 << 16;
 
 /// Whether the segment opens a new connection on the client port of one that is ending.
 ///
@@ -32,31 +36,40 @@ pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
 /// Sends a segment along its connection.
 #[inline(always)]
 pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Segment) -> Path {
-    flow.touch(tables, tables.now(), segment.payload);
+    flow.touch(tables, tables.now(), segment);
     let direction = if flow.from_member == 0 {
-        track_client(tables, flow, segment.flags);
+        track_client(tables, key, flow, segment);
         Direction::ToMember
     } else {
-        track_member(tables, key, flow, segment.flags);
+        track_member(tables, key, flow, segment);
         Direction::ToClient
     };
     tables.account(flow.member, direction, segment.payload);
     Path { rewrite: flow.rewrite, direction }
 }
 
-/// Moves the phase by a client's segment.
+/// Moves the phase by a client's segment. Only segments that can move it look up the member's
+/// entry, whose numbers tell whether the member takes them for its client's.
 #[inline(always)]
-fn track_client<T: Tables>(tables: &T, flow: &Flow, flags: Flags) {
+fn track_client<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Segment) {
+    let phase = flow.phase.get();
+    let flags = segment.flags;
+    let completes =
+        flags.ack() && phase.contains(PhaseBits::ACCEPTED) && !phase.contains(PhaseBits::COMPLETED);
+    if !completes && !flags.rst() && !flags.fin() {
+        return;
+    }
     let mut facts = PhaseBits::NONE;
-    if flags.rst() {
-        facts = PhaseBits::RESET;
-    } else {
-        if flags.fin() {
-            facts = facts.with(PhaseBits::CLIENT_FIN);
+    if completes || flags.rst() {
+        let Some(member) = tables.flow(&flow.peer_key(key)) else { return };
+        if flags.rst() {
+            facts = take_reset(tables, phase, flow, &member, segment, PhaseBits::CLIENT_RST);
+        } else if member.next().ahead_of(segment.ack) < HANDSHAKE {
+            facts = PhaseBits::COMPLETED;
         }
-        if flags.ack() && flow.phase.get().contains(PhaseBits::ACCEPTED) {
-            facts = facts.with(PhaseBits::COMPLETED);
-        }
+    }
+    if flags.fin() && !flags.rst() && is_last(flow, segment) {
+        facts = facts.with(PhaseBits::CLIENT_FIN);
     }
     record(tables, flow, facts);
 }
@@ -64,29 +77,73 @@ fn track_client<T: Tables>(tables: &T, flow: &Flow, flags: Flags) {
 /// Moves the phase by a member's segment. Only segments that can move it look up the
 /// client's entry, where the phase lives.
 #[inline(always)]
-fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, flags: Flags) {
+fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Segment) {
+    let flags = segment.flags;
+    if !flags.rst() && !flags.fin() && !flags.accepts() {
+        return;
+    }
+    let Some(client) = tables.flow(&flow.peer_key(key)) else { return };
+    // A member's entry can outlive its connection; the client's port may serve another one.
+    if !client.answers(key) {
+        return;
+    }
+    let phase = client.phase.get();
     let facts = if flags.rst() {
-        PhaseBits::RESET
+        take_reset(tables, phase, flow, &client, segment, PhaseBits::MEMBER_RST)
     } else if flags.fin() {
-        PhaseBits::MEMBER_FIN
-    } else if flags.accepts() {
+        if !is_last(flow, segment) {
+            return;
+        }
+        let first = !phase.contains(PhaseBits::CLIENT_FIN);
+        PhaseBits::MEMBER_FIN.with(if first { PhaseBits::MEMBER_FIRST } else { PhaseBits::NONE })
+    } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
+        if !phase.contains(PhaseBits::ACCEPTED) {
+            flow.synchronize(segment);
+        }
         PhaseBits::ACCEPTED
     } else {
         return;
     };
-    if let Some(client) = tables.flow(&flow.peer_key(key)) {
-        // A member's entry can outlive its connection; the client's port may serve another one.
-        if client.answers(key) {
-            record(tables, &client, facts);
-        }
+    record(tables, &client, facts);
+}
+
+/// Whether nothing was sent after the segment, as must be of a FIN.
+#[inline(always)]
+fn is_last(flow: &Flow, segment: &Segment) -> bool {
+    flow.next() == segment.end()
+}
+
+/// The fact that a RST is, or none if it does not lie where the other end takes one (RFC 5961
+/// section 3.2): from what that end has acknowledged to what this end has sent. Before the member
+/// has accepted, its RST must acknowledge the SYN (RFC 9293 section 3.10.7.3).
+#[inline(always)]
+fn take_reset<T: Tables>(
+    tables: &T,
+    phase: PhaseBits,
+    from: &Flow,
+    to: &Flow,
+    segment: &Segment,
+    fact: PhaseBits,
+) -> PhaseBits {
+    let valid = match (phase.contains(PhaseBits::ACCEPTED), from.from_member) {
+        (true, _) => segment.seq.is_within(to.acked(), from.next()),
+        (false, 0) => segment.seq == from.next(),
+        (false, _) => segment.flags.ack() && to.next().ahead_of(segment.ack) < HANDSHAKE,
+    };
+    if valid {
+        return fact;
     }
+    tables.count(Event::ResetIgnored.into());
+    PhaseBits::NONE
 }
 
 /// Records facts in the client's entry; whoever closes the connection takes it out of the count.
 #[inline(always)]
-fn record<T: Tables>(tables: &T, client: &Flow, facts: PhaseBits) {
-    if client.phase.record(tables, facts).closed {
+pub(super) fn record<T: Tables>(tables: &T, client: &Flow, facts: PhaseBits) -> bool {
+    let closed = client.phase.record(tables, facts).closed;
+    if closed {
         schedule::closed(tables, client.pool, client.member);
         tables.count(Event::Closed.into());
     }
+    closed
 }

@@ -46,6 +46,7 @@ pub(super) fn open<T: Tables>(
     let flow = Flow::new(rewrite, slot.member, index, false, now);
     // Data in a SYN (TCP Fast Open, RFC 7413).
     flow.payload.set(segment.payload.into());
+    flow.next.set(segment.end().get());
     match tables.insert_flow(key, flow) {
         Ok(()) => {
             schedule::opened(tables, index, slot.member);

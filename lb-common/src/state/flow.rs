@@ -4,9 +4,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     addr::Tuple,
-    atomic::{Atomics, Word64},
+    atomic::{Atomics, Word32, Word64},
     nat::Rewrite,
     state::phase::Phase,
+    wire::{Segment, Seq},
 };
 
 /// Which direction of which connection a packet belongs to.
@@ -31,6 +32,10 @@ impl FlowKey {
     }
 }
 
+/// The furthest that one packet may move a direction's sequence number, in bytes: beyond what a
+/// window in use holds, so that a stray segment does not take the connection's numbers along.
+const LEAP: u32 = 1 << 24;
+
 /// One direction of a connection: the whole rewrite and what was seen of it.
 ///
 /// Every packet touches the entry of its own direction only. The connection's phase
@@ -50,13 +55,27 @@ pub struct Flow {
     pub phase: Phase,
     /// When the last packet of this direction passed, in nanoseconds of monotonic time.
     pub last_seen: Word64,
+    /// When this direction last sent something new, or acknowledged something new, in nanoseconds
+    /// of monotonic time. Keepalives (RFC 9293 section 3.8.4) and retransmissions do neither.
+    pub last_news: Word64,
     /// Payload bytes that passed in this direction, retransmissions included.
     pub payload: Word64,
     /// When the connection was opened, in nanoseconds of monotonic time.
     pub opened: u64,
+    /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
+    /// in the member's entry before the member has accepted.
+    pub next: Word32,
+    /// The highest acknowledgement of this direction ([`Seq`]), with the same exception: what
+    /// this end expects next, so what it takes a RST for (RFC 5961 section 3.2).
+    pub acked: Word32,
+    /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
+    /// client's entry. Never changes.
+    pub ticket: u32,
+    /// Always zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 56);
+const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 80);
 
 impl Flow {
     /// The entry of a direction that opens now.
@@ -69,20 +88,53 @@ impl Flow {
             from_member: from_member as u32,
             phase: Phase::default(),
             last_seen: Word64::new(now),
+            last_news: Word64::new(now),
             payload: Word64::new(0),
             opened: now,
+            next: Word32::new(0),
+            acked: Word32::new(0),
+            ticket: 0,
+            reserved: 0,
         }
     }
 
-    /// Records a packet; the clock is written only when it moved.
+    /// Records a packet; nothing is written that has not changed.
     #[inline(always)]
-    pub fn touch(&self, atomics: &impl Atomics, now: u64, payload: u32) {
+    pub fn touch(&self, atomics: &impl Atomics, now: u64, segment: &Segment) {
         if self.last_seen.get() != now {
             self.last_seen.set(now);
         }
-        if payload != 0 {
-            atomics.add64(&self.payload, payload as u64);
+        if segment.payload != 0 {
+            atomics.add64(&self.payload, segment.payload as u64);
         }
+        // A RST is judged by the numbers, so it must not move them.
+        if segment.flags.rst() {
+            return;
+        }
+        let sent = advance(&self.next, segment.end());
+        let acknowledged = segment.flags.ack() && advance(&self.acked, segment.ack);
+        if (sent || acknowledged) && self.last_news.get() != now {
+            self.last_news.set(now);
+        }
+    }
+
+    /// Takes the numbers of a segment that synchronizes them, whatever was known before.
+    #[inline(always)]
+    pub fn synchronize(&self, segment: &Segment) {
+        self.next.set(segment.end().get());
+        self.acked.set(segment.ack.get());
+    }
+
+    /// The sequence number after everything that this direction has sent.
+    #[inline(always)]
+    pub fn next(&self) -> Seq {
+        Seq::new(self.next.get())
+    }
+
+    /// What this end expects next.
+    #[inline(always)]
+    pub fn acked(&self) -> Seq {
+        Seq::new(self.acked.get())
     }
 
     /// Whether this client's entry and the member's entry with `key` are of one connection.
@@ -97,4 +149,15 @@ impl Flow {
     pub const fn peer_key(&self, key: &FlowKey) -> FlowKey {
         FlowKey::new(self.rewrite.to.reversed(), key.zone, key.protocol)
     }
+}
+
+/// Moves a word forward to `number` and says whether that was news.
+#[inline(always)]
+fn advance(word: &Word32, number: Seq) -> bool {
+    let step = number.ahead_of(Seq::new(word.get()));
+    let moves = step != 0 && step <= LEAP;
+    if moves {
+        word.set(number.get());
+    }
+    moves
 }

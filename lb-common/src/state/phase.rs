@@ -43,15 +43,31 @@ impl PhaseBits {
     pub const CLIENT_FIN: Self = Self(1 << 2);
     /// The member sent FIN.
     pub const MEMBER_FIN: Self = Self(1 << 3);
-    /// One end sent RST.
-    pub const RESET: Self = Self(1 << 4);
+    /// The client sent a RST that the member takes.
+    pub const CLIENT_RST: Self = Self(1 << 4);
     /// The timer ran out.
     pub const EXPIRED: Self = Self(1 << 5);
     /// A new connection took the client's port.
     pub const SUPERSEDED: Self = Self(1 << 6);
+    /// The member sent a RST that the client takes.
+    pub const MEMBER_RST: Self = Self(1 << 7);
+    /// The member sent its FIN before the client did: it is the one that waits out 2 MSL
+    /// (TIME-WAIT, RFC 9293 section 3.6).
+    pub const MEMBER_FIRST: Self = Self(1 << 8);
+    /// The timer that ran out was that of the member's side.
+    pub const SERVER_IDLE: Self = Self(1 << 9);
+    /// The member did not accept, and the client was given to another one.
+    pub const ABANDONED: Self = Self(1 << 10);
+    /// Newer half-open connections needed the room.
+    pub const CROWDED_OUT: Self = Self(1 << 11);
 
     const BOTH_FIN: u32 = Self::CLIENT_FIN.0 | Self::MEMBER_FIN.0;
-    const ABRUPT: u32 = Self::RESET.0 | Self::EXPIRED.0 | Self::SUPERSEDED.0;
+    const ABRUPT: u32 = Self::CLIENT_RST.0
+        | Self::MEMBER_RST.0
+        | Self::EXPIRED.0
+        | Self::SUPERSEDED.0
+        | Self::ABANDONED.0
+        | Self::CROWDED_OUT.0;
 
     /// No fact at all.
     pub const NONE: Self = Self(0);
@@ -72,7 +88,20 @@ impl PhaseBits {
     /// Whether the connection is over and no longer counted.
     #[inline(always)]
     pub const fn is_closed(self) -> bool {
-        self.0 & Self::ABRUPT != 0 || self.0 & Self::BOTH_FIN == Self::BOTH_FIN
+        self.is_abrupt() || self.0 & Self::BOTH_FIN == Self::BOTH_FIN
+    }
+
+    /// Whether the connection ended without both ends having said so: nobody waits for its last
+    /// segments.
+    #[inline(always)]
+    pub const fn is_abrupt(self) -> bool {
+        self.0 & Self::ABRUPT != 0
+    }
+
+    /// Whether the handshake is not complete, and the connection not over either.
+    #[inline(always)]
+    pub const fn is_half_open(self) -> bool {
+        !self.is_closed() && !self.contains(Self::COMPLETED)
     }
 
     /// Whether at least one end said it has no more to send.
@@ -146,7 +175,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..7, 0..40)) {
+        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..12, 0..40)) {
             let (phase, tables) = (Phase::default(), HostTables::default());
             let closes = facts.iter().filter(|bit| phase.record(&tables, PhaseBits(1 << **bit)).closed).count();
             prop_assert_eq!(closes, usize::from(phase.get().is_closed()));

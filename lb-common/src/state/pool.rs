@@ -49,17 +49,20 @@ pub struct Slot {
     pub reserved: u16,
 }
 
-/// How long an entry may stay without a packet, in nanoseconds, by the state of its connection.
+/// How long a connection may stay as it is, in nanoseconds, by its state.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
 pub struct Timers {
-    /// While the handshake is not complete.
+    /// Until the handshake is complete (`timeout connect`).
     pub opening: u64,
-    /// While both ends may send.
-    pub established: u64,
-    /// While one end has closed.
+    /// Without news, on the client's side (`timeout client`). Data crosses both sides, so the
+    /// shorter of the two ends a connection; the HAProxy configuration manual, section 4.2.
+    pub client: u64,
+    /// Without news, on the member's side (`timeout server`).
+    pub server: u64,
+    /// Without news, while one end has closed.
     pub closing: u64,
     /// After the end, so that late segments still find their way.
     pub closed: u64,
@@ -84,13 +87,13 @@ pub struct Pool {
     pub port_low: u16,
     /// Highest NAT port, in host order.
     pub port_high: u16,
-    /// Always zero.
-    pub reserved: u32,
+    /// Not zero if keepalives and retransmissions count as life, as data does.
+    pub keepalive_counts: u32,
     /// The members that may take new connections, in the order of the configuration.
     pub slots: [Slot; MAX_MEMBERS],
 }
 
-const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Pool>() == 56 + 16 * MAX_MEMBERS);
+const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Pool>() == 64 + 16 * MAX_MEMBERS);
 
 /// A tick of a pool's round robin cycle. The value is the slot whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -4,13 +4,19 @@ use core::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{addr::Addr, be::Be16};
+use crate::{addr::Addr, be::Be16, checksum::Sum};
 
 /// Protocol number of TCP.
 pub const TCP: u8 = 6;
 
 /// Everything in the fragment word but the "don't fragment" and reserved bits.
 const FRAGMENT: u16 = 0x3fff;
+
+/// The "don't fragment" bit.
+const DONT_FRAGMENT: u16 = 0x4000;
+
+/// Hops that a datagram of ours may take; Linux's default.
+const TTL: u8 = 64;
 
 /// An IPv4 header without its options.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -32,6 +38,27 @@ pub struct Ipv4 {
 }
 
 impl Ipv4 {
+    /// The header of an unfragmented datagram of `total_len` bytes with a TCP segment of ours.
+    #[inline(always)]
+    pub fn of_tcp(src: Addr, dst: Addr, total_len: u16) -> Self {
+        let header = Self {
+            version_ihl: 0x45,
+            tos: 0,
+            total_len: Be16::new(total_len),
+            // Nothing that is not fragmented needs an identification (RFC 6864).
+            id: Be16::new(0),
+            fragment: Be16::new(DONT_FRAGMENT),
+            ttl: TTL,
+            protocol: TCP,
+            checksum: Be16::new(0),
+            src,
+            dst,
+        };
+        let words: [u32; 5] = zerocopy::transmute!(header);
+        let sum = words.iter().fold(Sum::ZERO, |sum, word| sum.add32(*word));
+        Self { checksum: Be16::from_raw(!sum.fold()), ..header }
+    }
+
     /// Bytes the header takes without options.
     pub const MIN_LEN: usize = size_of::<Self>();
     /// Longest datagram that its length field can tell, in bytes.

@@ -5,7 +5,13 @@
 
 pub mod eth;
 pub mod ipv4;
+mod options;
+mod outgoing;
 mod segment;
+mod seq;
 pub mod tcp;
 
+pub use options::Options;
+pub use outgoing::Outgoing;
 pub use segment::{Segment, parse};
+pub use seq::Seq;

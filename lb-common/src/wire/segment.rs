@@ -7,6 +7,7 @@ use crate::{
     wire::{
         eth::{self, Ethernet},
         ipv4::{self, Ipv4},
+        seq::Seq,
         tcp::{Flags, Tcp},
     },
 };
@@ -18,12 +19,25 @@ pub struct Segment {
     pub tuple: Tuple,
     /// TCP control bits.
     pub flags: Flags,
+    /// Sequence number of the first byte, or of the SYN.
+    pub seq: Seq,
+    /// The next sequence number that the sender expects; valid with ACK.
+    pub ack: Seq,
     /// Bytes of TCP payload; Ethernet padding does not count.
     pub payload: u32,
     /// Where the IP header starts, in bytes from the start of the frame.
     pub l3: usize,
     /// Where the TCP header starts, in bytes from the start of the frame.
     pub l4: usize,
+}
+
+impl Segment {
+    /// The sequence number after everything in the segment: SYN and FIN take one each
+    /// (RFC 9293 section 3.4).
+    #[inline(always)]
+    pub const fn end(&self) -> Seq {
+        self.seq.plus(self.payload + self.flags.syn() as u32 + self.flags.fin() as u32)
+    }
 }
 
 /// Finds the segment in a frame, or says why the frame is not ours to touch.
@@ -73,6 +87,8 @@ pub fn parse<P: Packet>(packet: &P) -> Result<Segment, PassReason> {
     Ok(Segment {
         tuple: Tuple { src: ip.src, dst: ip.dst, sport: tcp.sport, dport: tcp.dport },
         flags: tcp.flags(),
+        seq: Seq::new(tcp.seq.get()),
+        ack: Seq::new(tcp.ack.get()),
         payload: (datagram - headers) as u32,
         l3,
         l4,

@@ -4,7 +4,10 @@ use core::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::be::{Be16, Be32};
+use crate::{
+    be::{Be16, Be32},
+    wire::Seq,
+};
 
 /// A TCP header without its options.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -14,16 +17,48 @@ pub struct Tcp {
     pub sport: Be16,
     /// Destination port.
     pub dport: Be16,
-    seq: Be32,
-    ack: Be32,
+    /// Sequence number of the first byte, or of the SYN.
+    pub seq: Be32,
+    /// The next sequence number that the sender expects; valid with ACK.
+    pub ack: Be32,
     offset: u8,
     flags: u8,
-    window: Be16,
+    /// What the sender still takes, unscaled.
+    pub window: Be16,
     checksum: Be16,
     urgent: Be16,
 }
 
 impl Tcp {
+    /// The header of a segment of ours with `options` bytes of options, its checksum still zero.
+    #[inline(always)]
+    pub const fn new(
+        (sport, dport): (Be16, Be16),
+        (seq, ack): (Seq, Seq),
+        flags: Flags,
+        window: Be16,
+        options: u8,
+    ) -> Self {
+        Self {
+            sport,
+            dport,
+            seq: Be32::new(seq.get()),
+            ack: Be32::new(ack.get()),
+            offset: (Self::MIN_LEN as u8 + options) << 2,
+            flags: flags.0,
+            window,
+            checksum: Be16::new(0),
+            urgent: Be16::new(0),
+        }
+    }
+
+    /// The same header with this checksum.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_checksum(self, checksum: Be16) -> Self {
+        Self { checksum, ..self }
+    }
+
     /// Bytes the header takes without options.
     pub const MIN_LEN: usize = size_of::<Self>();
     /// Where the checksum lies, from the start of the header.
@@ -51,6 +86,9 @@ const _: () = assert!(Tcp::MIN_LEN == 20 && Tcp::CHECKSUM == 16 && Tcp::PORTS ==
 pub struct Flags(u8);
 
 impl Flags {
+    /// The flags of a RST that also acknowledges.
+    pub const RESET: Self = Self(Self::RST | Self::ACK);
+
     const FIN: u8 = 0x01;
     const SYN: u8 = 0x02;
     const RST: u8 = 0x04;
@@ -66,6 +104,12 @@ impl Flags {
     #[inline(always)]
     pub const fn accepts(self) -> bool {
         self.0 & (Self::SYN | Self::ACK | Self::RST | Self::FIN) == Self::SYN | Self::ACK
+    }
+
+    /// Whether the segment synchronizes sequence numbers.
+    #[inline(always)]
+    pub const fn syn(self) -> bool {
+        self.0 & Self::SYN != 0
     }
 
     /// Whether the sender has no more data.

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use crate::world::LISTENER;
+
 /// TCP control bits (RFC 9293 section 3.1).
 pub(crate) struct Flags;
 
@@ -11,6 +13,10 @@ impl Flags {
     pub(crate) const RST: u8 = 0x04;
     pub(crate) const ACK: u8 = 0x10;
 }
+
+/// The numbers of the first byte that a client and a member send; their SYN comes before it.
+const CLIENT: u32 = 256;
+const MEMBER: u32 = 512;
 
 const IP: usize = 14;
 const TCP: usize = IP + 20;
@@ -26,7 +32,13 @@ pub(crate) fn tcp(src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usiz
     frame.extend(dst.ip().octets());
     frame.extend(src.port().to_be_bytes());
     frame.extend(dst.port().to_be_bytes());
-    frame.extend([0, 0, 1, 0, 0, 0, 2, 0, 0x50, flags, 0xfa, 0, 0, 0, 0, 0]);
+    let (mut ours, mut theirs) = (MEMBER, CLIENT);
+    if dst == LISTENER {
+        (ours, theirs) = (CLIENT, MEMBER);
+    }
+    frame.extend((ours - u32::from(flags & Flags::SYN != 0)).to_be_bytes());
+    frame.extend(theirs.to_be_bytes());
+    frame.extend([0x50, flags, 0xfa, 0, 0, 0, 0, 0]);
     frame.extend((0..payload).map(|byte| (byte * 37) as u8));
     let checksum = !header_sum(&frame);
     frame[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());

@@ -9,7 +9,7 @@ use lb_common::be::Be16;
 use lb_common::counter::{Counter, Event};
 use lb_common::expire::expire;
 use lb_common::forward::forward;
-use lb_common::host::{Frame, HostTables};
+use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
     Flow, FlowKey, MAX_MEMBERS, Method, Pool, Slot, State, TickKey, Timers, Vip, VipKey,
@@ -73,7 +73,8 @@ impl World {
         tables.now.set(1_000_000 * MILLISECOND);
         let timers = Timers {
             opening: 500 * MILLISECOND,
-            established: 3_000 * MILLISECOND,
+            client: 3_000 * MILLISECOND,
+            server: 3_500 * MILLISECOND,
             closing: 1_500 * MILLISECOND,
             closed: 700 * MILLISECOND,
         };
@@ -85,7 +86,7 @@ impl World {
             ticks: 0,
             port_low,
             port_high,
-            reserved: 0,
+            keepalive_counts: 0,
             slots: [Slot::default(); MAX_MEMBERS],
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
@@ -151,9 +152,16 @@ impl World {
             (host ^ ports ^ order).wrapping_mul(order | 1)
         };
         keys.sort_by_key(spread);
+        let mut sent = Sent::default();
         for key in keys {
             let flow = self.tables.flow(&key).unwrap();
-            expire(&self.tables, &key, &flow, self.tables.now());
+            expire(&self.tables, &mut sent, &key, &flow, self.tables.now()).unwrap();
+        }
+        // They come in like any other frame.
+        for reset in sent.frames {
+            assert!(frame::is_sound(&reset));
+            let (verdict, _) = self.run(reset);
+            assert!(matches!(verdict, Ok(Verdict::Forward(_))), "a RST of ours became {verdict:?}");
         }
     }
 
@@ -278,9 +286,10 @@ impl World {
         }
     }
 
-    /// Nobody sends any more; after all timers have run out nothing is left.
+    /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the
+    /// connections, one removes the entries of clients and one those of members.
     pub(crate) fn everyone_leaves(&self) {
-        for order in 0..2 {
+        for order in 0..3 {
             self.wait(10_000);
             self.sweep(order);
             self.check();

@@ -62,6 +62,7 @@ pub(super) fn plan(
             LbMethod::LeastConnections | LbMethod::SourceIp => Method::LeastConn,
         },
         timers: timers(&pool.timeouts),
+        keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
         slots: slots(pool, record),
         newcomers,
@@ -110,12 +111,12 @@ fn address(address: IpAddr) -> Addr {
     }
 }
 
-/// A connection is as idle as its livelier side: data one way is acknowledged the other way.
 fn timers(timeouts: &Timeouts) -> Timers {
     let nanos = |millis: u32| u64::from(millis) * 1_000_000;
     Timers {
         opening: nanos(timeouts.connect),
-        established: nanos(timeouts.client.max(timeouts.server)),
+        client: nanos(timeouts.client),
+        server: nanos(timeouts.server),
         closing: nanos(timeouts.fin),
         closed: nanos(timeouts.time_wait),
     }

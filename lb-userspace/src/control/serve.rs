@@ -10,8 +10,8 @@ use super::standing::{Standing, standing, take_down};
 use super::update::{POOL, listener, undo};
 use super::{ControlError, difference, plan::plan};
 use crate::config::{PoolSpec, yaml};
-use crate::datapath::{Attach, Datapath, Hook, HookChoice, Options, install};
-use crate::node::{Site, nat_ports};
+use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, install};
+use crate::node::{Place, Site, device_mac, nat_ports};
 use crate::registry::{Lock, Record, Registry, RegistryError, Served};
 
 /// How pools are served.
@@ -31,6 +31,7 @@ pub struct Serving {
     before: Option<PoolSpec>,
     datapath: Datapath,
     hook: Hook,
+    place: Place,
     _claim: Lock,
 }
 
@@ -104,7 +105,7 @@ impl Serving {
         record.hook = Some(hook);
         registry.put(&id, &record)?;
         let before = before.map(|served| served.pool);
-        Ok(Self { id, record, before, datapath, hook, _claim: claim })
+        Ok(Self { id, record, before, datapath, hook, place, _claim: claim })
     }
 
     /// Id of the pool.
@@ -136,7 +137,12 @@ impl Serving {
     /// When the kernel cannot run the reaper.
     pub fn reap(&mut self) -> Result<(), ControlError> {
         self.datapath.flush_log();
-        Ok(self.datapath.reaper()?.sweep()?)
+        let (ifindex, datapath) = (self.record.ifindex, &mut self.datapath);
+        self.place.run(|| {
+            // A device that is gone has nobody to tell.
+            let Some(mac) = device_mac(ifindex) else { return Ok(()) };
+            Ok(datapath.reaper()?.sweep(Inlet { ifindex, mac })?)
+        })
     }
 
     /// Ends the service and removes all of it. The registry's lock must be held.

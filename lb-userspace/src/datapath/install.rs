@@ -32,8 +32,10 @@ pub struct Target {
     pub listener: Listener,
     /// How a member is chosen.
     pub method: Method,
-    /// How long entries stay.
+    /// How long connections stay.
     pub timers: Timers,
+    /// Whether keepalives count as life.
+    pub keepalive_counts: bool,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
     /// The members that may take new connections, in order; at most [`MAX_MEMBERS`].
@@ -74,7 +76,7 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
         ticks,
         port_low,
         port_high,
-        reserved: 0,
+        keepalive_counts: target.keepalive_counts.into(),
         slots,
     };
     maps.set_pool(index, &pool)?;

@@ -153,7 +153,10 @@ impl Maps {
     }
 
     /// A counter, summed over the CPUs.
-    pub(super) fn counter(&self, number: u32) -> Result<u64, DatapathError> {
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn counter(&self, number: u32) -> Result<u64, DatapathError> {
         let values = self.counters.get(&number, 0).map_err(failed("COUNTERS"))?;
         Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
     }

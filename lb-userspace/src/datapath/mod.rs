@@ -20,4 +20,4 @@ pub use error::DatapathError;
 pub use install::{Listener, Target, install};
 pub use maps::{Connection, Maps};
 pub use object::{Datapath, Options};
-pub use reaper::Reaper;
+pub use reaper::{Inlet, Reaper};

@@ -8,9 +8,22 @@ use aya::{
 
 use super::DatapathError;
 
+/// Bytes of the kernel's `struct __sk_buff`, and where its `ifindex` lies (linux/bpf.h).
+const SK_BUFF: usize = 192;
+const IFINDEX: usize = 40;
+
 /// Runs the reaper program.
 pub struct Reaper<'a> {
     program: &'a SchedClassifier,
+}
+
+/// The device of the current namespace where the datapath's own frames come in.
+#[derive(Clone, Copy, Debug)]
+pub struct Inlet {
+    /// Its index.
+    pub ifindex: u32,
+    /// Its MAC address.
+    pub mac: [u8; 6],
 }
 
 impl<'a> Reaper<'a> {
@@ -18,18 +31,38 @@ impl<'a> Reaper<'a> {
         Self { program }
     }
 
-    /// Walks conntrack once, removing what has expired.
+    /// Walks conntrack, ending what has expired and removing what is over. RSTs come in at `inlet`.
     ///
     /// # Errors
     /// When the kernel cannot run the program.
-    pub fn sweep(&self) -> Result<(), DatapathError> {
-        // The kernel wants a frame; the program does not look at it.
-        let frame = [0; 64];
-        let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::new() };
-        let run = self.program.test_run(options);
-        run.map(drop).map_err(|source| DatapathError::Program {
+    pub fn sweep(&self, inlet: Inlet) -> Result<(), DatapathError> {
+        let mut left = u32::MAX;
+        loop {
+            let still = self.walk(inlet)?;
+            // A walk that gets nowhere is for another time: the device takes no frames now.
+            if still == 0 || still >= left {
+                return Ok(());
+            }
+            left = still;
+        }
+    }
+
+    /// One walk; answers how many connections it left for another.
+    fn walk(&self, inlet: Inlet) -> Result<u32, DatapathError> {
+        let mut frame = [0; 64];
+        frame[..6].copy_from_slice(&inlet.mac);
+        frame[12..14].copy_from_slice(&0x0800_u16.to_be_bytes());
+        let mut context = [0; SK_BUFF];
+        context[IFINDEX..IFINDEX + 4].copy_from_slice(&inlet.ifindex.to_ne_bytes());
+        let options = TestRunOptions {
+            data_in: Some(&frame),
+            ctx_in: Some(&context),
+            ..TestRunOptions::new()
+        };
+        let run = self.program.test_run(options).map_err(|source| DatapathError::Program {
             program: "qlb_reap",
             source: Box::new(source),
-        })
+        })?;
+        Ok(run.return_value)
     }
 }

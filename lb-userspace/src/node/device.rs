@@ -33,6 +33,16 @@ pub fn device_name(index: u32) -> Option<String> {
     name.filter(|name| !name.is_empty())
 }
 
+/// The MAC address that the device with this index has now, if it is there and has one.
+pub fn device_mac(index: u32) -> Option<[u8; 6]> {
+    let links = nix::ifaddrs::getifaddrs().ok()?;
+    let mut found = links.filter_map(|link| {
+        let link = *link.address?.as_link_addr()?;
+        (link.ifindex() as u32 == index).then(|| link.addr()).flatten()
+    });
+    found.next()
+}
+
 /// The devices that have `address`.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ mod netns;
 mod ports;
 mod site;
 
-pub use device::{Device, Way, device_name, ways_to};
+pub use device::{Device, Way, device_mac, device_name, ways_to};
 pub use error::NodeError;
 pub use filter::{has_filter, remove_empty_clsact};
 pub use mount::{enter_root_mounts, mount_bpffs, unmount_bpffs};

@@ -74,4 +74,8 @@ pub trait Datapath {
     /// # Errors
     /// When the datapath cannot be driven, which is no result of a test.
     fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error>;
+
+    /// The frames that it has sent of its own accord since the last call, in order, without MAC
+    /// addresses: as they come in on the VIP's device.
+    fn take_sent(&mut self) -> Vec<Vec<u8>>;
 }

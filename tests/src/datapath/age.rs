@@ -40,6 +40,17 @@ impl Age {
     }
 }
 
+/// The ages of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    /// Of the last packet.
+    pub seen: Age,
+    /// Of the last packet with something new.
+    pub news: Age,
+    /// Of the opening.
+    pub opened: Age,
+}
+
 /// Which ages entries are given.
 #[derive(Clone, Copy, Debug)]
 pub enum Stamping {
@@ -52,6 +63,8 @@ pub enum Stamping {
         /// When the connections opened.
         opened: Age,
     },
+    /// Nothing new for long, whatever else passed now.
+    Idle,
     /// [`Age::Ancient`] or [`Age::Future`] by the entry's key and this seed.
     Scattered(u64),
 }
@@ -61,13 +74,15 @@ impl Stamping {
     pub const FUTURE: Self =
         Self::Each { client: Age::Future, member: Age::Future, opened: Age::Future };
 
-    /// Ages of the last packet and of the opening for an entry.
+    /// The ages for an entry.
     #[must_use]
-    pub fn of(&self, key: &FlowKey, from_member: bool) -> (Age, Age) {
+    pub fn of(&self, key: &FlowKey, from_member: bool) -> Ages {
         match *self {
             Self::Each { client, member, opened } => {
-                (if from_member { member } else { client }, opened)
+                let seen = if from_member { member } else { client };
+                Ages { seen, news: seen, opened }
             }
+            Self::Idle => Ages { seen: Age::Future, news: Age::Ancient, opened: Age::Ancient },
             Self::Scattered(seed) => {
                 let tuple = &key.tuple;
                 let words = [tuple.src, tuple.dst]
@@ -79,7 +94,7 @@ impl Stamping {
                 };
                 let hash = [words[0], words[1], ports].into_iter().fold(seed, spread);
                 let age = |bit: u32| if hash >> bit & 1 == 0 { Age::Ancient } else { Age::Future };
-                (age(40), age(41))
+                Ages { seen: age(40), news: age(42), opened: age(41) }
             }
         }
     }

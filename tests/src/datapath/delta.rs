@@ -2,7 +2,7 @@
 
 use lb_common::state::{MemberStats, PhaseBits};
 
-use super::{Age, Conn, Direction, Entry, LISTENER, Member, POOL, Snapshot, member};
+use super::{Age, CLIENT_SEQ, Conn, Direction, Entry, LISTENER, Member, POOL, Snapshot, member};
 
 /// Everything that differs between two moments, one line each: counters, members, entries.
 ///
@@ -37,6 +37,15 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
 fn change(name: &str, old: u64, new: u64) -> Option<String> {
     let by = new.wrapping_sub(old).cast_signed();
     (by != 0).then(|| format!("{name} {by:+}"))
+}
+
+/// How far a sequence number moved, or what it is if it was none before.
+fn number(name: &str, old: u32, new: u32) -> Option<String> {
+    match (old, new) {
+        _ if old == new => None,
+        (0, new) => Some(format!("{name} {new}")),
+        (old, new) => Some(format!("{name} {:+}", new.wrapping_sub(old).cast_signed())),
+    }
 }
 
 fn members(old: &Member, new: &Member) -> Vec<String> {
@@ -97,10 +106,11 @@ fn name(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
 
 fn added(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
     let name = name(key, entry, conns);
-    let fresh = conns
-        .iter()
-        .flat_map(ends)
-        .any(|(end, fresh)| end == key && fresh == Entry { payload: 0, ..*entry });
+    let fresh = conns.iter().flat_map(ends).any(|(end, fresh)| {
+        // Data in a SYN is counted and numbered.
+        let next = entry.next.wrapping_sub(entry.payload as u32);
+        end == key && fresh == Entry { payload: 0, next, ..*entry }
+    });
     match (fresh, entry.payload) {
         (true, 0) => format!("+ {name}"),
         (true, payload) => format!("+ {name} payload {payload}"),
@@ -127,7 +137,10 @@ fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
             phase: PhaseBits::NONE,
             payload: 0,
             seen: Age::Now,
+            news: Age::Now,
             opened: Age::Now,
+            next: if from_member == 0 { CLIENT_SEQ } else { 0 },
+            acked: 0,
         };
         (from, entry)
     };
@@ -145,15 +158,27 @@ fn changed(old: &Entry, new: &Entry) -> String {
     } else if old.seen != new.seen {
         words.push(format!("seen {:?}", new.seen));
     }
+    if old.news != new.news && new.news == Age::Now {
+        words.push("news".to_owned());
+    } else if old.news != new.news {
+        words.push(format!("news {:?}", new.news));
+    }
     words.extend(change("payload", old.payload, new.payload));
+    words.extend(number("next", old.next, new.next));
+    words.extend(number("acked", old.acked, new.acked));
     let facts = [
         (PhaseBits::ACCEPTED, "accepted"),
         (PhaseBits::COMPLETED, "completed"),
         (PhaseBits::CLIENT_FIN, "client_fin"),
         (PhaseBits::MEMBER_FIN, "member_fin"),
-        (PhaseBits::RESET, "reset"),
+        (PhaseBits::CLIENT_RST, "client_rst"),
+        (PhaseBits::MEMBER_RST, "member_rst"),
+        (PhaseBits::MEMBER_FIRST, "member_first"),
         (PhaseBits::EXPIRED, "expired"),
+        (PhaseBits::SERVER_IDLE, "server_idle"),
         (PhaseBits::SUPERSEDED, "superseded"),
+        (PhaseBits::ABANDONED, "abandoned"),
+        (PhaseBits::CROWDED_OUT, "crowded_out"),
     ];
     let mut phase = old.phase;
     for (fact, name) in facts {
@@ -162,7 +187,8 @@ fn changed(old: &Entry, new: &Entry) -> String {
             phase = phase.with(fact);
         }
     }
-    let rest = Entry { seen: new.seen, payload: new.payload, phase, ..*old };
+    let Entry { seen, news, payload, next, acked, .. } = *new;
+    let rest = Entry { seen, news, payload, next, acked, phase, ..*old };
     if rest != *new {
         words.push(format!("{old:?} => {new:?}"));
     }

@@ -25,6 +25,18 @@ pub enum Error {
     #[error("the program under test has no map {0}")]
     NoMap(&'static str),
 
+    /// The device that was just made has no MAC address.
+    #[error("a new device has no MAC address")]
+    NoMac,
+
+    /// Nothing can be heard at a device.
+    #[error("cannot listen at a device: {0}")]
+    Ear(nix::errno::Errno),
+
+    /// The harness failed.
+    #[error(transparent)]
+    Harness(#[from] crate::Error),
+
     /// A capture could not be written.
     #[error("cannot write the capture {path}: {source}")]
     Capture {

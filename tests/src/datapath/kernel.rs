@@ -2,13 +2,15 @@
 
 use aya::TestRunOptions;
 use aya::programs::TestRun as _;
+use lb_common::counter::Event;
 use lb_common::state::FlowKey;
 use lb_userspace::datapath::{Datapath as Loaded, Maps, Options, counters, install};
 
 use super::action::Datapath;
+use super::inlet::Ear;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
@@ -22,6 +24,8 @@ pub struct Kernel {
     loaded: Loaded,
     maps: Maps,
     raw: Raw,
+    ear: Ear,
+    sent: Vec<Vec<u8>>,
 }
 
 impl Kernel {
@@ -33,7 +37,7 @@ impl Kernel {
         let mut loaded = Loaded::load(&Options { max_flows }, None)?;
         let maps = loaded.take_maps()?;
         let raw = Raw::of(loaded.ingress()?)?;
-        Ok(Self { loaded, maps, raw })
+        Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new() })
     }
 
     /// Makes everything as if just loaded, in much less time than loading takes.
@@ -90,10 +94,19 @@ impl Kernel {
         Ok(Ran { act: Act::from_return(result.return_value), frame: out })
     }
 
+    fn sweep(&mut self) -> Result<(), Error> {
+        let resets = || self.maps.counter(Event::ResetSent.number());
+        let before = resets()?;
+        self.loaded.reaper()?.sweep(self.ear.inlet())?;
+        self.sent.extend(self.ear.hear((resets()? - before) as usize)?);
+        Ok(())
+    }
+
     fn stamp(&mut self, stamping: &Stamping) -> Result<(), Error> {
         for (key, mut flow) in self.maps.flows()? {
-            let (seen, opened) = stamping.of(&key, flow.from_member != 0);
+            let Ages { seen, news, opened } = stamping.of(&key, flow.from_member != 0);
             flow.last_seen.set(seen.stamp(0));
+            flow.last_news.set(news.stamp(0));
             flow.opened = opened.stamp(0);
             self.raw.change_flow(key, flow)?;
         }
@@ -102,6 +115,10 @@ impl Kernel {
 }
 
 impl Datapath for Kernel {
+    fn take_sent(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.sent)
+    }
+
     fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {
         match action {
             Action::Frame(frame) => return self.run(frame, None).map(Some),
@@ -109,7 +126,7 @@ impl Datapath for Kernel {
             Action::Install(pool, target) => install(&mut self.maps, *pool, target)?,
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
-            Action::Sweep => self.loaded.reaper()?.sweep()?,
+            Action::Sweep => self.sweep()?,
         }
         Ok(None)
     }

@@ -6,7 +6,7 @@ use lb_common::be::Be16;
 use lb_common::counter::{self, Counter};
 use lb_common::expire::expire;
 use lb_common::forward::forward;
-use lb_common::host::{Frame, HostTables};
+use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{FlowKey, Load, MAX_MEMBERS, Pool, Slot, TickKey, Vip, VipKey};
 use lb_common::tables::Tables as _;
@@ -15,7 +15,10 @@ use lb_userspace::datapath::Target;
 
 use super::action::Datapath;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
+
+/// Bytes of an Ethernet header's two addresses.
+const ADDRESSES: usize = 12;
 
 /// A time of day between the ancient and the future.
 const NOW: u64 = 1 << 50;
@@ -24,6 +27,7 @@ const NOW: u64 = 1 << 50;
 pub struct Model {
     tables: HostTables,
     walk: Vec<FlowKey>,
+    sent: Vec<Vec<u8>>,
 }
 
 impl Model {
@@ -32,7 +36,7 @@ impl Model {
     pub fn new(max_flows: u32) -> Self {
         let tables = HostTables { capacity: max_flows as usize, ..HostTables::default() };
         tables.now.set(NOW);
-        Self { tables, walk: Vec::new() }
+        Self { tables, walk: Vec::new(), sent: Vec::new() }
     }
 
     /// Sets the order in which the next sweep goes through conntrack, which in the kernel is that
@@ -95,13 +99,13 @@ impl Model {
         slots[..target.slots.len()].copy_from_slice(&target.slots);
         let pool = Pool {
             timers: target.timers,
+            keepalive_counts: target.keepalive_counts.into(),
             generation,
             method: target.method as u32,
             members: target.slots.len() as u32,
             ticks: period,
             port_low: target.ports.0,
             port_high: target.ports.1,
-            reserved: 0,
             slots,
         };
         tables.pools.borrow_mut().insert(index, Rc::new(pool));
@@ -113,23 +117,32 @@ impl Model {
 
     fn stamp(&self, stamping: &Stamping) {
         for (key, flow) in self.tables.flows.borrow_mut().iter_mut() {
-            let (seen, opened) = stamping.of(key, flow.from_member != 0);
+            let Ages { seen, news, opened } = stamping.of(key, flow.from_member != 0);
             let flow = Rc::get_mut(flow).expect("nobody holds an entry between two actions");
             flow.last_seen.set(seen.stamp(NOW));
+            flow.last_news.set(news.stamp(NOW));
             flow.opened = opened.stamp(NOW);
         }
     }
 
-    fn sweep(&self) {
+    /// Sweeps, and receives what that sends.
+    fn sweep(&mut self) {
+        let mut sent = Sent::default();
         for key in &self.walk {
             if let Some(flow) = self.tables.flow(key) {
-                expire(&self.tables, key, &flow, self.tables.now());
+                expire(&self.tables, &mut sent, key, &flow, self.tables.now())
+                    .expect("memory takes every frame");
             }
         }
+        self.sent.extend(sent.frames.into_iter().map(|frame| frame[ADDRESSES..].to_vec()));
     }
 }
 
 impl Datapath for Model {
+    fn take_sent(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.sent)
+    }
+
     fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {
         match action {
             Action::Frame(frame) | Action::Gso(frame, _) => return Ok(Some(self.run(frame))),

@@ -54,6 +54,12 @@ pub struct Entry {
     pub payload: u64,
     /// When the last packet passed.
     pub seen: Age,
+    /// When something new last passed.
+    pub news: Age,
+    /// The sequence number after everything sent.
+    pub next: u32,
+    /// What this end expects next.
+    pub acked: u32,
     /// When the connection opened.
     pub opened: Age,
 }
@@ -68,6 +74,9 @@ impl From<&Flow> for Entry {
             phase: flow.phase.get(),
             payload: flow.payload.get(),
             seen: Age::of(flow.last_seen.get()),
+            news: Age::of(flow.last_news.get()),
+            next: flow.next.get(),
+            acked: flow.acked.get(),
             opened: Age::of(flow.opened),
         }
     }

@@ -11,6 +11,8 @@ pub struct Tcp {
     dst: SocketAddrV4,
     flags: &'static str,
     seq: u32,
+    ack: u32,
+    window: u16,
     id: u16,
     payload: Vec<u8>,
     ip_options: Vec<u8>,
@@ -32,6 +34,8 @@ impl Tcp {
             dst,
             flags,
             seq: 1_000_000,
+            ack: 2_000_000,
+            window: 64_240,
             id: 7,
             payload: Vec::new(),
             ip_options: Vec::new(),
@@ -56,6 +60,25 @@ impl Tcp {
     #[must_use]
     pub fn seq(self, seq: u32) -> Self {
         Self { seq, ..self }
+    }
+
+    /// With the next numbers of this end and of the other one. A SYN comes before its end's first.
+    #[must_use]
+    pub fn numbered(self, ours: u32, theirs: u32) -> Self {
+        let syn = u32::from(self.flags.contains('S'));
+        Self { seq: ours.wrapping_sub(syn), ack: theirs, ..self }
+    }
+
+    /// With this acknowledgement.
+    #[must_use]
+    pub fn ack(self, ack: u32) -> Self {
+        Self { ack, ..self }
+    }
+
+    /// With this window.
+    #[must_use]
+    pub fn window(self, window: u16) -> Self {
+        Self { window, ..self }
     }
 
     /// With this IP identification.
@@ -89,10 +112,10 @@ impl Tcp {
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
         let has = |flag: char| self.flags.contains(flag);
-        let mut tcp = TcpHeader::new(self.src.port(), self.dst.port(), self.seq, 64_240);
+        let mut tcp = TcpHeader::new(self.src.port(), self.dst.port(), self.seq, self.window);
         (tcp.fin, tcp.syn, tcp.rst) = (has('F'), has('S'), has('R'));
         (tcp.psh, tcp.ack, tcp.urg) = (has('P'), has('A'), has('U'));
-        tcp.acknowledgment_number = if tcp.ack { 2_000_000 } else { 0 };
+        tcp.acknowledgment_number = if tcp.ack { self.ack } else { 0 };
         tcp.set_options_raw(&self.tcp_options).expect("TCP options take at most 40 bytes");
 
         let (src, dst) = (self.src.ip().octets(), self.dst.ip().octets());

@@ -11,6 +11,12 @@ use super::{Action, Tcp};
 /// Where clients connect.
 pub const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
 
+/// The number of the first byte that clients send; their SYN comes before it.
+pub const CLIENT_SEQ: u32 = 1_000_000;
+
+/// The number of the first byte that members send.
+pub const MEMBER_SEQ: u32 = 2_000_000;
+
 /// Index of the pool.
 pub const POOL: u32 = 0;
 
@@ -39,6 +45,8 @@ pub struct World {
     pub enabled: bool,
     /// How long entries stay, in nanoseconds.
     pub timers: Timers,
+    /// Whether keepalives count as life.
+    pub keepalive_counts: bool,
     /// Most conntrack entries.
     pub max_flows: u32,
 }
@@ -56,10 +64,12 @@ impl World {
             enabled: true,
             timers: Timers {
                 opening: second,
-                established: second,
+                client: second,
+                server: second,
                 closing: second,
                 closed: second,
             },
+            keepalive_counts: false,
             max_flows: 1024,
         }
     }
@@ -85,6 +95,7 @@ impl World {
             },
             method: self.method,
             timers: self.timers,
+            keepalive_counts: self.keepalive_counts,
             ports: self.ports,
             slots: self.members.iter().map(slot).collect(),
             newcomers: self.newcomers.clone(),
@@ -151,7 +162,7 @@ impl Conn {
     /// A segment of the client.
     #[must_use]
     pub fn client(&self, flags: &'static str) -> Pair {
-        let input = Tcp::new(self.client, LISTENER, flags);
+        let input = Tcp::new(self.client, LISTENER, flags).numbered(CLIENT_SEQ, MEMBER_SEQ);
         let output = input.readdressed(self.vip(), member(self.member));
         Pair { input, output }
     }
@@ -159,7 +170,8 @@ impl Conn {
     /// A segment of the member.
     #[must_use]
     pub fn member(&self, flags: &'static str) -> Pair {
-        let input = Tcp::new(member(self.member), self.vip(), flags);
+        let input =
+            Tcp::new(member(self.member), self.vip(), flags).numbered(MEMBER_SEQ, CLIENT_SEQ);
         let output = input.readdressed(LISTENER, self.client);
         Pair { input, output }
     }

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::state::{Method, Timers};
 use lb_tests::datapath::{
-    Act, Action, LISTENER, POOL, Ran, Snapshot, Stamping, Tcp, World, member,
+    Act, Action, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
+    member,
 };
 
 use crate::random::Random;
@@ -112,8 +113,14 @@ impl Story {
             (65_535, 65_535),
         ]);
         let mut time = || random.among(&[0, 1_000_000_000, FOREVER]);
-        world.timers =
-            Timers { opening: time(), established: time(), closing: time(), closed: time() };
+        world.timers = Timers {
+            opening: time(),
+            client: time(),
+            server: time(),
+            closing: time(),
+            closed: time(),
+        };
+        world.keepalive_counts = random.once_in(3);
         world.install()
     }
 
@@ -129,7 +136,9 @@ impl Story {
             _ => self.stranger(),
         };
         let flags = self.random.among(&FLAGS);
-        let tcp = self.segment(Tcp::new(src, dst, flags));
+        let numbers =
+            if dst == LISTENER { (CLIENT_SEQ, MEMBER_SEQ) } else { (MEMBER_SEQ, CLIENT_SEQ) };
+        let tcp = self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1));
         let frame = tcp.frame();
         match self.random.below(40) {
             0..=2 => Action::Frame(self.damaged(frame)),
@@ -164,7 +173,13 @@ impl Story {
             2 if random.once_in(6) => 3000,
             _ => 0,
         };
-        let mut tcp = tcp.payload(&random.bytes(payload)).seq(random.next() as u32);
+        let mut tcp = tcp.payload(&random.bytes(payload));
+        match random.below(8) {
+            0 => tcp = tcp.seq(random.next() as u32),
+            1 => tcp = tcp.ack(random.next() as u32),
+            2 => tcp = tcp.seq(CLIENT_SEQ.wrapping_add(random.below(4000) as u32)),
+            _ => {}
+        }
         tcp = tcp.id(random.next() as u16);
         if random.once_in(8) {
             tcp = tcp.ip_options(&vec![1; 4 * (1 + random.below(10))]);

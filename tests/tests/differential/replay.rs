@@ -43,6 +43,10 @@ impl Both {
         let source = self.model.act(action).unwrap();
         let (state, model) = (self.kernel.snapshot().unwrap(), self.model.snapshot());
         let mut wrong = Vec::new();
+        let (sent, modelled) = (self.kernel.take_sent(), self.model.take_sent());
+        if sent != modelled {
+            wrong.push(format!("source sends {modelled:02x?}\ncompiled sends {sent:02x?}"));
+        }
         if let (Some(compiled), Some(source)) = (&compiled, &source) {
             if compiled.act != source.act {
                 wrong.push(format!("source {:?}, compiled {:?}", source.act, compiled.act));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use lb_tests::datapath::{
-    Act, Action, Conn, Datapath as _, Kernel, Pair, Stamping, World, delta, hexdump, write_pcap,
-    wrong_checksum,
+    Act, Action, Conn, Datapath as _, Kernel, Pair, Stamping, Tcp, World, delta, hexdump,
+    write_pcap, wrong_checksum,
 };
 
 /// See [`case`].
@@ -22,6 +22,7 @@ pub(crate) struct Said {
     when: Action,
     expected: Option<(Act, Vec<u8>)>,
     delta: String,
+    sent: Vec<Vec<u8>>,
 }
 
 /// A case in a pool of two equal members where nothing has happened yet.
@@ -85,7 +86,16 @@ impl Case {
         expected: Option<(Act, Vec<u8>)>,
         delta: impl Into<String>,
     ) -> Said {
-        Said { case: self, when, expected, delta: delta.into() }
+        Said { case: self, when, expected, delta: delta.into(), sent: Vec::new() }
+    }
+}
+
+impl Said {
+    /// The datapath sends these of its own accord.
+    pub(crate) fn and_sends(self, segments: impl IntoIterator<Item = Tcp>) -> Self {
+        // Who has which MAC address is the harness's business.
+        let sent = segments.into_iter().map(|segment| segment.frame()[12..].to_vec()).collect();
+        Self { sent, ..self }
     }
 }
 
@@ -133,6 +143,7 @@ impl Said {
             Action::Install(..) | Action::ForgetPool(_) | Action::Stamp(_) | Action::Sweep => {}
         }
 
+        kernel.take_sent();
         let before = kernel.snapshot().unwrap();
         let ran = kernel.act(&self.when).unwrap();
         let after = kernel.snapshot().unwrap();
@@ -149,6 +160,11 @@ impl Said {
             if wrong_checksum(input).is_none() {
                 wrong.extend(wrong_checksum(&ran.frame));
             }
+        }
+        let sent = kernel.take_sent();
+        if sent != self.sent {
+            let dump = |frames: &[Vec<u8>]| frames.iter().map(|f| hexdump(f)).collect::<String>();
+            wrong.push(format!("sent is{}\n  not{}", dump(&sent), dump(&self.sent)));
         }
         let have = sorted(delta(&before, &after, &case.conns));
         let want = sorted(self.delta.split(';').map(|line| line.trim().to_owned()).collect());

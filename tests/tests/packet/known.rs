@@ -18,22 +18,38 @@ fn the_handshake() {
     let accepted = |name| opening(name).given([A.member("SA").action()]);
     check([
         opening("the SYN once more").sends(&A.client("S"), ahead(&A, 0)),
-        opening("an ACK nobody asked for completes nothing").sends(&A.client("A"), ahead(&A, 0)),
+        opening("an ACK nobody asked for completes nothing").sends(
+            &A.client("A"),
+            "forward_to_member +1; member 0: packets_in +1; ~ A>: seen news acked 2000000",
+        ),
         opening("the SYN-ACK").sends(
             &A.member("SA"),
-            "forward_to_client +1; member 0: packets_out +1; ~ A>: accepted; ~ A<: seen",
+            "forward_to_client +1; member 0: packets_out +1; ~ A>: accepted;
+             ~ A<: seen news next 2000000 acked 1000000",
         ),
-        opening("an ACK of the member's accepts nothing").sends(&A.member("A"), back(&A, 0)),
+        opening("a SYN-ACK of another SYN accepts nothing").sends(
+            &A.member("SA").with(|tcp| tcp.ack(5)),
+            "forward_to_client +1; member 0: packets_out +1; ~ A<: seen news next 2000000 acked 5",
+        ),
+        opening("an ACK of the member's accepts nothing").sends(
+            &A.member("A"),
+            "forward_to_client +1; member 0: packets_out +1;
+             ~ A<: seen news next 2000000 acked 1000000",
+        ),
         accepted("the SYN-ACK once more").sends(&A.member("SA"), back(&A, 0)),
         accepted("the SYN after the SYN-ACK").sends(&A.client("S"), ahead(&A, 0)),
         accepted("the ACK").sends(
             &A.client("A"),
-            "forward_to_member +1; member 0: packets_in +1; ~ A>: seen completed",
+            "forward_to_member +1; member 0: packets_in +1; ~ A>: seen news acked 2000000 completed",
+        ),
+        accepted("an ACK of something else completes nothing").sends(
+            &A.client("A").with(|tcp| tcp.ack(2_000_001)),
+            "forward_to_member +1; member 0: packets_in +1; ~ A>: seen news acked 2000001",
         ),
         accepted("the ACK with data").sends(
             &carrying(A.client("PA"), b"GET"),
             "forward_to_member +1; member 0: packets_in +1 bytes_in +3;
-             ~ A>: seen payload +3 completed",
+             ~ A>: seen news payload +3 next +3 acked 2000000 completed",
         ),
     ]);
 }
@@ -107,7 +123,8 @@ fn connections_do_not_mix() {
         both("the first client's").sends(&carrying(A.client("PA"), b"abc"), ahead(&A, 3)),
         both("the second member's FIN").sends(
             &B.member("FA"),
-            "forward_to_client +1; member 1: packets_out +1; ~ B>: member_fin; ~ B<: seen",
+            "forward_to_client +1; member 1: packets_out +1; ~ B>: member_fin member_first;
+             ~ B<: seen news next +1",
         ),
     ]);
 }

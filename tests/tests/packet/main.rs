@@ -36,7 +36,7 @@ fn ahead(conn: &Conn, payload: usize) -> String {
     let Conn { name, member, .. } = conn;
     let (bytes, grown) = match payload {
         0 => (String::new(), String::new()),
-        some => (format!(" bytes_in +{some}"), format!(" payload +{some}")),
+        some => (format!(" bytes_in +{some}"), format!(" news payload +{some} next +{some}")),
     };
     format!("forward_to_member +1; member {member}: packets_in +1{bytes}; ~ {name}>: seen{grown}")
 }
@@ -46,7 +46,7 @@ fn back(conn: &Conn, payload: usize) -> String {
     let Conn { name, member, .. } = conn;
     let (bytes, grown) = match payload {
         0 => (String::new(), String::new()),
-        some => (format!(" bytes_out +{some}"), format!(" payload +{some}")),
+        some => (format!(" bytes_out +{some}"), format!(" news payload +{some} next +{some}")),
     };
     format!("forward_to_client +1; member {member}: packets_out +1{bytes}; ~ {name}<: seen{grown}")
 }

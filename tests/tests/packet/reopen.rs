@@ -58,11 +58,13 @@ fn the_old_connection_goes_even_if_the_new_one_is_refused() {
 #[test]
 fn a_late_segment_of_a_former_member_does_not_touch_the_new_connection() {
     let late = Stamping::Each { client: Age::Ancient, member: Age::Ancient, opened: Age::Future };
-    let cases = ["R", "FA", "SA"].into_iter().map(|flags| {
-        let expiry = [Action::Stamp(late), Action::Sweep];
-        ended(&format!("late {flags}"), &expiry)
-            .given(NEXT.opening())
-            .sends(&A.member(flags), "forward_to_client +1; member 0: packets_out +1; ~ A<: seen")
-    });
+    let cases =
+        [("R", ""), ("FA", " news next +1"), ("SA", "")].into_iter().map(|(flags, news)| {
+            let expiry = [Action::Stamp(late), Action::Sweep, Action::Stamp(late), Action::Sweep];
+            ended(&format!("late {flags}"), &expiry).given(NEXT.opening()).sends(
+                &A.member(flags),
+                format!("forward_to_client +1; member 0: packets_out +1; ~ A<: seen{news}"),
+            )
+        });
     check(cases);
 }

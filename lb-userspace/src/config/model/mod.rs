@@ -115,6 +115,8 @@ pub struct Timeouts {
     pub fin: u32,
     /// How long a closed connection stays known, for late segments (RFC 9293, 2 MSL).
     pub time_wait: u32,
+    /// Whether keepalives and retransmissions count as activity. HAProxy counts data only.
+    pub keepalive_counts: bool,
 }
 
 impl Timeouts {
@@ -123,7 +125,7 @@ impl Timeouts {
 
     /// Each timeout with its name in the YAML.
     pub const fn named(&self) -> [(&'static str, u32); 5] {
-        let Self { connect, client, server, fin, time_wait } = *self;
+        let Self { connect, client, server, fin, time_wait, keepalive_counts: _ } = *self;
         [
             ("connect", connect),
             ("client", client),
@@ -137,6 +139,13 @@ impl Timeouts {
 impl Default for Timeouts {
     /// What Neutron wrote into every HAProxy conf.
     fn default() -> Self {
-        Self { connect: 5_000, client: 50_000, server: 50_000, fin: 50_000, time_wait: 60_000 }
+        Self {
+            connect: 5_000,
+            client: 50_000,
+            server: 50_000,
+            fin: 50_000,
+            time_wait: 60_000,
+            keepalive_counts: false,
+        }
     }
 }

@@ -194,6 +194,7 @@ impl Reader {
             server: server?,
             fin: fin?,
             time_wait: time_wait?,
+            keepalive_counts: raw.keepalive_counts,
         })
     }
 

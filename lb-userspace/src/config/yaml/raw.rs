@@ -120,6 +120,8 @@ pub(super) struct Timeouts {
     pub(super) fin: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) time_wait: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) keepalive_counts: bool,
 }
 
 fn up() -> bool {
@@ -129,6 +131,11 @@ fn up() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_up(state: &bool) -> bool {
     *state
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Whole seconds without a decimal point, as operators write them.

@@ -79,5 +79,6 @@ fn raw_timeouts(timeouts: Timeouts) -> raw::Timeouts {
         server: Some(timeouts.server.into()),
         fin: Some(timeouts.fin.into()),
         time_wait: Some(timeouts.time_wait.into()),
+        keepalive_counts: timeouts.keepalive_counts,
     }
 }

@@ -1,0 +1,86 @@
+//! Segments of our own: RSTs, and SYNs sent once more.
+
+use zerocopy::transmute;
+
+use crate::{
+    addr::Tuple,
+    be::Be16,
+    checksum::Sum,
+    packet::{EditError, Packet},
+    wire::{
+        Segment, Seq,
+        eth::Ethernet,
+        ipv4::{self, Ipv4},
+        options::Options,
+        tcp::{Flags, Tcp},
+    },
+};
+
+/// A TCP segment without payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing {
+    /// Where it comes from and goes to.
+    pub tuple: Tuple,
+    /// TCP control bits.
+    pub flags: Flags,
+    /// Its sequence number.
+    pub seq: Seq,
+    /// Its acknowledgement; zero without ACK.
+    pub ack: Seq,
+    /// The window, unscaled.
+    pub window: Be16,
+}
+
+impl Outgoing {
+    /// A RST of the connection with this `tuple`: `seq` is what the receiver expects next, `ack`
+    /// what it has sent, which only one without a connection yet looks at (RFC 9293 section 3.10.7.3).
+    #[inline(always)]
+    pub const fn reset(tuple: Tuple, seq: Seq, ack: Seq) -> Self {
+        Self { tuple, flags: Flags::RESET, seq, ack, window: Be16::new(0) }
+    }
+
+    /// Writes the segment over `packet`, behind its Ethernet header.
+    #[inline(always)]
+    pub fn put<P: Packet>(
+        &self,
+        packet: &mut P,
+        options: Option<&Options>,
+    ) -> Result<Segment, EditError> {
+        let (l3, l4) = (Ethernet::LEN, Ethernet::LEN + Ipv4::MIN_LEN);
+        let options_len = options.map_or(0, Options::size);
+        let segment_len = Tcp::MIN_LEN + options_len;
+        // Who computes the checksum is a property of the packet that outlives its bytes.
+        let to_device = packet.leaves_checksum(l4 + Tcp::CHECKSUM);
+        packet.resize(l4 + segment_len)?;
+
+        let Tuple { src, dst, sport, dport } = self.tuple;
+        let ip = Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16);
+        let ports = (sport, dport);
+        let numbers = (self.seq, self.ack);
+        let tcp = Tcp::new(ports, numbers, self.flags, self.window, options_len as u8);
+        let pseudo = Sum::ZERO
+            .add32(src.raw())
+            .add32(dst.raw())
+            .add16(Be16::new(ipv4::TCP as u16).raw())
+            .add16(Be16::new(segment_len as u16).raw());
+        let words: [u32; 5] = transmute!(tcp);
+        let covered = options.map_or(pseudo, |options| options.add_to(pseudo));
+        let whole = words.iter().fold(covered, |sum, word| sum.add32(*word));
+        let checksum = if to_device { pseudo.fold() } else { !whole.fold() };
+
+        packet.write(l3, &ip)?;
+        packet.write(l4, &tcp.with_checksum(Be16::from_raw(checksum)))?;
+        if let Some(options) = options {
+            options.put(packet, l4 + Tcp::MIN_LEN)?;
+        }
+        Ok(Segment {
+            tuple: self.tuple,
+            flags: self.flags,
+            seq: self.seq,
+            ack: self.ack,
+            payload: 0,
+            l3,
+            l4,
+        })
+    }
+}
