@@ -1,6 +1,6 @@
 //! The reaper: `lb-common`'s expiry, applied to every conntrack entry.
 
-use aya_ebpf::{EbpfContext as _, programs::TcContext};
+use aya_ebpf::programs::TcContext;
 use lb_common::{
     expire::expire,
     packet::{EditError, Outlet},

@@ -103,8 +103,10 @@ fn vip(v6: bool, index: u16) -> impl Strategy<Value = VipSpec> {
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {
     let millis = 0..=Timeouts::MAX;
-    [(); 5].map(|()| millis.clone()).prop_map(|[connect, client, server, fin, time_wait]| {
-        Timeouts { connect, client, server, fin, time_wait }
+    let times = [(); 5].map(|()| millis.clone());
+    (times, any::<bool>()).prop_map(|(times, keepalive_counts)| {
+        let [connect, client, server, fin, time_wait] = times;
+        Timeouts { connect, client, server, fin, time_wait, keepalive_counts }
     })
 }
 
