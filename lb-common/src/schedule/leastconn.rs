@@ -5,15 +5,20 @@
 //! the smallest value wins, and among equals the one that changed longest ago.
 
 use crate::{
+    schedule::Terms,
     state::Pool,
     tables::{Step, Tables},
 };
 
 /// The slot of the least loaded member.
 #[inline(always)]
-pub(super) fn pick<T: Tables>(tables: &T, pool: &Pool) -> Option<u32> {
-    let mut scan = Scan { pool, best: NOBODY, pressure: u64::MAX, stamp: u64::MAX };
+pub(super) fn pick<T: Tables>(tables: &T, pool: &Pool, terms: Terms<'_>) -> Option<u32> {
+    let mut scan = Scan { pool, terms, best: NOBODY, pressure: u64::MAX, stamp: u64::MAX };
     tables.repeat(pool.members, &mut scan);
+    if scan.best == NOBODY {
+        scan.terms = terms.with_ejected();
+        tables.repeat(pool.members, &mut scan);
+    }
     (scan.best != NOBODY).then_some(scan.best)
 }
 
@@ -21,6 +26,7 @@ const NOBODY: u32 = u32::MAX;
 
 struct Scan<'a> {
     pool: &'a Pool,
+    terms: Terms<'a>,
     best: u32,
     pressure: u64,
     stamp: u64,
@@ -31,6 +37,9 @@ impl<T: Tables> Step<T> for Scan<'_> {
     fn step(&mut self, tables: &T, index: u32) -> bool {
         let Some(slot) = self.pool.slots.get(index as usize) else { return false };
         let Some(load) = tables.load(slot.member) else { return true };
+        if !self.terms.allow(slot.member, &load) {
+            return true;
+        }
         let pressure = pressure(load.active.get(), slot.weight);
         let stamp = load.stamp.get();
         if pressure < self.pressure || (pressure == self.pressure && stamp < self.stamp) {

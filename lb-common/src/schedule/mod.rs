@@ -1,24 +1,43 @@
 //! Which member takes a new connection.
 
+mod ask;
 mod cycle;
 mod leastconn;
 mod roundrobin;
 
+pub use ask::{Ask, Avoid};
 pub use cycle::{Cycle, Turn};
+
+use ask::Terms;
 
 use crate::{
     state::{Method, Pool, Slot},
     tables::Tables,
+    verdict::RefuseReason,
 };
 
-/// Chooses a member of the pool with index `index`; `None` when there is none to choose.
+/// Chooses a member of the pool with index `index`.
+///
+/// An ejected member ([`crate::state::Load::out_until`]) is chosen only when everybody else is
+/// ejected or to be avoided, too.
+///
+/// # Errors
+/// Why there is none to choose.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, index: u32, pool: &Pool) -> Option<Slot> {
-    let slot = match Method::from_number(pool.method)? {
-        Method::RoundRobin => roundrobin::pick(tables, index, pool)?,
-        Method::LeastConn => leastconn::pick(tables, pool)?,
+pub fn pick<T: Tables>(
+    tables: &T,
+    index: u32,
+    pool: &Pool,
+    ask: &Ask,
+) -> Result<Slot, RefuseReason> {
+    let terms = Terms::of(ask);
+    let slot = match Method::from_number(pool.method) {
+        Some(Method::RoundRobin) => roundrobin::pick(tables, index, pool, terms),
+        Some(Method::LeastConn) => leastconn::pick(tables, pool, terms),
+        None => None,
     };
-    pool.slots.get(slot as usize).copied()
+    let slot = slot.and_then(|slot| pool.slots.get(slot as usize).copied());
+    slot.ok_or(RefuseReason::NoMember)
 }
 
 /// Counts a connection that a member was given.

@@ -18,6 +18,9 @@ pub struct Load {
     /// When `active` last changed, in the pool's own time ([`crate::state::Cursor::stamp`]): the tie
     /// between equally loaded members goes to the one that has waited longest.
     pub stamp: Word64,
+    /// Until when the member is ejected for having failed connections, in nanoseconds of monotonic
+    /// time; zero if it never was.
+    pub out_until: Word64,
 }
 
 /// What a member has done since the datapath was loaded. Each CPU counts for itself.
@@ -67,4 +70,4 @@ impl MemberStats {
     }
 }
 
-const _: () = assert!(size_of::<Load>() == 16 && size_of::<MemberStats>() == 40);
+const _: () = assert!(size_of::<Load>() == 24 && size_of::<MemberStats>() == 40);

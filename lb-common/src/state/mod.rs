@@ -17,4 +17,4 @@ pub use pool::{Cursor, MAX_MEMBERS, MAX_POOLS, Method, Pool, Slot, TickKey, Time
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
