@@ -1,12 +1,9 @@
 //! What is asked of a schedule.
 
-use crate::{addr::Tuple, state::Load};
+use crate::{addr::Tuple, schedule::NOBODY, state::Load};
 
 /// How many members a question can rule out.
 const RULED_OUT: usize = 4;
-
-/// No member has this index.
-const NOBODY: u32 = u32::MAX;
 
 /// A connection that wants a member.
 #[derive(Clone, Copy, Debug)]

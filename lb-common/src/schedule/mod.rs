@@ -2,19 +2,26 @@
 
 mod ask;
 mod cycle;
-mod leastconn;
-mod roundrobin;
+mod order;
+mod rank;
+mod scan;
+mod tournament;
 
 pub use ask::{Ask, Avoid};
 pub use cycle::{Cycle, Turn};
 
 use ask::Terms;
+use order::Place;
+use rank::{Rank, Set};
 
 use crate::{
     state::{Method, Pool, Slot},
     tables::Tables,
     verdict::RefuseReason,
 };
+
+/// No member has this index.
+const NOBODY: u32 = u32::MAX;
 
 /// Chooses a member of the pool with index `index`.
 ///
@@ -30,14 +37,24 @@ pub fn pick<T: Tables>(
     pool: &Pool,
     ask: &Ask,
 ) -> Result<Slot, RefuseReason> {
+    let set = Set { index, pool };
     let terms = Terms::of(ask);
-    let slot = match Method::from_number(pool.method) {
-        Some(Method::RoundRobin) => roundrobin::pick(tables, index, pool, terms),
-        Some(Method::LeastConn) => leastconn::pick(tables, pool, terms),
-        None => None,
-    };
-    let slot = slot.and_then(|slot| pool.slots.get(slot as usize).copied());
+    let member = choose(tables, set, terms).or_else(|| choose(tables, set, terms.with_ejected()));
+    let slot = member.and_then(|member| tables.slot(&pool.part(index, member)));
     slot.ok_or(RefuseReason::NoMember)
+}
+
+#[inline(always)]
+fn choose<T: Tables>(tables: &T, set: Set<'_>, terms: Terms<'_>) -> Option<u32> {
+    let first = match Method::from_number(set.pool.method)? {
+        Method::RoundRobin => order::next(tables, set, Place::Turn, terms),
+        Method::LeastConn => {
+            let winner = tournament::winner(tables, set)?;
+            let load = tables.load(winner)?;
+            terms.allow(winner, &load).then_some(winner)
+        }
+    };
+    first.or_else(|| scan::best(tables, set, terms))
 }
 
 /// Counts a connection that a member was given.
@@ -55,9 +72,14 @@ pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
 }
 
 #[inline(always)]
-fn change<T: Tables>(tables: &T, pool: u32, member: u32, by: u32) {
-    if let (Some(cursor), Some(load)) = (tables.cursor(pool), tables.load(member)) {
-        tables.add32(&load.active, by);
-        load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
+fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32) {
+    let (Some(cursor), Some(load)) = (tables.cursor(index), tables.load(member)) else { return };
+    load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
+    tables.add32(&load.active, by);
+    // After the change: a set that appears later is filled with the load as it is now.
+    if let Some(pool) = tables.pool(index)
+        && Method::from_number(pool.method).is_some_and(Method::has_tournament)
+    {
+        tournament::changed(tables, Set { index, pool: &pool }, member);
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::be::Be16;
-use lb_common::state::{Method, Slot, Timers};
+use lb_common::state::{Method, Slot, Timers, WEIGHT_ONE};
 use lb_userspace::datapath::{Listener, Target};
 
 use super::{Action, Tcp};
@@ -71,7 +71,7 @@ impl World {
             let address = member(*index);
             Slot {
                 member: *index,
-                weight: *weight,
+                weight: *weight * WEIGHT_ONE,
                 address: (*address.ip()).into(),
                 port: Be16::new(address.port()),
                 reserved: 0,
