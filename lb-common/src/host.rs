@@ -138,6 +138,10 @@ impl Tables for HostTables {
         self.now.get()
     }
 
+    fn exact_now(&self) -> u64 {
+        self.now.get()
+    }
+
     fn vip(&self, key: &VipKey) -> Option<Rc<Vip>> {
         self.vips.borrow().get(key).copied().map(Rc::new)
     }

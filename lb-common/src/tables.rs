@@ -35,6 +35,8 @@ pub trait Tables: Atomics {
     fn zone(&self) -> u16;
     /// Monotonic time in nanoseconds; may be coarse.
     fn now(&self) -> u64;
+    /// The same time, exact and dearer.
+    fn exact_now(&self) -> u64;
 
     /// The listener at an address and port.
     fn vip(&self, key: &VipKey) -> Option<Self::Ref<Vip>>;

@@ -3,7 +3,7 @@
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
     btf_maps::{Array, HashMap, PerCpuArray},
-    helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_loop},
+    helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
 };
 use lb_common::{
@@ -88,6 +88,12 @@ impl Tables for KernelTables {
     fn now(&self) -> u64 {
         // SAFETY: takes nothing, touches nothing.
         unsafe { bpf_ktime_get_coarse_ns() }
+    }
+
+    #[inline(always)]
+    fn exact_now(&self) -> u64 {
+        // SAFETY: takes nothing, touches nothing.
+        unsafe { bpf_ktime_get_ns() }
     }
 
     #[inline(always)]

@@ -77,6 +77,12 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, flags: Flags)
     if let Some(client) = tables.flow(&flow.peer_key(key)) {
         // A member's entry can outlive its connection; the client's port may serve another one.
         if client.answers(key) {
+            let first = facts.contains(PhaseBits::ACCEPTED)
+                && !client.phase.get().contains(PhaseBits::ACCEPTED);
+            if first {
+                let elapsed = tables.exact_now().saturating_sub(client.opened);
+                schedule::accepted(tables, client.pool, client.member, elapsed);
+            }
             record(tables, &client, facts);
         }
     }

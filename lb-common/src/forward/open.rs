@@ -41,7 +41,8 @@ pub(super) fn open<T: Tables>(
     let slot = schedule::pick(tables, index, &pool, &ask).map_err(refuse)?;
     let outgoing = reserve_port(tables, key, index, &pool, &slot, now)?;
     let rewrite = Rewrite::new(&key.tuple, &outgoing);
-    let flow = Flow::new(rewrite, slot.member, index, false, now);
+    let mut flow = Flow::new(rewrite, slot.member, index, false, now);
+    flow.opened = tables.exact_now();
     // Data in a SYN (TCP Fast Open, RFC 7413).
     flow.payload.set(segment.payload.into());
     match tables.insert_flow(key, flow) {

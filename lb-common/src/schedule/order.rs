@@ -6,7 +6,7 @@ use crate::{
     tables::{Step, Tables},
 };
 
-/// Places of members that cannot be the answer are skipped, so many at most.
+/// Places of members that cannot be the answer are skipped, so many at most; then anybody is as good.
 const SKIPS: u32 = 256;
 
 /// Where in its table a method looks.
@@ -14,6 +14,8 @@ const SKIPS: u32 = 256;
 pub(super) enum Place {
     /// Wherever the pool has got to; the place is used up.
     Turn,
+    /// At this number, and from there on.
+    At(u32),
 }
 
 /// The index of the member whose place it is, or of the next one that can be chosen on these terms.
@@ -38,22 +40,22 @@ struct Places<'a> {
 
 impl<T: Tables> Step<T> for Places<'_> {
     #[inline(always)]
-    fn step(&mut self, tables: &T, _: u32) -> bool {
-        self.found = self.look(tables).unwrap_or(NOBODY);
+    fn step(&mut self, tables: &T, skipped: u32) -> bool {
+        self.found = self.look(tables, skipped).unwrap_or(NOBODY);
         self.found == NOBODY
     }
 }
 
 impl Places<'_> {
     #[inline(always)]
-    fn look<T: Tables>(&self, tables: &T) -> Option<u32> {
+    fn look<T: Tables>(&self, tables: &T, skipped: u32) -> Option<u32> {
         let Set { index, pool } = self.set;
         let place = match self.place {
             Place::Turn => tables.add64(&tables.cursor(index)?.turn, 1),
+            Place::At(place) => place as u64 + skipped as u64,
         };
         let tick = place.checked_rem(pool.ticks.into())?;
         let member = tables.tick(&pool.part(index, tick as u32))?;
-        let load = tables.load(member)?;
-        self.terms.allow(member, &load).then_some(member)
+        self.set.can_take(tables, member, self.terms).then_some(member)
     }
 }

@@ -23,6 +23,12 @@ pub enum Method {
     RoundRobin = 0,
     /// Fewest active connections by weight; `balance leastconn`, same place.
     LeastConn = 1,
+    /// By the client's address; `balance source`, same place.
+    SourceIp = 2,
+    /// By the client's address and port, with as few changes as can be when the members change.
+    SourceIpPort = 3,
+    /// Shortest time to accept a connection, by active connections and weight.
+    LeastResponseTime = 4,
 }
 
 impl Method {
@@ -32,14 +38,11 @@ impl Method {
         match number {
             0 => Some(Self::RoundRobin),
             1 => Some(Self::LeastConn),
+            2 => Some(Self::SourceIp),
+            3 => Some(Self::SourceIpPort),
+            4 => Some(Self::LeastResponseTime),
             _ => None,
         }
-    }
-
-    /// Whether the pool keeps its members' tournament ([`Node`]).
-    #[inline(always)]
-    pub const fn has_tournament(self) -> bool {
-        matches!(self, Self::LeastConn)
     }
 }
 
@@ -54,6 +57,9 @@ pub struct Slot {
     /// Share of new connections in units of a sixteenth ([`WEIGHT_ONE`]); zero takes none that are free
     /// to go elsewhere.
     pub weight: u32,
+    /// Most active connections; zero for no limit. CPUs that decide in the same instant can overshoot
+    /// it, each by one.
+    pub limit: u32,
     /// The member's address.
     pub address: Addr,
     /// The member's port.
@@ -99,11 +105,21 @@ pub struct Pool {
     pub port_low: u16,
     /// Highest NAT port, in host order.
     pub port_high: u16,
+    /// Members with a weight above zero.
+    pub members: u32,
+    /// Whether there is a tournament between the members ([`Node`]): zero or one.
+    pub tournament: u32,
     /// Always zero.
     pub reserved: u32,
 }
 
 impl Pool {
+    /// Whether there is a tournament between the members.
+    #[inline(always)]
+    pub const fn has_tournament(&self) -> bool {
+        self.tournament != 0
+    }
+
     /// The key of a part of this set, in the pool with index `pool`.
     #[inline(always)]
     pub const fn part(&self, pool: u32, part: u32) -> PartKey {
@@ -111,7 +127,7 @@ impl Pool {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Pool>() == 56);
+const _: () = assert!(size_of::<Slot>() == 20 && size_of::<Pool>() == 64);
 
 /// A part of a pool's set that is too large for the pool itself.
 ///

@@ -64,6 +64,7 @@ impl World {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
             weight: *weight * WEIGHT_ONE,
+            limit: 0,
             address: Ipv4Addr::new(10, 0, 0, index as u8 + 1).into(),
             port: Be16::new(8080),
             reserved: 0,
@@ -82,6 +83,7 @@ impl World {
             generation: 0,
             method: method as u32,
             leaves: 4,
+            tournament: u32::from(method == Method::LeastConn),
             port_low,
             port_high,
             ..Pool::default()
@@ -103,6 +105,7 @@ impl World {
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
         pool.generation += 1;
+        pool.members = members.len() as u32;
         pool.ticks = cycle.period() as u32;
         for (tick, slot) in (0..pool.ticks).zip(cycle) {
             self.tables.ticks.borrow_mut().insert(pool.part(POOL, tick), members[slot].member);

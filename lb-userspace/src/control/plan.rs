@@ -90,6 +90,7 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
         Some(Slot {
             member: known.index,
             weight: u32::from(member.weight.get()) * WEIGHT_ONE,
+            limit: 0,
             address: address(member.address),
             port: Be16::new(member.port.get()),
             reserved: 0,

@@ -11,7 +11,7 @@ use lb_common::{
     wire::ipv4,
 };
 
-use super::{DatapathError, Maps, maps::has_tournament, order::order};
+use super::{DatapathError, Maps, order::order};
 
 /// Where a pool's clients connect.
 #[derive(Clone, Copy, Debug)]
@@ -89,9 +89,16 @@ impl Target {
             leaves: indexes.max().unwrap_or(0).max(2).next_power_of_two(),
             port_low,
             port_high,
+            members: self.slots.iter().filter(|slot| slot.weight > 0).count() as u32,
+            tournament: u32::from(self.method == Method::LeastConn || self.has_limits()),
             reserved: 0,
         };
         (pool, order)
+    }
+
+    /// Whether members can be full. The tournament then knows when all of them are, whatever the method.
+    fn has_limits(&self) -> bool {
+        self.slots.iter().any(|slot| slot.weight > 0 && slot.limit > 0)
     }
 }
 
@@ -109,7 +116,7 @@ fn write_parts(
     for (tick, member) in (0..).zip(order) {
         maps.set_tick(&pool.part(index, tick), *member)?;
     }
-    if has_tournament(pool) {
+    if pool.has_tournament() {
         for node in 0..pool.leaves {
             maps.set_node(&pool.part(index, node))?;
         }

@@ -4,7 +4,7 @@ use std::{io::ErrorKind, path::Path};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use lb_common::state::{
-    Cursor, Flow, FlowKey, Load, MemberStats, Method, Node, PartKey, Pool, Slot, Vip, VipKey,
+    Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
 };
 use zerocopy::transmute;
 
@@ -146,7 +146,7 @@ impl Maps {
         for leaf in 0..pool.leaves {
             found(self.slots.remove(&key(leaf)), "SLOTS")?;
         }
-        if has_tournament(pool) {
+        if pool.has_tournament() {
             for node in 0..pool.leaves {
                 found(self.nodes.remove(&key(node)), "NODES")?;
             }
@@ -231,11 +231,6 @@ impl Maps {
         };
         Ok(clients.into_iter().filter_map(join).collect())
     }
-}
-
-/// Whether the pool has nodes.
-pub(super) fn has_tournament(pool: &Pool) -> bool {
-    Method::from_number(pool.method).is_some_and(Method::has_tournament)
 }
 
 fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {

@@ -1,9 +1,13 @@
 //! The tables of the methods that go by one.
 
 use lb_common::{
-    schedule::{Cycle, Turn},
+    schedule::{
+        Cycle, Places, Share, Turn,
+        maglev::{self, Seat},
+    },
     state::{Method, Slot},
 };
+use zerocopy::IntoBytes as _;
 
 /// Longest table of a method; weights of a set that would need more are rounded.
 pub(super) const LONGEST: u32 = 65_536;
@@ -14,7 +18,9 @@ pub(super) fn order(method: Method, slots: &[Slot]) -> Vec<u32> {
     let usable: Vec<Slot> = slots.iter().filter(|slot| slot.weight > 0).copied().collect();
     match method {
         Method::RoundRobin => round_robin(&usable),
-        Method::LeastConn => Vec::new(),
+        Method::SourceIp => source(&usable),
+        Method::SourceIpPort => consistent(&usable),
+        Method::LeastConn | Method::LeastResponseTime => Vec::new(),
     }
 }
 
@@ -23,6 +29,32 @@ fn round_robin(slots: &[Slot]) -> Vec<u32> {
     let cycle = Cycle::new(&mut turns);
     let period = cycle.period() as usize;
     cycle.take(period).map(|slot| slots[slot].member).collect()
+}
+
+fn source(slots: &[Slot]) -> Vec<u32> {
+    let mut shares: Vec<Share> = weights(slots).into_iter().map(Share::new).collect();
+    Places::new(&mut shares).map(|slot| slots[slot].member).collect()
+}
+
+fn consistent(slots: &[Slot]) -> Vec<u32> {
+    if slots.is_empty() {
+        return Vec::new();
+    }
+    let mut seats: Vec<Seat> =
+        slots.iter().map(|slot| Seat::new(identity(slot), slot.weight)).collect();
+    let mut table = vec![0; maglev::places(slots.len())];
+    maglev::fill(&mut seats, &mut table);
+    table.into_iter().map(|slot| slots[slot as usize].member).collect()
+}
+
+/// A number for the member's address and port: these stay, while indexes and places in the
+/// configuration do not.
+fn identity(slot: &Slot) -> u64 {
+    let bytes = slot.address.as_bytes().iter().chain(slot.port.as_bytes());
+    // FNV-1a in 64 bits.
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Weights without a common divisor whose sum is not above [`LONGEST`].
@@ -42,6 +74,8 @@ const fn greatest_common(a: u32, b: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use lb_common::state::WEIGHT_ONE;
 
     use super::*;
@@ -55,7 +89,27 @@ mod tests {
     fn members_without_weight_have_no_turn() {
         let slots = slots([0, 3 * WEIGHT_ONE, 0, WEIGHT_ONE]);
         assert_eq!(order(Method::RoundRobin, &slots), [11, 11, 11, 13]);
+        assert_eq!(order(Method::SourceIp, &slots), [11, 11, 11, 13]);
         assert_eq!(order(Method::LeastConn, &slots), [0; 0]);
+        for method in [Method::RoundRobin, Method::SourceIp, Method::SourceIpPort] {
+            assert_eq!(order(method, &slots[..1]), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn a_consistent_table_does_not_go_by_indexes() {
+        let slot = |member, host| Slot {
+            member,
+            weight: WEIGHT_ONE,
+            address: Ipv4Addr::new(10, 0, 0, host).into(),
+            ..Slot::default()
+        };
+        let hosts = |table: Vec<u32>, first: u32| -> Vec<u32> {
+            table.into_iter().map(|member| member.abs_diff(first)).collect()
+        };
+        let ascending = order(Method::SourceIpPort, &[slot(0, 1), slot(1, 2), slot(2, 3)]);
+        let other = order(Method::SourceIpPort, &[slot(7, 1), slot(8, 2), slot(9, 3)]);
+        assert_eq!(hosts(ascending, 0), hosts(other, 7));
     }
 
     #[test]

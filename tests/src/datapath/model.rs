@@ -91,7 +91,7 @@ impl Model {
         for (tick, member) in (0..).zip(order) {
             tables.ticks.borrow_mut().insert(pool.part(index, tick), member);
         }
-        if target.method.has_tournament() {
+        if pool.has_tournament() {
             for node in 0..pool.leaves {
                 let node = pool.part(index, node);
                 tables.nodes.borrow_mut().insert(node, Rc::new(Node::default()));
@@ -128,6 +128,10 @@ impl Datapath for Model {
             Action::Frame(frame) | Action::Gso(frame, _) => return Ok(Some(self.run(frame))),
             Action::Install(pool, target) => self.install(*pool, target),
             Action::ForgetPool(pool) => drop(self.tables.pools.borrow_mut().remove(pool)),
+            Action::Eject(member, until) => {
+                let load = self.tables.load(*member);
+                load.expect("made when looked up").out_until.set(until.stamp(NOW));
+            }
             Action::Stamp(stamping) => self.stamp(stamping),
             Action::Sweep => self.sweep(),
         }

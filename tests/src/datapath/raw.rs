@@ -70,6 +70,14 @@ impl Raw {
         }
     }
 
+    /// Ejects a member until then.
+    pub(super) fn eject(&mut self, member: u32, until: u64) -> Result<(), Error> {
+        let load: Load = transmute!(self.loads.get(&member, 0)?);
+        load.out_until.set(until);
+        let load: [u8; _] = transmute!(load);
+        Ok(self.loads.set(member, load, 0)?)
+    }
+
     /// Makes everything as if just loaded.
     pub(super) fn clear(&mut self) -> Result<(), Error> {
         empty(&mut self.flows)?;
