@@ -16,6 +16,13 @@ use crate::be::{Be16, Be32};
 pub struct Addr(Be32);
 
 impl Addr {
+    /// The address in 32 bits in host order, longer ones by exclusive OR of their words: what
+    /// HAProxy hashes a source address to (`balance source`).
+    #[inline(always)]
+    pub(crate) const fn folded(self) -> u32 {
+        self.0.get()
+    }
+
     /// The words of the address, for one's complement sums.
     #[inline(always)]
     pub(crate) const fn raw(self) -> u32 {

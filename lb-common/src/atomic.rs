@@ -63,7 +63,9 @@ word!(
 
 /// Atomic read-modify-write operations. Each returns the value before.
 ///
-/// No order with other memory is promised: each word stands for itself.
+/// Each is a full barrier: what came before it in the program is seen before what comes after
+/// (RFC 9669 section 5.3: operations with the fetch modifier, and compare-and-exchange). Plain loads
+/// and stores promise no order.
 pub trait Atomics {
     /// Adds, wrapping.
     fn add32(&self, word: &Word32, value: u32) -> u32;
@@ -71,4 +73,6 @@ pub trait Atomics {
     fn add64(&self, word: &Word64, value: u64) -> u64;
     /// Sets bits.
     fn or32(&self, word: &Word32, bits: u32) -> u32;
+    /// Stores `new` if the word is `expected`, which then is what is returned.
+    fn exchange64(&self, word: &Word64, expected: u64, new: u64) -> u64;
 }

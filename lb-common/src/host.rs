@@ -10,7 +10,7 @@ use crate::{
     checksum,
     counter::{COUNTERS, Counter},
     packet::{EditError, Outlet, Packet},
-    state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey},
+    state::{Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey},
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
@@ -120,8 +120,12 @@ pub struct HostTables {
     pub vips: RefCell<HashMap<VipKey, Vip>>,
     /// Pools.
     pub pools: RefCell<HashMap<u32, Rc<Pool>>>,
-    /// Round robin cycles.
-    pub ticks: RefCell<HashMap<TickKey, u32>>,
+    /// The pools' members.
+    pub slots: RefCell<HashMap<PartKey, Slot>>,
+    /// The pools' orders.
+    pub ticks: RefCell<HashMap<PartKey, u32>>,
+    /// The pools' tournaments.
+    pub nodes: RefCell<HashMap<PartKey, Rc<Node>>>,
     /// Places in the schedules.
     pub cursors: RefCell<HashMap<u32, Rc<Cursor>>>,
     /// Members' loads.
@@ -152,6 +156,14 @@ impl Atomics for HostTables {
         word.set(before | bits);
         before
     }
+
+    fn exchange64(&self, word: &Word64, expected: u64, new: u64) -> u64 {
+        let before = word.get();
+        if before == expected {
+            word.set(new);
+        }
+        before
+    }
 }
 
 impl Tables for HostTables {
@@ -162,6 +174,10 @@ impl Tables for HostTables {
     }
 
     fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn exact_now(&self) -> u64 {
         self.now.get()
     }
 
@@ -177,8 +193,16 @@ impl Tables for HostTables {
         Some(Rc::clone(self.cursors.borrow_mut().entry(pool).or_default()))
     }
 
-    fn tick(&self, key: &TickKey) -> Option<u32> {
+    fn slot(&self, key: &PartKey) -> Option<Slot> {
+        self.slots.borrow().get(key).copied()
+    }
+
+    fn tick(&self, key: &PartKey) -> Option<u32> {
         self.ticks.borrow().get(key).copied()
+    }
+
+    fn node(&self, key: &PartKey) -> Option<Rc<Node>> {
+        self.nodes.borrow().get(key).cloned()
     }
 
     fn load(&self, member: u32) -> Option<Rc<Load>> {

@@ -5,7 +5,7 @@ use core::ops::Deref;
 use crate::{
     atomic::Atomics,
     counter::Counter,
-    state::{Cursor, Flow, FlowKey, Load, Pool, TickKey, Vip, VipKey},
+    state::{Cursor, Flow, FlowKey, Load, Node, PartKey, Pool, Slot, Vip, VipKey},
     verdict::Direction,
 };
 
@@ -35,6 +35,8 @@ pub trait Tables: Atomics {
     fn zone(&self) -> u16;
     /// Monotonic time in nanoseconds; may be coarse.
     fn now(&self) -> u64;
+    /// The same time, exact and dearer.
+    fn exact_now(&self) -> u64;
 
     /// The listener at an address and port.
     fn vip(&self, key: &VipKey) -> Option<Self::Ref<Vip>>;
@@ -42,8 +44,12 @@ pub trait Tables: Atomics {
     fn pool(&self, pool: u32) -> Option<Self::Ref<Pool>>;
     /// A pool's place in its schedule.
     fn cursor(&self, pool: u32) -> Option<Self::Ref<Cursor>>;
-    /// The slot that a pool's round robin gives to a tick.
-    fn tick(&self, key: &TickKey) -> Option<u32>;
+    /// A member of a pool by its index.
+    fn slot(&self, key: &PartKey) -> Option<Slot>;
+    /// The index of the member that a pool's order gives to a tick.
+    fn tick(&self, key: &PartKey) -> Option<u32>;
+    /// A node of the tournament between a pool's members.
+    fn node(&self, key: &PartKey) -> Option<Self::Ref<Node>>;
     /// A member's load.
     fn load(&self, member: u32) -> Option<Self::Ref<Load>>;
 

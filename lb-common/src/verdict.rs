@@ -78,6 +78,8 @@ reasons! {
         NoPort = 34, "refuse_no_port";
         /** the conntrack table is full */
         TableFull = 35, "refuse_table_full";
+        /** every member that may take new connections has as many as it is allowed */
+        MembersFull = 36, "refuse_members_full";
     }
 }
 

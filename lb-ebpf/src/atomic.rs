@@ -46,4 +46,17 @@ impl Atomics for KernelTables {
         }
         register
     }
+
+    #[inline(always)]
+    fn exchange64(&self, word: &Word64, expected: u64, new: u64) -> u64 {
+        let mut before = expected;
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "r0 = cmpxchg_64({p} + 0, r0, {new})",
+                p = in(reg) word.as_ptr(), new = in(reg) new, inout("r0") before,
+            );
+        }
+        before
+    }
 }

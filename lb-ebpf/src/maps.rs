@@ -3,14 +3,14 @@
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
     btf_maps::{Array, HashMap, PerCpuArray},
-    helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_loop},
+    helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
 };
 use lb_common::{
     counter::{COUNTERS as COUNTER_COUNT, Counter},
     state::{
-        Cursor, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MemberStats, Pool, TickKey, Vip,
-        VipKey,
+        Cursor, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MEMBER_INDEXES, MemberStats, Node,
+        PartKey, Pool, Slot, Vip, VipKey,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -18,8 +18,11 @@ use lb_common::{
 
 /// Limits that the loader may change.
 const DEFAULT_ENTRIES: usize = 131_072;
-const DEFAULT_MEMBERS: usize = 4_096;
-const DEFAULT_TICKS: usize = 1_048_576;
+const DEFAULT_MEMBERS: usize = MEMBER_INDEXES as usize;
+/// Two sets of the largest pool, because the new one is complete before the old one goes.
+const DEFAULT_SLOTS: usize = 16_384;
+const DEFAULT_TICKS: usize = 262_144;
+const DEFAULT_NODES: usize = 32_768;
 const GROWING: usize = BPF_F_NO_PREALLOC as usize;
 
 /// Version of the map layout, for the loader to compare.
@@ -35,7 +38,11 @@ static VIPS: HashMap<VipKey, Vip, { MAX_POOLS as usize }, GROWING> = HashMap::ne
 #[btf_map]
 static POOLS: HashMap<u32, Pool, { MAX_POOLS as usize }, GROWING> = HashMap::new();
 #[btf_map]
-static TICKS: HashMap<TickKey, u32, DEFAULT_TICKS, GROWING> = HashMap::new();
+static SLOTS: HashMap<PartKey, Slot, DEFAULT_SLOTS, GROWING> = HashMap::new();
+#[btf_map]
+static TICKS: HashMap<PartKey, u32, DEFAULT_TICKS, GROWING> = HashMap::new();
+#[btf_map]
+static NODES: HashMap<PartKey, Node, DEFAULT_NODES, GROWING> = HashMap::new();
 #[btf_map]
 static CURSORS: Array<Cursor, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
@@ -84,6 +91,12 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn exact_now(&self) -> u64 {
+        // SAFETY: takes nothing, touches nothing.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
     fn vip(&self, key: &VipKey) -> Option<&'static Vip> {
         // SAFETY: written by user space only, and replaced rather than changed.
         unsafe { VIPS.get(key) }
@@ -101,9 +114,22 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn tick(&self, key: &TickKey) -> Option<u32> {
+    fn slot(&self, key: &PartKey) -> Option<Slot> {
+        // SAFETY: written by user space only, and replaced rather than changed.
+        unsafe { SLOTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn tick(&self, key: &PartKey) -> Option<u32> {
         // SAFETY: written by user space only, and replaced rather than changed.
         unsafe { TICKS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn node(&self, key: &PartKey) -> Option<&'static Node> {
+        // SAFETY: only the atomic word changes. A removed entry may be reused for a node of another
+        // set while we look; that set is then refreshed by whoever changes it.
+        unsafe { NODES.get(key) }
     }
 
     #[inline(always)]

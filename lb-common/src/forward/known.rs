@@ -99,6 +99,8 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);
+            let elapsed = tables.exact_now().saturating_sub(client.opened);
+            schedule::accepted(tables, client.pool, client.member, elapsed);
         }
         PhaseBits::ACCEPTED
     } else {

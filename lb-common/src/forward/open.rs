@@ -5,7 +5,7 @@ use crate::{
     counter::Event,
     forward::{Path, known},
     nat::{PORT_TRIES, Ports, Rewrite},
-    schedule,
+    schedule::{self, Ask, Avoid},
     state::{Flow, FlowKey, Pool, Slot, VipKey},
     tables::{InsertError, Tables},
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
@@ -36,14 +36,13 @@ pub(super) fn open<T: Tables>(
     let Some(pool) = tables.pool(index) else {
         return Err(Err(DropReason::Inconsistent));
     };
-    let Some(slot) = schedule::pick(tables, index, &pool) else {
-        return Err(refuse(RefuseReason::NoMember));
-    };
-
     let now = tables.now();
+    let ask = Ask { tuple: key.tuple, now, avoid: Avoid::NONE };
+    let slot = schedule::pick(tables, index, &pool, &ask).map_err(refuse)?;
     let outgoing = reserve_port(tables, key, index, &pool, &slot, now)?;
     let rewrite = Rewrite::new(&key.tuple, &outgoing);
-    let flow = Flow::new(rewrite, slot.member, index, false, now);
+    let mut flow = Flow::new(rewrite, slot.member, index, false, now);
+    flow.opened = tables.exact_now();
     // Data in a SYN (TCP Fast Open, RFC 7413).
     flow.payload.set(segment.payload.into());
     flow.next.set(segment.end().get());

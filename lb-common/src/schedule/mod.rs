@@ -1,24 +1,101 @@
 //! Which member takes a new connection.
 
+mod ask;
 mod cycle;
-mod leastconn;
-mod roundrobin;
+pub mod maglev;
+mod order;
+mod rank;
+mod response;
+mod scan;
+mod source;
+mod tournament;
 
+pub use ask::{Ask, Avoid};
 pub use cycle::{Cycle, Turn};
+pub use source::{Places, Share};
+
+use ask::Terms;
+use order::Place;
+use rank::{Rank, Set};
 
 use crate::{
+    addr::Tuple,
     state::{Method, Pool, Slot},
     tables::Tables,
+    verdict::RefuseReason,
 };
 
-/// Chooses a member of the pool with index `index`; `None` when there is none to choose.
+/// No member has this index.
+const NOBODY: u32 = u32::MAX;
+
+/// Chooses a member of the pool with index `index`.
+///
+/// The method's choice stands if that member has room and is neither to be avoided nor ejected
+/// ([`crate::state::Load::out_until`]). Otherwise the next in the method's order has it, or the least
+/// loaded. When all that is left is ejected, nobody counts as ejected.
+///
+/// # Errors
+/// Why there is none to choose.
 #[inline(always)]
-pub fn pick<T: Tables>(tables: &T, index: u32, pool: &Pool) -> Option<Slot> {
-    let slot = match Method::from_number(pool.method)? {
-        Method::RoundRobin => roundrobin::pick(tables, index, pool)?,
-        Method::LeastConn => leastconn::pick(tables, pool)?,
+pub fn pick<T: Tables>(
+    tables: &T,
+    index: u32,
+    pool: &Pool,
+    ask: &Ask,
+) -> Result<Slot, RefuseReason> {
+    if pool.members == 0 {
+        return Err(RefuseReason::NoMember);
+    }
+    let set = Set { index, pool };
+    let terms = Terms::of(ask);
+    let member =
+        choose(tables, set, ask, terms).or_else(|| choose(tables, set, ask, terms.with_ejected()));
+    let slot = member.and_then(|member| tables.slot(&pool.part(index, member)));
+    slot.ok_or(if ask.avoid == Avoid::NONE {
+        RefuseReason::MembersFull
+    } else {
+        RefuseReason::NoMember
+    })
+}
+
+#[inline(always)]
+fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> Option<u32> {
+    let least_loaded = match set.pool.has_tournament() {
+        true => Some(tournament::winner(tables, set)?),
+        false => None,
     };
-    pool.slots.get(slot as usize).copied()
+    let place = match Method::from_number(set.pool.method)? {
+        Method::RoundRobin => Some(Place::Turn),
+        Method::SourceIp => Some(Place::At(ask.tuple.src.folded())),
+        Method::SourceIpPort => Some(Place::At(hash(&ask.tuple))),
+        Method::LeastConn | Method::LeastResponseTime => None,
+    };
+    place
+        .and_then(|place| order::next(tables, set, place, terms))
+        .or_else(|| least_loaded.filter(|member| set.can_take(tables, *member, terms)))
+        .or_else(|| scan::best(tables, set, terms))
+}
+
+/// Spreads clients by address and port (the finalizer of MurmurHash3).
+#[inline(always)]
+const fn hash(tuple: &Tuple) -> u32 {
+    let mut word = tuple.src.folded() ^ (tuple.sport.get() as u32).wrapping_mul(0x9e37_79b1);
+    word ^= word >> 16;
+    word = word.wrapping_mul(0x85eb_ca6b);
+    word ^= word >> 13;
+    word = word.wrapping_mul(0xc2b2_ae35);
+    word ^ (word >> 16)
+}
+
+/// Takes note of how long a member took to accept a connection, in nanoseconds from the SYN to the
+/// SYN-ACK. Once for each connection.
+#[inline(always)]
+pub fn accepted<T: Tables>(tables: &T, pool: u32, member: u32, elapsed: u64) {
+    if let (Some(pool), Some(load)) = (tables.pool(pool), tables.load(member))
+        && pool.method == Method::LeastResponseTime as u32
+    {
+        response::measured(tables, &load, elapsed);
+    }
 }
 
 /// Counts a connection that a member was given.
@@ -36,9 +113,14 @@ pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
 }
 
 #[inline(always)]
-fn change<T: Tables>(tables: &T, pool: u32, member: u32, by: u32) {
-    if let (Some(cursor), Some(load)) = (tables.cursor(pool), tables.load(member)) {
-        tables.add32(&load.active, by);
-        load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
+fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32) {
+    let (Some(cursor), Some(load)) = (tables.cursor(index), tables.load(member)) else { return };
+    load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
+    tables.add32(&load.active, by);
+    // After the change: a set that appears later is filled with the load as it is now.
+    if let Some(pool) = tables.pool(index)
+        && pool.has_tournament()
+    {
+        tournament::changed(tables, Set { index, pool: &pool }, member);
     }
 }

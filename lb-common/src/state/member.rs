@@ -13,11 +13,16 @@ use crate::{
 pub struct Load {
     /// Connections that are opening, established or closing.
     pub active: Word32,
-    /// Always zero.
-    pub reserved: u32,
+    /// Average time to accept a connection, in microseconds; zero if nobody measured it.
+    pub response: Word32,
     /// When `active` last changed, in the pool's own time ([`crate::state::Cursor::stamp`]): the tie
     /// between equally loaded members goes to the one that has waited longest.
     pub stamp: Word64,
+    /// Until when the member is ejected for having failed connections, in nanoseconds of monotonic
+    /// time; zero if it never was.
+    pub out_until: Word64,
+    /// When `response` was last measured, in nanoseconds of monotonic time.
+    pub measured: Word64,
 }
 
 /// What a member has done since the datapath was loaded. Each CPU counts for itself.
@@ -67,4 +72,4 @@ impl MemberStats {
     }
 }
 
-const _: () = assert!(size_of::<Load>() == 16 && size_of::<MemberStats>() == 40);
+const _: () = assert!(size_of::<Load>() == 32 && size_of::<MemberStats>() == 40);

@@ -13,7 +13,10 @@ mod vip;
 pub use flow::{Flow, FlowKey};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};
-pub use pool::{Cursor, MAX_MEMBERS, MAX_POOLS, Method, Pool, Slot, TickKey, Timers};
+pub use pool::{
+    Cursor, MAX_MEMBERS, MAX_POOLS, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot, Timers,
+    WEIGHT_ONE,
+};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.

@@ -4,10 +4,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{addr::Addr, atomic::Word64, be::Be16};
 
-/// Most members of a pool that can take new connections at a time.
-pub const MAX_MEMBERS: usize = 256;
+/// Most members of a pool.
+pub const MAX_MEMBERS: usize = 4096;
+/// Members that have an index at a time, those included that are of no pool any more but still
+/// have connections.
+pub const MEMBER_INDEXES: u32 = 5120;
 /// Most pools of one datapath.
 pub const MAX_POOLS: u32 = 1024;
+/// A weight of one, as slots have it: HAProxy's own sixteenths (`BE_WEIGHT_SCALE`), so that a
+/// member can take a part of its share.
+pub const WEIGHT_ONE: u32 = 16;
 
 /// How the member of a new connection is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +23,12 @@ pub enum Method {
     RoundRobin = 0,
     /// Fewest active connections by weight; `balance leastconn`, same place.
     LeastConn = 1,
+    /// By the client's address; `balance source`, same place.
+    SourceIp = 2,
+    /// By the client's address and port, with as few changes as can be when the members change.
+    SourceIpPort = 3,
+    /// Shortest time to accept a connection, by active connections and weight.
+    LeastResponseTime = 4,
 }
 
 impl Method {
@@ -26,12 +38,15 @@ impl Method {
         match number {
             0 => Some(Self::RoundRobin),
             1 => Some(Self::LeastConn),
+            2 => Some(Self::SourceIp),
+            3 => Some(Self::SourceIpPort),
+            4 => Some(Self::LeastResponseTime),
             _ => None,
         }
     }
 }
 
-/// A member that may take new connections.
+/// A member as its pool has it now. Its key is the member's index ([`PartKey`]).
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -39,8 +54,12 @@ impl Method {
 pub struct Slot {
     /// Index of the member.
     pub member: u32,
-    /// 1 to 256.
+    /// Share of new connections in units of a sixteenth ([`WEIGHT_ONE`]); zero takes none that are free
+    /// to go elsewhere.
     pub weight: u32,
+    /// Most active connections; zero for no limit. CPUs that decide in the same instant can overshoot
+    /// it, each by one.
+    pub limit: u32,
     /// The member's address.
     pub address: Addr,
     /// The member's port.
@@ -69,43 +88,72 @@ pub struct Timers {
 }
 
 /// A pool as the datapath sees it. An update replaces it as a whole, so that a packet
-/// sees the old set or the new one and never a mixture.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// sees the old set of members or the new one and never a mixture.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Pool {
     /// Timers of the pool's connections.
     pub timers: Timers,
-    /// Counts the updates; names the round robin cycle that belongs to this set ([`TickKey`]).
+    /// Counts the updates; names the parts that belong to this set ([`PartKey`]).
     pub generation: u32,
     /// A [`Method`] as its number.
     pub method: u32,
-    /// How many of `slots` are in use, from the first.
-    pub members: u32,
-    /// Ticks in a round robin cycle; zero if there are no members.
+    /// Ticks of the method's order; zero if it has none, or there are no members.
     pub ticks: u32,
+    /// A power of two, two at least, above every index of a member: the leaves of the tournament.
+    pub leaves: u32,
     /// Lowest NAT port, in host order.
     pub port_low: u16,
     /// Highest NAT port, in host order.
     pub port_high: u16,
+    /// Members with a weight above zero.
+    pub members: u32,
+    /// Whether there is a tournament between the members ([`Node`]): zero or one.
+    pub tournament: u32,
     /// Not zero if keepalives and retransmissions count as life, as data does.
     pub keepalive_counts: u32,
-    /// The members that may take new connections, in the order of the configuration.
-    pub slots: [Slot; MAX_MEMBERS],
 }
 
-const _: () = assert!(size_of::<Slot>() == 16 && size_of::<Pool>() == 64 + 16 * MAX_MEMBERS);
+impl Pool {
+    /// Whether there is a tournament between the members.
+    #[inline(always)]
+    pub const fn has_tournament(&self) -> bool {
+        self.tournament != 0
+    }
 
-/// A tick of a pool's round robin cycle. The value is the slot whose turn it is.
+    /// The key of a part of this set, in the pool with index `pool`.
+    #[inline(always)]
+    pub const fn part(&self, pool: u32, part: u32) -> PartKey {
+        PartKey { pool, generation: self.generation, part }
+    }
+}
+
+const _: () = assert!(size_of::<Slot>() == 20 && size_of::<Pool>() == 72);
+
+/// A part of a pool's set that is too large for the pool itself.
+///
+/// Slots have the member's index as their `part`. The ticks of an order count from zero to
+/// [`Pool::ticks`]; the value is the index of the member. Nodes are [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct TickKey {
+pub struct PartKey {
     /// Index of the pool.
     pub pool: u32,
     /// [`Pool::generation`].
     pub generation: u32,
-    /// Below [`Pool::ticks`].
-    pub tick: u32,
+    /// Which of them.
+    pub part: u32,
 }
+
+/// A node of the tournament between a pool's members ([`crate::schedule`]): who wins below it.
+///
+/// Node 1 is the root, the children of node `n` are `2n` and `2n + 1`; from [`Pool::leaves`] on they
+/// are the members themselves, which have no node. Node 0 says whether the others are to be relied on.
+#[derive(Debug, Default, FromBytes, IntoBytes, KnownLayout)]
+#[repr(transparent)]
+pub struct Node(pub Word64);
 
 /// A pool's place in its schedule. Outlives every change of the pool.
 #[derive(Debug, Default, FromBytes, IntoBytes, KnownLayout)]

@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn world() -> impl Strategy<Value = World> {
     let method = prop_oneof![Just(Method::RoundRobin), Just(Method::LeastConn)];
-    let weights = proptest::collection::vec(1_u32..=256, 1..4);
+    let weights = proptest::collection::vec(1_u32..=256, 1..5);
     let ports = prop_oneof![
         Just((20_000, 29_999)),
         Just((30_000, 30_002)),

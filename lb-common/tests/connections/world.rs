@@ -12,7 +12,7 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Flow, FlowKey, MAX_MEMBERS, Method, Pool, Slot, State, TickKey, Timers, Vip, VipKey,
+    Flow, FlowKey, Method, Node, Pool, Slot, State, Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
@@ -63,7 +63,8 @@ impl World {
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
-            weight: *weight,
+            weight: *weight * WEIGHT_ONE,
+            limit: 0,
             address: Ipv4Addr::new(10, 0, 0, index as u8 + 1).into(),
             port: Be16::new(8080),
             reserved: 0,
@@ -82,12 +83,11 @@ impl World {
             timers,
             generation: 0,
             method: method as u32,
-            members: 0,
-            ticks: 0,
+            leaves: 4,
+            tournament: u32::from(method == Method::LeastConn),
             port_low,
             port_high,
-            keepalive_counts: 0,
-            slots: [Slot::default(); MAX_MEMBERS],
+            ..Pool::default()
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
         let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
@@ -108,10 +108,15 @@ impl World {
         pool.generation += 1;
         pool.members = members.len() as u32;
         pool.ticks = cycle.period() as u32;
-        pool.slots[..members.len()].copy_from_slice(members);
         for (tick, slot) in (0..pool.ticks).zip(cycle) {
-            let key = TickKey { pool: POOL, generation: pool.generation, tick };
-            self.tables.ticks.borrow_mut().insert(key, slot as u32);
+            self.tables.ticks.borrow_mut().insert(pool.part(POOL, tick), members[slot].member);
+        }
+        for slot in members {
+            self.tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
+        }
+        for node in 0..pool.leaves {
+            let node_of = pool.part(POOL, node);
+            self.tables.nodes.borrow_mut().insert(node_of, Rc::new(Node::default()));
         }
         self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
     }

@@ -5,16 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
-use lb_common::state::{Method, Slot, Timers};
+use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers, WEIGHT_ONE};
 
 use super::ControlError;
 use crate::config::PoolSpec;
 use crate::config::model::{LbMethod, MemberSpec, Timeouts, VipSpec};
 use crate::datapath::{Listener, Maps, Target};
 use crate::registry::{MemberRecord, Record};
-
-/// Members that the maps have room for, those included that are gone but still have connections.
-const INDEXES: u32 = 4096;
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
 /// more; returns what the datapath is to do. `record` is brought up to date.
@@ -84,17 +81,17 @@ fn forget_idle(record: &mut Record, maps: &Maps) -> Result<(), ControlError> {
 
 fn free_index(record: &Record) -> Option<u32> {
     let taken: HashSet<u32> = record.members.iter().map(|member| member.index).collect();
-    (0..INDEXES).find(|index| !taken.contains(index))
+    (0..MEMBER_INDEXES).find(|index| !taken.contains(index))
 }
 
 fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
-    let usable =
-        pool.members.iter().filter(|member| member.admin_state_up && member.weight.get() > 0);
+    let usable = pool.members.iter().filter(|member| member.admin_state_up);
     let slot = |member: &MemberSpec| {
         let known = record.members.iter().find(|known| known.id == member.id.as_str())?;
         Some(Slot {
             member: known.index,
-            weight: member.weight.get().into(),
+            weight: u32::from(member.weight.get()) * WEIGHT_ONE,
+            limit: 0,
             address: address(member.address),
             port: Be16::new(member.port.get()),
             reserved: 0,

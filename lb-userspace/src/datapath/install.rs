@@ -1,18 +1,17 @@
 //! From a pool's declaration to the maps.
 //!
-//! The order of the writes is what makes a change atomic for packets: the new round robin cycle is
+//! The order of the writes is what makes a change atomic for packets: the new set of members is
 //! complete before the pool that names it appears, and the old one goes when no new
 //! packet can ask for it.
 
 use lb_common::{
     addr::Addr,
     be::Be16,
-    schedule::{Cycle, Turn},
-    state::{Cursor, Load, MAX_MEMBERS, Method, Pool, Slot, TickKey, Timers, Vip, VipKey},
+    state::{Cursor, Load, Method, Pool, Slot, Timers, Vip, VipKey},
     wire::ipv4,
 };
 
-use super::{DatapathError, Maps};
+use super::{DatapathError, Maps, order::order};
 
 /// Where a pool's clients connect.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +37,7 @@ pub struct Target {
     pub keepalive_counts: bool,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
-    /// The members that may take new connections, in order; at most [`MAX_MEMBERS`].
+    /// The members, in order; at most [`lb_common::state::MAX_MEMBERS`].
     pub slots: Vec<Slot>,
     /// Members, of `slots` or not, that take the index of one that is gone.
     pub newcomers: Vec<u32>,
@@ -62,23 +61,8 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
         maps.set_load(*member, Load { stamp: stamp.get().into(), ..Load::default() })?;
     }
 
-    let ticks = write_cycle(maps, index, generation, &target.slots)?;
-    let mut slots = [Slot::default(); MAX_MEMBERS];
-    for (slot, member) in slots.iter_mut().zip(&target.slots) {
-        *slot = *member;
-    }
-    let (port_low, port_high) = target.ports;
-    let pool = Pool {
-        timers: target.timers,
-        generation,
-        method: target.method as u32,
-        members: target.slots.len().min(MAX_MEMBERS) as u32,
-        ticks,
-        port_low,
-        port_high,
-        keepalive_counts: target.keepalive_counts.into(),
-        slots,
-    };
+    let (pool, order) = target.set(generation);
+    write_parts(maps, index, &pool, &target.slots, &order)?;
     maps.set_pool(index, &pool)?;
     let Listener { address, port, enabled } = target.listener;
     let key = VipKey::new(address, Be16::new(port), ZONE, ipv4::TCP);
@@ -86,26 +70,58 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     // Where the pool was before, new connections are not wanted any more.
     maps.remove_vips_but(&key, index)?;
 
-    if let Some(before) = before {
-        for tick in 0..before.ticks {
-            maps.remove_tick(&TickKey { pool: index, generation: before.generation, tick })?;
+    match before {
+        Some(before) => maps.remove_parts(index, &before),
+        None => Ok(()),
+    }
+}
+
+impl Target {
+    /// The pool of this target in the given generation, and the member of each tick of its order.
+    #[must_use]
+    pub fn set(&self, generation: u32) -> (Pool, Vec<u32>) {
+        let order = order(self.method, &self.slots);
+        let indexes = self.slots.iter().map(|slot| slot.member + 1);
+        let (port_low, port_high) = self.ports;
+        let pool = Pool {
+            timers: self.timers,
+            generation,
+            method: self.method as u32,
+            ticks: order.len() as u32,
+            leaves: indexes.max().unwrap_or(0).max(2).next_power_of_two(),
+            port_low,
+            port_high,
+            members: self.slots.iter().filter(|slot| slot.weight > 0).count() as u32,
+            tournament: u32::from(self.method == Method::LeastConn || self.has_limits()),
+            keepalive_counts: self.keepalive_counts.into(),
+        };
+        (pool, order)
+    }
+
+    /// Whether members can be full. The tournament then knows when all of them are, whatever the method.
+    fn has_limits(&self) -> bool {
+        self.slots.iter().any(|slot| slot.weight > 0 && slot.limit > 0)
+    }
+}
+
+/// Writes everything that `pool` will refer to.
+fn write_parts(
+    maps: &mut Maps,
+    index: u32,
+    pool: &Pool,
+    slots: &[Slot],
+    order: &[u32],
+) -> Result<(), DatapathError> {
+    for slot in slots {
+        maps.set_slot(&pool.part(index, slot.member), slot)?;
+    }
+    for (tick, member) in (0..).zip(order) {
+        maps.set_tick(&pool.part(index, tick), *member)?;
+    }
+    if pool.has_tournament() {
+        for node in 0..pool.leaves {
+            maps.set_node(&pool.part(index, node))?;
         }
     }
     Ok(())
-}
-
-/// Writes the round robin cycle of `slots`; returns its length.
-fn write_cycle(
-    maps: &mut Maps,
-    pool: u32,
-    generation: u32,
-    slots: &[Slot],
-) -> Result<u32, DatapathError> {
-    let mut turns: Vec<Turn> = slots.iter().map(|slot| Turn::new(slot.weight)).collect();
-    let cycle = Cycle::new(&mut turns);
-    let ticks = cycle.period() as u32;
-    for (tick, slot) in (0..ticks).zip(cycle) {
-        maps.set_tick(&TickKey { pool, generation, tick }, slot as u32)?;
-    }
-    Ok(ticks)
 }

@@ -1,22 +1,38 @@
 //! Typed access to the maps: pinned or just loaded, it makes no difference.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
-use lb_common::state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey};
+use lb_common::state::{
+    Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
+};
 use zerocopy::transmute;
 
 use super::DatapathError;
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 8] =
-    ["VIPS", "POOLS", "TICKS", "CURSORS", "LOADS", "FLOWS", "COUNTERS", "MEMBER_STATS"];
+pub(super) const NAMES: [&str; 10] = [
+    "VIPS",
+    "POOLS",
+    "SLOTS",
+    "TICKS",
+    "NODES",
+    "CURSORS",
+    "LOADS",
+    "FLOWS",
+    "COUNTERS",
+    "MEMBER_STATS",
+];
+
+type Part = [u8; size_of::<PartKey>()];
 
 /// The maps of a datapath.
 pub struct Maps {
     vips: HashMap<MapData, [u8; size_of::<VipKey>()], [u8; size_of::<Vip>()]>,
     pools: HashMap<MapData, u32, [u8; size_of::<Pool>()]>,
-    ticks: HashMap<MapData, [u8; size_of::<TickKey>()], u32>,
+    slots: HashMap<MapData, Part, [u8; size_of::<Slot>()]>,
+    ticks: HashMap<MapData, Part, u32>,
+    nodes: HashMap<MapData, Part, [u8; size_of::<Node>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
@@ -57,7 +73,9 @@ impl Maps {
         Ok(Self {
             vips: get("VIPS")?.try_into().map_err(failed("VIPS"))?,
             pools: get("POOLS")?.try_into().map_err(failed("POOLS"))?,
+            slots: get("SLOTS")?.try_into().map_err(failed("SLOTS"))?,
             ticks: get("TICKS")?.try_into().map_err(failed("TICKS"))?,
+            nodes: get("NODES")?.try_into().map_err(failed("NODES"))?,
             cursors: get("CURSORS")?.try_into().map_err(failed("CURSORS"))?,
             loads: get("LOADS")?.try_into().map_err(failed("LOADS"))?,
             flows: flows.try_into().map_err(failed("FLOWS"))?,
@@ -101,16 +119,39 @@ impl Maps {
         self.pools.insert(index, pool, 0).map_err(failed("POOLS"))
     }
 
-    /// Gives a tick to a slot.
-    pub(super) fn set_tick(&mut self, key: &TickKey, slot: u32) -> Result<(), DatapathError> {
-        let key: [u8; _] = transmute!(*key);
-        self.ticks.insert(key, slot, 0).map_err(failed("TICKS"))
+    /// Adds a member to a set.
+    pub(super) fn set_slot(&mut self, key: &PartKey, slot: &Slot) -> Result<(), DatapathError> {
+        let (key, slot): (Part, [u8; _]) = (transmute!(*key), transmute!(*slot));
+        self.slots.insert(key, slot, 0).map_err(failed("SLOTS"))
     }
 
-    /// Removes a tick; nothing happens if it is gone already.
-    pub(super) fn remove_tick(&mut self, key: &TickKey) -> Result<(), DatapathError> {
-        let key: [u8; _] = transmute!(*key);
-        found(self.ticks.remove(&key), "TICKS").map(drop)
+    /// Gives a tick to a member.
+    pub(super) fn set_tick(&mut self, key: &PartKey, member: u32) -> Result<(), DatapathError> {
+        let key: Part = transmute!(*key);
+        self.ticks.insert(key, member, 0).map_err(failed("TICKS"))
+    }
+
+    /// Adds a node that nobody has won yet.
+    pub(super) fn set_node(&mut self, key: &PartKey) -> Result<(), DatapathError> {
+        let (key, node): (Part, [u8; _]) = (transmute!(*key), transmute!(Node::default()));
+        self.nodes.insert(key, node, 0).map_err(failed("NODES"))
+    }
+
+    /// Removes everything that belongs to a set of the pool with index `index`.
+    pub(super) fn remove_parts(&mut self, index: u32, pool: &Pool) -> Result<(), DatapathError> {
+        let key = |part| -> Part { transmute!(pool.part(index, part)) };
+        for tick in 0..pool.ticks {
+            found(self.ticks.remove(&key(tick)), "TICKS")?;
+        }
+        for leaf in 0..pool.leaves {
+            found(self.slots.remove(&key(leaf)), "SLOTS")?;
+        }
+        if pool.has_tournament() {
+            for node in 0..pool.leaves {
+                found(self.nodes.remove(&key(node)), "NODES")?;
+            }
+        }
+        Ok(())
     }
 
     /// A pool's place in its schedule.
@@ -203,6 +244,10 @@ fn found<T>(result: Result<T, MapError>, map: &'static str) -> Result<Option<T>,
     match result {
         Ok(value) => Ok(Some(value)),
         Err(MapError::KeyNotFound) => Ok(None),
+        // So it is said of a key that was to be removed.
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == ErrorKind::NotFound => {
+            Ok(None)
+        }
         Err(error) => Err(failed(map)(error)),
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod install;
 mod maps;
 mod object;
+mod order;
 mod reaper;
 mod tcx;
 

@@ -3,7 +3,7 @@
 use lb_common::verdict::{DropReason, Verdict};
 use lb_userspace::datapath::Target;
 
-use super::{Error, Stamping};
+use super::{Age, Error, Stamping};
 
 /// One thing that happens to a datapath.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum Action {
     Install(u32, Target),
     /// A pool vanishes, its listener stays; no proper controller does that.
     ForgetPool(u32),
+    /// A member is ejected until then.
+    Eject(u32, Age),
     /// Entries are given ages.
     Stamp(Stamping),
     /// Conntrack is walked once and what has expired removed.

@@ -1,5 +1,7 @@
 //! The compiled object, run packet by packet.
 
+use std::time::Duration;
+
 use aya::TestRunOptions;
 use aya::programs::TestRun as _;
 use lb_common::counter::Event;
@@ -26,6 +28,7 @@ pub struct Kernel {
     raw: Raw,
     ear: Ear,
     sent: Vec<Vec<u8>>,
+    spent: Duration,
 }
 
 impl Kernel {
@@ -37,7 +40,7 @@ impl Kernel {
         let mut loaded = Loaded::load(&Options { max_flows }, None)?;
         let maps = loaded.take_maps()?;
         let raw = Raw::of(loaded.ingress()?)?;
-        Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new() })
+        Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new(), spent: Duration::ZERO })
     }
 
     /// Makes everything as if just loaded, in much less time than loading takes.
@@ -69,6 +72,20 @@ impl Kernel {
         })
     }
 
+    /// Active connections of the first `members` indexes.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn active(&self, members: u32) -> Result<Vec<u32>, Error> {
+        (0..members).map(|member| Ok(self.maps.load(member)?.active.get())).collect()
+    }
+
+    /// Time that frames have spent in the program, as the kernel measured it.
+    #[must_use]
+    pub const fn spent(&self) -> Duration {
+        self.spent
+    }
+
     /// The order in which a sweep walks conntrack now: bucket by bucket, as does an iteration.
     ///
     /// # Errors
@@ -90,6 +107,7 @@ impl Kernel {
             ..TestRunOptions::new()
         };
         let result = self.loaded.ingress()?.test_run(options)?;
+        self.spent += result.duration;
         out.truncate(result.data_size_out as usize);
         Ok(Ran { act: Act::from_return(result.return_value), frame: out })
     }
@@ -125,6 +143,7 @@ impl Datapath for Kernel {
             Action::Gso(frame, size) => return self.run(frame, Some(*size)).map(Some),
             Action::Install(pool, target) => install(&mut self.maps, *pool, target)?,
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
+            Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
             Action::Sweep => self.sweep()?,
         }

@@ -7,8 +7,7 @@ use lb_common::counter::{self, Counter};
 use lb_common::expire::expire;
 use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
-use lb_common::schedule::{Cycle, Turn};
-use lb_common::state::{FlowKey, Load, MAX_MEMBERS, Pool, Slot, TickKey, Vip, VipKey};
+use lb_common::state::{FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::wire::ipv4;
 use lb_userspace::datapath::Target;
@@ -86,28 +85,22 @@ impl Model {
             tables.loads.borrow_mut().insert(*member, Rc::new(load));
         }
 
-        let mut ticks = tables.ticks.borrow_mut();
-        ticks.retain(|key, _| key.pool != index);
-        let mut turns: Vec<Turn> = target.slots.iter().map(|slot| Turn::new(slot.weight)).collect();
-        let cycle = Cycle::new(&mut turns);
-        let period = cycle.period() as u32;
-        for (tick, slot) in (0..period).zip(cycle) {
-            ticks.insert(TickKey { pool: index, generation, tick }, slot as u32);
+        let (pool, order) = target.set(generation);
+        tables.slots.borrow_mut().retain(|key, _| key.pool != index);
+        tables.ticks.borrow_mut().retain(|key, _| key.pool != index);
+        tables.nodes.borrow_mut().retain(|key, _| key.pool != index);
+        for slot in &target.slots {
+            tables.slots.borrow_mut().insert(pool.part(index, slot.member), *slot);
         }
-
-        let mut slots = [Slot::default(); MAX_MEMBERS];
-        slots[..target.slots.len()].copy_from_slice(&target.slots);
-        let pool = Pool {
-            timers: target.timers,
-            keepalive_counts: target.keepalive_counts.into(),
-            generation,
-            method: target.method as u32,
-            members: target.slots.len() as u32,
-            ticks: period,
-            port_low: target.ports.0,
-            port_high: target.ports.1,
-            slots,
-        };
+        for (tick, member) in (0..).zip(order) {
+            tables.ticks.borrow_mut().insert(pool.part(index, tick), member);
+        }
+        if pool.has_tournament() {
+            for node in 0..pool.leaves {
+                let node = pool.part(index, node);
+                tables.nodes.borrow_mut().insert(node, Rc::new(Node::default()));
+            }
+        }
         tables.pools.borrow_mut().insert(index, Rc::new(pool));
         let listener = target.listener;
         let key = VipKey::new(listener.address, Be16::new(listener.port), 0, ipv4::TCP);
@@ -148,6 +141,10 @@ impl Datapath for Model {
             Action::Frame(frame) | Action::Gso(frame, _) => return Ok(Some(self.run(frame))),
             Action::Install(pool, target) => self.install(*pool, target),
             Action::ForgetPool(pool) => drop(self.tables.pools.borrow_mut().remove(pool)),
+            Action::Eject(member, until) => {
+                let load = self.tables.load(*member);
+                load.expect("made when looked up").out_until.set(until.stamp(NOW));
+            }
             Action::Stamp(stamping) => self.stamp(stamping),
             Action::Sweep => self.sweep(),
         }

@@ -4,7 +4,9 @@ use aya::Pod;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, MapInfo, PerCpuArray};
 use aya::programs::SchedClassifier;
 use lb_common::counter::COUNTERS;
-use lb_common::state::{Cursor, Flow, FlowKey, Load, MemberStats, Pool, TickKey, Vip, VipKey};
+use lb_common::state::{
+    Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
+};
 use zerocopy::transmute;
 
 use super::Error;
@@ -18,11 +20,15 @@ const EXIST: u64 = 2;
 
 type Bytes<T, const N: usize> = HashMap<MapData, T, [u8; N]>;
 
+type Part = [u8; size_of::<PartKey>()];
+
 pub(super) struct Raw {
     flows: Bytes<[u8; size_of::<FlowKey>()], { size_of::<Flow>() }>,
     vips: Bytes<[u8; size_of::<VipKey>()], { size_of::<Vip>() }>,
     pools: Bytes<u32, { size_of::<Pool>() }>,
-    ticks: HashMap<MapData, [u8; size_of::<TickKey>()], u32>,
+    slots: Bytes<Part, { size_of::<Slot>() }>,
+    ticks: HashMap<MapData, Part, u32>,
+    nodes: Bytes<Part, { size_of::<Node>() }>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     counters: PerCpuArray<MapData, u64>,
@@ -35,7 +41,9 @@ impl Raw {
             flows: map_of(program, "FLOWS")?.try_into()?,
             vips: map_of(program, "VIPS")?.try_into()?,
             pools: map_of(program, "POOLS")?.try_into()?,
+            slots: map_of(program, "SLOTS")?.try_into()?,
             ticks: map_of(program, "TICKS")?.try_into()?,
+            nodes: map_of(program, "NODES")?.try_into()?,
             cursors: map_of(program, "CURSORS")?.try_into()?,
             loads: map_of(program, "LOADS")?.try_into()?,
             counters: map_of(program, "COUNTERS")?.try_into()?,
@@ -62,12 +70,22 @@ impl Raw {
         }
     }
 
+    /// Ejects a member until then.
+    pub(super) fn eject(&mut self, member: u32, until: u64) -> Result<(), Error> {
+        let load: Load = transmute!(self.loads.get(&member, 0)?);
+        load.out_until.set(until);
+        let load: [u8; _] = transmute!(load);
+        Ok(self.loads.set(member, load, 0)?)
+    }
+
     /// Makes everything as if just loaded.
     pub(super) fn clear(&mut self) -> Result<(), Error> {
         empty(&mut self.flows)?;
         empty(&mut self.vips)?;
         empty(&mut self.pools)?;
+        empty(&mut self.slots)?;
         empty(&mut self.ticks)?;
+        empty(&mut self.nodes)?;
         for pool in 0..POOLS {
             self.cursors.set(pool, [0; _], 0)?;
         }

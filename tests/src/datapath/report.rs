@@ -47,7 +47,11 @@ pub fn write_pcap(directory: &Path, actions: &[Action]) -> Result<PathBuf, Error
                 words(&mut file, [second, 0, len, len]);
                 file.extend(frame);
             }
-            Action::Install(..) | Action::ForgetPool(_) | Action::Stamp(_) | Action::Sweep => {}
+            Action::Install(..)
+            | Action::ForgetPool(_)
+            | Action::Eject(..)
+            | Action::Stamp(_)
+            | Action::Sweep => {}
         }
     }
     fs::write(&path, file)

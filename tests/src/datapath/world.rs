@@ -1,9 +1,10 @@
 //! The small world of the packet tests: one VIP, a few members, clients beside them.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::be::Be16;
-use lb_common::state::{Method, Slot, Timers};
+use lb_common::state::{Method, Slot, Timers, WEIGHT_ONE};
 use lb_userspace::datapath::{Listener, Target};
 
 use super::{Action, Tcp};
@@ -26,8 +27,8 @@ pub const POOL: u32 = 0;
 /// If there is no address left for the index.
 #[must_use]
 pub fn member(index: u32) -> SocketAddrV4 {
-    let last = u8::try_from(index + 1).expect("few members");
-    SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), 8080)
+    let [0, 0, third, last] = (index + 1).to_be_bytes() else { panic!("few members") };
+    SocketAddrV4::new(Ipv4Addr::new(10, 0, third, last), 8080)
 }
 
 /// A pool to be.
@@ -37,6 +38,8 @@ pub struct World {
     pub method: Method,
     /// The members' indexes and weights.
     pub members: Vec<(u32, u32)>,
+    /// Most connections of members, by index.
+    pub limits: BTreeMap<u32, u32>,
     /// Members that come new to their index.
     pub newcomers: Vec<u32>,
     /// Lowest and highest NAT port.
@@ -59,6 +62,7 @@ impl World {
         Self {
             method: Method::RoundRobin,
             members: (0..).zip(weights.iter().copied()).collect(),
+            limits: BTreeMap::new(),
             newcomers: (0..).take(weights.len()).collect(),
             ports: (20_000, 29_999),
             enabled: true,
@@ -81,7 +85,8 @@ impl World {
             let address = member(*index);
             Slot {
                 member: *index,
-                weight: *weight,
+                weight: *weight * WEIGHT_ONE,
+                limit: self.limits.get(index).copied().unwrap_or(0),
                 address: (*address.ip()).into(),
                 port: Be16::new(address.port()),
                 reserved: 0,

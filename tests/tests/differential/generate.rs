@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::state::{Method, Timers};
 use lb_tests::datapath::{
-    Act, Action, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
+    Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
     member,
 };
 
@@ -64,6 +64,11 @@ impl Story {
                 self.next.push(Action::Sweep);
                 Action::Stamp(Stamping::Scattered(self.random.next()))
             }
+            11..=12 => {
+                let member = self.random.below(MEMBERS as usize) as u32;
+                let until = self.random.among(&[Age::Ancient, Age::Ancient, Age::Future]);
+                Action::Eject(member, until)
+            }
             10 if self.random.once_in(4) => {
                 let install = self.install();
                 let meanwhile = (0..20).map(|_| self.packet());
@@ -91,11 +96,19 @@ impl Story {
     fn install(&mut self) -> Action {
         let random = &mut self.random;
         let mut world = World::new(&[]);
-        world.method = random.among(&[Method::RoundRobin, Method::LeastConn]);
+        world.method = random.among(&[
+            Method::RoundRobin,
+            Method::LeastConn,
+            Method::SourceIp,
+            Method::SourceIpPort,
+        ]);
         let crowd = random.among(&[0, 1, 2, 2, 3, 3]);
         for index in 0..MEMBERS {
             if random.below(3) < crowd {
-                world.members.push((index, random.among(&[1, 1, 2, 3, 100, 256])));
+                world.members.push((index, random.among(&[0, 1, 1, 2, 3, 100, 256])));
+                if random.once_in(4) {
+                    world.limits.insert(index, random.among(&[1, 2, 8]));
+                }
                 // An index is new once; its load then outlives every change.
                 if !std::mem::replace(&mut self.known[index as usize], true) {
                     world.newcomers.push(index);

@@ -140,7 +140,11 @@ impl Said {
             Action::Frame(_) | Action::Gso(..) => {
                 kernel.act(&Action::Stamp(Stamping::FUTURE)).unwrap();
             }
-            Action::Install(..) | Action::ForgetPool(_) | Action::Stamp(_) | Action::Sweep => {}
+            Action::Install(..)
+            | Action::ForgetPool(_)
+            | Action::Eject(..)
+            | Action::Stamp(_)
+            | Action::Sweep => {}
         }
 
         kernel.take_sent();

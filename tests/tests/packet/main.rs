@@ -6,6 +6,7 @@
 mod case;
 mod checksum;
 mod close;
+mod crowd;
 mod expiry;
 mod known;
 mod malformed;
@@ -14,6 +15,7 @@ mod pass;
 mod ports;
 mod refuse;
 mod reopen;
+mod schedule;
 
 use lb_tests::datapath::Conn;
 

@@ -1,0 +1,61 @@
+//! Methods that go by a table: at run time a place in it and one look-up, whatever the
+//! number of members.
+
+use crate::{
+    schedule::{NOBODY, Set, Terms},
+    tables::{Step, Tables},
+};
+
+/// Places of members that cannot be the answer are skipped, so many at most; then anybody is as good.
+const SKIPS: u32 = 256;
+
+/// Where in its table a method looks.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// Wherever the pool has got to; the place is used up.
+    Turn,
+    /// At this number, and from there on.
+    At(u32),
+}
+
+/// The index of the member whose place it is, or of the next one that can be chosen on these terms.
+#[inline(always)]
+pub(super) fn next<T: Tables>(
+    tables: &T,
+    set: Set<'_>,
+    place: Place,
+    terms: Terms<'_>,
+) -> Option<u32> {
+    let mut places = Places { set, place, terms, found: NOBODY };
+    tables.repeat(set.pool.ticks.min(SKIPS), &mut places);
+    (places.found != NOBODY).then_some(places.found)
+}
+
+struct Places<'a> {
+    set: Set<'a>,
+    place: Place,
+    terms: Terms<'a>,
+    found: u32,
+}
+
+impl<T: Tables> Step<T> for Places<'_> {
+    #[inline(always)]
+    fn step(&mut self, tables: &T, skipped: u32) -> bool {
+        self.found = self.look(tables, skipped).unwrap_or(NOBODY);
+        self.found == NOBODY
+    }
+}
+
+impl Places<'_> {
+    #[inline(always)]
+    fn look<T: Tables>(&self, tables: &T, skipped: u32) -> Option<u32> {
+        let Set { index, pool } = self.set;
+        let place = match self.place {
+            Place::Turn => tables.add64(&tables.cursor(index)?.turn, 1),
+            Place::At(place) => place as u64 + skipped as u64,
+        };
+        let tick = place.checked_rem(pool.ticks.into())?;
+        let member = tables.tick(&pool.part(index, tick as u32))?;
+        self.set.can_take(tables, member, self.terms).then_some(member)
+    }
+}
