@@ -62,6 +62,8 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     }
 
     let (pool, order) = target.set(generation);
+    // What a controller that died in the midst of this has left would be of the new set.
+    maps.keep_parts(index, before.map(|pool| pool.generation))?;
     write_parts(maps, index, &pool, &target.slots, &order)?;
     maps.set_pool(index, &pool)?;
     let Listener { address, port, enabled } = target.listener;
@@ -70,10 +72,7 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     // Where the pool was before, new connections are not wanted any more.
     maps.remove_vips_but(&key, index)?;
 
-    match before {
-        Some(before) => maps.remove_parts(index, &before),
-        None => Ok(()),
-    }
+    maps.keep_parts(index, Some(generation))
 }
 
 impl Target {

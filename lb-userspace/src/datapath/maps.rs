@@ -2,6 +2,7 @@
 
 use std::{io::ErrorKind, path::Path};
 
+use aya::Pod;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use lb_common::state::{
     Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
@@ -137,21 +138,16 @@ impl Maps {
         self.nodes.insert(key, node, 0).map_err(failed("NODES"))
     }
 
-    /// Removes everything that belongs to a set of the pool with index `index`.
-    pub(super) fn remove_parts(&mut self, index: u32, pool: &Pool) -> Result<(), DatapathError> {
-        let key = |part| -> Part { transmute!(pool.part(index, part)) };
-        for tick in 0..pool.ticks {
-            found(self.ticks.remove(&key(tick)), "TICKS")?;
-        }
-        for leaf in 0..pool.leaves {
-            found(self.slots.remove(&key(leaf)), "SLOTS")?;
-        }
-        if pool.has_tournament() {
-            for node in 0..pool.leaves {
-                found(self.nodes.remove(&key(node)), "NODES")?;
-            }
-        }
-        Ok(())
+    /// Removes all parts of a pool's sets but for those of one generation.
+    pub(super) fn keep_parts(
+        &mut self,
+        pool: u32,
+        generation: Option<u32>,
+    ) -> Result<(), DatapathError> {
+        let unwanted = |key: &PartKey| key.pool == pool && Some(key.generation) != generation;
+        remove_if(&mut self.slots, "SLOTS", unwanted)?;
+        remove_if(&mut self.ticks, "TICKS", unwanted)?;
+        remove_if(&mut self.nodes, "NODES", unwanted)
     }
 
     /// A pool's place in its schedule.
@@ -234,6 +230,16 @@ impl Maps {
         };
         Ok(clients.into_iter().filter_map(join).collect())
     }
+}
+
+fn remove_if<V: Pod>(
+    map: &mut HashMap<MapData, Part, V>,
+    name: &'static str,
+    unwanted: impl Fn(&PartKey) -> bool,
+) -> Result<(), DatapathError> {
+    let keys = map.keys().collect::<Result<Vec<Part>, _>>().map_err(failed(name))?;
+    let mut unwanted = keys.into_iter().filter(|key| unwanted(&transmute!(*key)));
+    unwanted.try_for_each(|key| found(map.remove(&key), name).map(drop))
 }
 
 fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {

@@ -25,9 +25,10 @@ fn limited(method: Method, limits: &[(u32, u32)]) -> World {
     World { limits, ..world(method, &[1, 1]) }
 }
 
-/// A client of its own for each number.
+/// A client, and a port, of its own for each number.
 fn conn(name: &'static str, client: u8, member: u32) -> Conn {
-    Conn::new(name, client, 25_000, 25_000, member)
+    let port = 25_000 + client as u16;
+    Conn::new(name, client, port, port, member)
 }
 
 #[test]
