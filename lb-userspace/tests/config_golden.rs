@@ -128,7 +128,7 @@ fn the_ipv6_pool_is_native_and_its_https_monitor_is_a_tls_hello() {
     let members: Vec<_> = pool.members.iter().map(|m| (m.port.get(), m.weight.get())).collect();
     assert_eq!(members, [(443, 256), (8443, 1)]);
     let fields: Vec<_> = servable(pool, []).unwrap_err().into_iter().map(|r| r.field).collect();
-    assert_eq!(fields, ["vip.address", "lb_method"]);
+    assert_eq!(fields, ["vip.address"]);
 }
 
 #[test]

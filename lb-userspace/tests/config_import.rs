@@ -6,7 +6,7 @@ use lb_common::state::MAX_MEMBERS;
 use lb_userspace::config::haproxy::{Import, ImportOptions, import};
 use lb_userspace::config::model::{MonitorCheck, SessionPersistence};
 use lb_userspace::config::report::{Outcome, check};
-use lb_userspace::config::{LoadOptions, Verdict, parse, servable};
+use lb_userspace::config::{LoadOptions, Verdict, parse, servable, yaml};
 
 const FRONTEND: &str = "frontend v\n bind 192.0.2.1:80\n default_backend p\n";
 
@@ -44,9 +44,8 @@ fn lines_qlb_cannot_honour_are_unsupported() {
         "no-such-keyword with words",
         "default-server inter 5s",
         "http-check expect rstatus ^2..",
-        "server b 192.0.2.3:80 backup",
         "server b 192.0.2.3:80 send-proxy",
-        "server b 192.0.2.3:80 maxconn 5",
+        "server b 192.0.2.3:80 minconn 5",
         "server b 192.0.2.3:80 ssl verify none",
         "server b 192.0.2.3:80 no-such-option",
         "external-check command /usr/bin/true",
@@ -66,7 +65,7 @@ fn lines_with_a_visible_difference_are_degraded() {
         "log-format %ci",
         "maxconn 0",
         "server b 192.0.2.3:80 cookie b",
-        "server b 192.0.2.3:80 slowstart 5s",
+        "server b 192.0.2.3:80 maxconn 5",
         "option httpchk GET / HTTP/1.1",
     ] {
         assert_eq!(verdict_of(line), Verdict::Degraded, "{line}");
@@ -84,6 +83,10 @@ fn lines_neutron_writes_everywhere_need_no_finding() {
         "stick on src",
         "disabled",
         "server b 192.0.2.3:80 weight 0 disabled",
+        "balance source",
+        "server b 192.0.2.3:80 backup",
+        "server b 192.0.2.3:80 maxconn 0",
+        "server b 192.0.2.3:80 slowstart 5s",
     ] {
         assert_eq!(with(line).findings, [], "{line}");
     }
@@ -267,4 +270,26 @@ fn more_members_than_the_datapath_holds_are_refused() {
     assert!(servable(&pool(&text), []).is_ok());
     text += " server last 10.0.0.2:80\n";
     assert_eq!(servable(&pool(&text), []).unwrap_err()[0].field, "members");
+}
+
+#[test]
+fn what_a_server_line_says_of_its_share_is_imported() {
+    let import = with("server b 192.0.2.3:80 backup maxconn 5 slowstart 30s");
+    let yaml = yaml::print(&import.pools).unwrap();
+    assert!(yaml.contains("backup: true"), "{yaml}");
+    assert!(yaml.contains("max_connections: 5"), "{yaml}");
+    assert!(yaml.contains("slow_start: 30000"), "{yaml}");
+    assert!(servable(&import.pools[0], []).is_ok());
+    let source = with("balance source");
+    assert!(servable(&source.pools[0], []).is_ok());
+}
+
+#[test]
+fn several_backups_share_only_if_haproxy_is_told_so() {
+    let backups = "server b 192.0.2.3:80 backup\n server c 192.0.2.4:80 backup";
+    let found = |lines: &str| -> Vec<_> {
+        with(lines).findings.iter().map(|finding| (finding.line, finding.verdict)).collect()
+    };
+    assert_eq!(found(backups), [(6, Verdict::Degraded)]);
+    assert_eq!(found(&format!("option allbackups\n {backups}")), []);
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use lb_userspace::config::model::{
     ExpectedCodes, HttpCheck, Id, LbMethod, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Port,
@@ -75,15 +76,19 @@ fn host(v6: bool, net: u16, host: u16) -> IpAddr {
 }
 
 fn members(v6: bool) -> impl Strategy<Value = Vec<MemberSpec>> {
-    let one = (1_u16..2000, 1_i64..=65535, 0_i64..=256, any::<bool>());
+    let more = (any::<bool>(), option::of(1..=u32::MAX), 0..=Timeouts::MAX);
+    let one = (1_u16..2000, 1_i64..=65535, 0_i64..=256, any::<bool>(), more);
     vec(one, 0..8).prop_map(move |list| {
         let mut seen = BTreeSet::new();
         let fresh = list.into_iter().filter(|(number, ..)| seen.insert(*number));
-        let member = |(number, port, weight, up)| MemberSpec {
+        let member = |(number, port, weight, up, (backup, limit, slow_start))| MemberSpec {
             id: Id::new(&format!("m-{number}")).unwrap(),
             address: host(v6, 1, number),
             port: Port::try_from(port).unwrap(),
             weight: Weight::try_from(weight).unwrap(),
+            backup,
+            max_connections: Option::and_then(limit, NonZeroU32::new),
+            slow_start,
             admin_state_up: up,
         };
         fresh.map(member).collect()
@@ -112,7 +117,13 @@ fn timeouts() -> impl Strategy<Value = Timeouts> {
 
 fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
     let protocol = select(vec![Protocol::Tcp, Protocol::Http, Protocol::Https]);
-    let methods = vec![LbMethod::RoundRobin, LbMethod::LeastConnections, LbMethod::SourceIp];
+    let methods = vec![
+        LbMethod::RoundRobin,
+        LbMethod::LeastConnections,
+        LbMethod::SourceIp,
+        LbMethod::SourceIpPort,
+        LbMethod::LeastResponseTime,
+    ];
     let names = ("[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", option::of("\\PC{0,20}"));
     let namespace = option::of("[!-.0-~]{3,40}");
     let head = (names, namespace, protocol, select(methods), any::<bool>());

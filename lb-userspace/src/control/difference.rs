@@ -22,6 +22,17 @@ pub(super) fn members(before: &PoolSpec, after: &PoolSpec) -> Option<String> {
                     let (old, new) = (old.weight.get(), member.weight.get());
                     changes.push(format!("{} weight {old} to {new}", member.id));
                 }
+                if old.backup != member.backup {
+                    let state = if member.backup { "backup" } else { "no backup" };
+                    changes.push(format!("{} {state}", member.id));
+                }
+                if old.max_connections != member.max_connections {
+                    let limit = |spec: &MemberSpec| {
+                        spec.max_connections.map_or("none".to_owned(), |limit| limit.to_string())
+                    };
+                    let (old, new) = (limit(&old), limit(member));
+                    changes.push(format!("{} max_connections {old} to {new}", member.id));
+                }
                 if old.admin_state_up != member.admin_state_up {
                     let state = if member.admin_state_up { "up" } else { "down" };
                     changes.push(format!("{} admin {state}", member.id));

@@ -45,7 +45,16 @@ pub fn new_member(
         Some(id) => id,
         None => Id::new(&SocketAddr::new(address, port.get()).to_string().replace(['[', ']'], ""))?,
     };
-    Ok(MemberSpec { id, address, port, weight, admin_state_up: true })
+    Ok(MemberSpec {
+        id,
+        address,
+        port,
+        weight,
+        backup: false,
+        max_connections: None,
+        slow_start: 0,
+        admin_state_up: true,
+    })
 }
 
 /// Applies a change to the pool an operator means. New connections follow it at once,

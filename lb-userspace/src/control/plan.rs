@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
@@ -55,8 +56,10 @@ pub(super) fn plan(
         },
         method: match pool.lb_method {
             LbMethod::RoundRobin => Method::RoundRobin,
-            // SOURCE_IP was refused as not servable.
-            LbMethod::LeastConnections | LbMethod::SourceIp => Method::LeastConn,
+            LbMethod::LeastConnections => Method::LeastConn,
+            LbMethod::SourceIp => Method::SourceIp,
+            LbMethod::SourceIpPort => Method::SourceIpPort,
+            LbMethod::LeastResponseTime => Method::LeastResponseTime,
         },
         timers: timers(&pool.timeouts),
         keepalive_counts: pool.timeouts.keepalive_counts,
@@ -84,20 +87,26 @@ fn free_index(record: &Record) -> Option<u32> {
     (0..MEMBER_INDEXES).find(|index| !taken.contains(index))
 }
 
+/// The members that are up. Those who are to take no connection of their own have no weight.
 fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
-    let usable = pool.members.iter().filter(|member| member.admin_state_up);
+    let up = || pool.members.iter().filter(|member| member.admin_state_up);
+    let backups_rest = up().any(|member| !member.backup && member.weight.get() > 0);
     let slot = |member: &MemberSpec| {
         let known = record.members.iter().find(|known| known.id == member.id.as_str())?;
+        let weight = match member.backup && backups_rest {
+            true => 0,
+            false => member.weight.get().into(),
+        };
         Some(Slot {
             member: known.index,
-            weight: u32::from(member.weight.get()) * WEIGHT_ONE,
-            limit: 0,
+            weight: weight * WEIGHT_ONE,
+            limit: member.max_connections.map_or(0, NonZeroU32::get),
             address: address(member.address),
             port: Be16::new(member.port.get()),
             reserved: 0,
         })
     };
-    usable.filter_map(slot).collect()
+    up().filter_map(slot).collect()
 }
 
 /// IPv6 was refused as not servable.

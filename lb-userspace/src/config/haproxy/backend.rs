@@ -31,6 +31,7 @@ impl Backend {
         let mut persistence = Persistence::default();
         let mut checks = Checks::default();
         let mut servers = Vec::new();
+        let mut all_backups = false;
         for line in &section.lines {
             if let ["server", _, _, ..] = line.texts().as_slice() {
                 servers.extend(Server::read(line, reader)?);
@@ -39,14 +40,25 @@ impl Backend {
                 && !settings.keyword(line, reader)?
             {
                 match line.texts().as_slice() {
-                    // Only chooses among backup servers, each of which has its own finding.
-                    ["option", "allbackups"] => {}
+                    ["option", "allbackups"] => all_backups = true,
                     _ => reader.unknown(line)?,
                 }
             }
         }
+        if !all_backups {
+            one_backup(&servers, reader);
+        }
         let monitor = monitor(&checks, &settings, &servers, reader)?;
         let session_persistence = persistence.finish(&servers, reader);
         Ok(Self { id, at: name.at, settings, session_persistence, servers, monitor })
+    }
+}
+
+/// Without `option allbackups` HAProxy uses the first backup that is up, alone.
+fn one_backup(servers: &[Server], reader: &mut Reader) {
+    if let Some(second) = servers.iter().filter(|server| server.member.backup).nth(1) {
+        let text =
+            "without `option allbackups` HAProxy uses one backup at a time; in qlb all share";
+        reader.degraded(second.at.line, text);
     }
 }

@@ -164,7 +164,8 @@ impl Settings {
     }
 }
 
-fn within(millis: u32, word: &Word) -> Read<u32> {
+/// A time that is not longer than timeouts can be.
+pub(super) fn within(millis: u32, word: &Word) -> Read<u32> {
     if millis <= Timeouts::MAX {
         return Ok(millis);
     }

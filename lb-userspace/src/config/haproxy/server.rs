@@ -1,9 +1,12 @@
 //! The `server` line: a member and its part of the monitor (HAProxy manual, 5.2).
 
+use std::num::NonZeroU32;
+
 use super::fault::{Fault, Read};
 use super::lexer::{Line, Word};
+use super::proxy::within;
 use super::reader::Reader;
-use super::value::{endpoint, id, integer, port_offset, time};
+use super::value::{count, endpoint, id, integer, port_offset, time};
 use crate::config::error::Pos;
 use crate::config::model::{MemberSpec, Retries, Weight};
 
@@ -57,6 +60,9 @@ impl Server {
             address: bound.address,
             port: bound.port,
             weight: Weight::default(),
+            backup: false,
+            max_connections: None,
+            slow_start: 0,
             admin_state_up: true,
         };
         let fall = Retries::try_from(3).map_err(Fault::value(name))?;
@@ -116,16 +122,23 @@ impl<'a> Options<'a> {
                 self.has_cookie = true;
             }
             "disabled" => member.admin_state_up = false,
-            "backup" => {
-                member.admin_state_up = false;
-                reader.unsupported(
-                    line,
-                    format!(
-                        "`backup`: qlb has no backup members; `{}` is imported with \
-                         admin_state_up false",
-                        member.id
-                    ),
-                );
+            "backup" => member.backup = true,
+            "maxconn" => {
+                let limit = count(self.argument(option)?)?;
+                member.max_connections = NonZeroU32::new(limit);
+                if limit > 0 {
+                    reader.degraded(
+                        line,
+                        format!(
+                            "`maxconn {limit}`: a connection that no member has room for is \
+                             refused; HAProxy lets it wait"
+                        ),
+                    );
+                }
+            }
+            "slowstart" => {
+                let word = self.argument(option)?;
+                member.slow_start = within(time(word)?.millis, word)?;
             }
             "check-ssl" => self.probe.tls = true,
             "verify" => {
@@ -146,7 +159,7 @@ impl<'a> Options<'a> {
     fn foreign(&mut self, name: &str, option: &Word, reader: &mut Reader) -> Read<()> {
         let line = option.at.line;
         match name {
-            "fastinter" | "downinter" | "slowstart" | "check-alpn" => {
+            "fastinter" | "downinter" | "check-alpn" => {
                 let value = &self.argument(option)?.text;
                 reader.degraded(line, format!("`{name} {value}` has no counterpart"));
             }
@@ -167,12 +180,12 @@ impl<'a> Options<'a> {
                      refuse clients"
                 ),
             ),
-            "maxconn" | "minconn" | "maxqueue" => {
+            "minconn" | "maxqueue" => {
                 let word = self.argument(option)?;
                 let limit = integer(word)?;
                 reader.unsupported(
                     line,
-                    format!("`{name} {limit}`: qlb has no limit per member, only per VIP"),
+                    format!("`{name} {limit}`: qlb keeps no connection waiting for a member"),
                 );
             }
             "ssl" => {

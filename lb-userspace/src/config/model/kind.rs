@@ -26,6 +26,10 @@ pub enum LbMethod {
     LeastConnections,
     /// By the client's address (`balance source`).
     SourceIp,
+    /// By the client's address and port.
+    SourceIpPort,
+    /// Shortest time to accept a connection, by connections and weight.
+    LeastResponseTime,
 }
 
 impl fmt::Display for Protocol {
@@ -44,6 +48,8 @@ impl fmt::Display for LbMethod {
             Self::RoundRobin => "ROUND_ROBIN",
             Self::LeastConnections => "LEAST_CONNECTIONS",
             Self::SourceIp => "SOURCE_IP",
+            Self::SourceIpPort => "SOURCE_IP_PORT",
+            Self::LeastResponseTime => "LEAST_RESPONSE_TIME",
         })
     }
 }
@@ -57,7 +63,13 @@ mod tests {
         for protocol in [Protocol::Tcp, Protocol::Http, Protocol::Https] {
             assert_eq!(serde_json::to_value(protocol).unwrap(), protocol.to_string());
         }
-        for method in [LbMethod::RoundRobin, LbMethod::LeastConnections, LbMethod::SourceIp] {
+        for method in [
+            LbMethod::RoundRobin,
+            LbMethod::LeastConnections,
+            LbMethod::SourceIp,
+            LbMethod::SourceIpPort,
+            LbMethod::LeastResponseTime,
+        ] {
             assert_eq!(serde_json::to_value(method).unwrap(), method.to_string());
         }
     }

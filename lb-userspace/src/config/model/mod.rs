@@ -10,6 +10,7 @@ mod validate;
 mod value;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 pub use codes::ExpectedCodes;
 pub use kind::{LbMethod, Protocol};
@@ -83,6 +84,13 @@ pub struct MemberSpec {
     pub port: Port,
     /// Its share of new connections.
     pub weight: Weight,
+    /// True: it takes new connections only while no other member could. All backups share then.
+    pub backup: bool,
+    /// Most connections at once; `None` is unlimited.
+    pub max_connections: Option<NonZeroU32>,
+    /// How long a member that joins, or comes up again, takes to get its whole share, in
+    /// milliseconds; 0 gives it at once (HAProxy manual, 5.2 `slowstart`).
+    pub slow_start: u32,
     /// False: no new connections, established ones continue.
     pub admin_state_up: bool,
 }

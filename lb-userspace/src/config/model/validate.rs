@@ -144,6 +144,7 @@ impl Check {
                 );
             }
             self.host(at.key("address"), member.address);
+            self.millis(at.key("slow_start"), member.slow_start, "0 means at once");
             if family.is_some_and(|address| address.is_ipv4() != member.address.is_ipv4()) {
                 let message = format!(
                     "member `{}` is {} but {family_of} is not",
@@ -173,14 +174,14 @@ impl Check {
 
     fn timeouts(&mut self, path: &FieldPath, timeouts: Timeouts) {
         for (name, value) in timeouts.named() {
-            if value > Timeouts::MAX {
-                let message = format!("{value} ms is above {} ms, which is 24 days", Timeouts::MAX);
-                self.fail(
-                    path.key("timeouts").key(name),
-                    message,
-                    "write milliseconds; 0 means never",
-                );
-            }
+            self.millis(path.key("timeouts").key(name), value, "0 means never");
+        }
+    }
+
+    fn millis(&mut self, path: FieldPath, value: u32, zero: &str) {
+        if value > Timeouts::MAX {
+            let message = format!("{value} ms is above {} ms, which is 24 days", Timeouts::MAX);
+            self.fail(path, message, format!("write milliseconds; {zero}"));
         }
     }
 

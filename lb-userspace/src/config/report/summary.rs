@@ -31,8 +31,15 @@ fn vip(vip: &VipSpec) -> String {
 fn member(member: &MemberSpec) -> String {
     let endpoint = SocketAddr::new(member.address, member.port.get());
     let drain = if member.weight.get() == 0 { " (drain)" } else { "" };
+    let limit = member.max_connections.map(|limit| format!(" limit {limit}")).unwrap_or_default();
+    let backup = if member.backup { " (backup)" } else { "" };
+    let slow = match member.slow_start {
+        0 => String::new(),
+        millis => format!(" slow start {millis} ms"),
+    };
     let down = admin_down(member.admin_state_up);
-    format!("{endpoint} weight {}{drain}{down} {}", member.weight.get(), member.id)
+    let weight = member.weight.get();
+    format!("{endpoint} weight {weight}{limit}{slow}{drain}{backup}{down} {}", member.id)
 }
 
 fn monitor(monitor: &MonitorSpec) -> String {

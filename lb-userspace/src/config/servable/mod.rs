@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use lb_common::state::MAX_MEMBERS;
 
-use super::model::{LbMethod, PoolSpec, SessionPersistence};
+use super::model::{PoolSpec, SessionPersistence};
 use notices::notices;
 
 /// A difference the operator should know; the pool is served all the same.
@@ -101,14 +101,6 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
                 );
             }
         }
-    }
-    match pool.lb_method {
-        LbMethod::RoundRobin | LbMethod::LeastConnections => {}
-        LbMethod::SourceIp => refuse(
-            "lb_method",
-            "SOURCE_IP is not served".to_owned(),
-            "use ROUND_ROBIN or LEAST_CONNECTIONS, or leave the pool on HAProxy",
-        ),
     }
     if let Some(persistence) = &pool.session_persistence {
         let name = match persistence {

@@ -29,7 +29,10 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
             LbMethod::LeastConnections => {
                 format!("{lost}; with LEAST_CONNECTIONS it attracts new connections")
             }
-            LbMethod::RoundRobin | LbMethod::SourceIp => lost.to_owned(),
+            LbMethod::RoundRobin
+            | LbMethod::SourceIp
+            | LbMethod::SourceIpPort
+            | LbMethod::LeastResponseTime => lost.to_owned(),
         };
         note("members", text);
     }

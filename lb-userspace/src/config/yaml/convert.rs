@@ -1,5 +1,7 @@
 //! Between the file's shape and the model: each value is checked where it stands.
 
+use std::num::NonZeroU32;
+
 use super::raw;
 use crate::config::field::FieldPath;
 use crate::config::model::{
@@ -116,13 +118,36 @@ impl Reader {
             None => Some(Weight::default()),
             Some(weight) => self.value(path.key("weight"), weight.try_into()),
         };
+        let max_connections = self.max_connections(path, raw.max_connections);
+        let slow_start = self.millis(path.key("slow_start"), raw.slow_start, 0, "at once");
         Some(MemberSpec {
             id: id?,
             address: address?,
             port: port?,
             weight: weight?,
+            backup: raw.backup,
+            max_connections: max_connections?,
+            slow_start: slow_start?,
             admin_state_up: raw.admin_state_up,
         })
+    }
+
+    fn max_connections(
+        &mut self,
+        path: &FieldPath,
+        raw: Option<i64>,
+    ) -> Option<Option<NonZeroU32>> {
+        match raw {
+            None | Some(-1) => Some(None),
+            Some(limit) => match u32::try_from(limit).ok().and_then(NonZeroU32::new) {
+                Some(limit) => Some(Some(limit)),
+                None => self.fail(
+                    path.key("max_connections"),
+                    format!("max_connections {limit} is not in 1..=4294967295"),
+                    "write the most connections at once, or -1 for no limit; weight 0 takes none",
+                ),
+            },
+        }
     }
 
     fn monitor(&mut self, path: &FieldPath, raw: raw::Monitor) -> Option<MonitorSpec> {
@@ -183,11 +208,12 @@ impl Reader {
 
     fn timeouts(&mut self, path: &FieldPath, raw: &raw::Timeouts) -> Option<Timeouts> {
         let default = Timeouts::default();
-        let connect = self.millis(path.key("connect"), raw.connect, default.connect);
-        let client = self.millis(path.key("client"), raw.client, default.client);
-        let server = self.millis(path.key("server"), raw.server, default.server);
-        let fin = self.millis(path.key("fin"), raw.fin, default.fin);
-        let time_wait = self.millis(path.key("time_wait"), raw.time_wait, default.time_wait);
+        let connect = self.millis(path.key("connect"), raw.connect, default.connect, "never");
+        let client = self.millis(path.key("client"), raw.client, default.client, "never");
+        let server = self.millis(path.key("server"), raw.server, default.server, "never");
+        let fin = self.millis(path.key("fin"), raw.fin, default.fin, "never");
+        let time_wait =
+            self.millis(path.key("time_wait"), raw.time_wait, default.time_wait, "never");
         Some(Timeouts {
             connect: connect?,
             client: client?,
@@ -198,14 +224,20 @@ impl Reader {
         })
     }
 
-    fn millis(&mut self, path: FieldPath, raw: Option<i64>, default: u32) -> Option<u32> {
+    fn millis(
+        &mut self,
+        path: FieldPath,
+        raw: Option<i64>,
+        default: u32,
+        zero: &str,
+    ) -> Option<u32> {
         match raw.map(u32::try_from) {
             None => Some(default),
             Some(Ok(millis)) => Some(millis),
             Some(Err(_)) => self.fail(
                 path,
                 format!("{} ms is not in 0..={}", raw.unwrap_or_default(), Timeouts::MAX),
-                "write milliseconds; 0 means never",
+                &format!("write milliseconds; 0 means {zero}"),
             ),
         }
     }

@@ -71,6 +71,12 @@ pub(super) struct Member {
     pub(super) port: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) weight: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) backup: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_connections: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) slow_start: Option<i64>,
     #[serde(default = "up", skip_serializing_if = "is_up")]
     pub(super) admin_state_up: bool,
 }

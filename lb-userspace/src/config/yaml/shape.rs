@@ -49,6 +49,9 @@ fn raw_member(member: &MemberSpec) -> raw::Member {
         address: member.address.to_string(),
         port: member.port.get().into(),
         weight: Some(member.weight.get().into()),
+        backup: member.backup,
+        max_connections: member.max_connections.map(|limit| limit.get().into()),
+        slow_start: (member.slow_start > 0).then_some(member.slow_start.into()),
         admin_state_up: member.admin_state_up,
     }
 }
