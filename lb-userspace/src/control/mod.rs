@@ -7,6 +7,7 @@ mod error;
 mod fleet;
 mod member;
 mod plan;
+mod ramp;
 mod reach;
 mod run;
 mod serve;

@@ -6,9 +6,10 @@ use std::num::NonZeroU32;
 
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
-use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers, WEIGHT_ONE};
+use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers};
 
 use super::ControlError;
+use super::ramp::{self, WHOLE};
 use crate::config::PoolSpec;
 use crate::config::model::{LbMethod, MemberSpec, Timeouts, VipSpec};
 use crate::datapath::{Listener, Maps, Target};
@@ -22,6 +23,9 @@ pub(super) fn plan(
     record: &mut Record,
     maps: &Maps,
 ) -> Result<Target, ControlError> {
+    // Who is there when a service begins is not held back.
+    let is_start = record.members.is_empty();
+    let now = ramp::now();
     forget_idle(record, maps)?;
     for member in &mut record.members {
         member.removed = !pool.members.iter().any(|spec| spec.id.as_str() == member.id);
@@ -44,8 +48,17 @@ pub(super) fn plan(
                     id: spec.id.to_string(),
                     endpoint: endpoint(spec),
                     removed: false,
+                    up: is_start,
+                    up_since: None,
+                    share: WHOLE,
                 });
             }
+        }
+    }
+    let method = method(pool.lb_method);
+    for spec in &pool.members {
+        if let Some(known) = record.members.iter_mut().find(|known| known.id == spec.id.as_str()) {
+            ramp::follow(known, spec, method, now);
         }
     }
     Ok(Target {
@@ -54,19 +67,23 @@ pub(super) fn plan(
             port: vip.port.get(),
             enabled: pool.admin_state_up && vip.admin_state_up,
         },
-        method: match pool.lb_method {
-            LbMethod::RoundRobin => Method::RoundRobin,
-            LbMethod::LeastConnections => Method::LeastConn,
-            LbMethod::SourceIp => Method::SourceIp,
-            LbMethod::SourceIpPort => Method::SourceIpPort,
-            LbMethod::LeastResponseTime => Method::LeastResponseTime,
-        },
+        method,
         timers: timers(&pool.timeouts),
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
         slots: slots(pool, record),
         newcomers,
     })
+}
+
+const fn method(method: LbMethod) -> Method {
+    match method {
+        LbMethod::RoundRobin => Method::RoundRobin,
+        LbMethod::LeastConnections => Method::LeastConn,
+        LbMethod::SourceIp => Method::SourceIp,
+        LbMethod::SourceIpPort => Method::SourceIpPort,
+        LbMethod::LeastResponseTime => Method::LeastResponseTime,
+    }
 }
 
 /// Where a member listens.
@@ -99,14 +116,20 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
         };
         Some(Slot {
             member: known.index,
-            weight: weight * WEIGHT_ONE,
-            limit: member.max_connections.map_or(0, NonZeroU32::get),
+            weight: weight * known.share,
+            limit: member.max_connections.map_or(0, |limit| part(limit, known.share)),
             address: address(member.address),
             port: Be16::new(member.port.get()),
             reserved: 0,
         })
     };
     up().filter_map(slot).collect()
+}
+
+/// What a limit comes to for a member that has this part of its share; one at least.
+fn part(limit: NonZeroU32, share: u32) -> u32 {
+    let part = u64::from(limit.get()) * u64::from(share) / u64::from(WHOLE);
+    (part as u32).max(1)
 }
 
 /// IPv6 was refused as not servable.

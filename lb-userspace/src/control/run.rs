@@ -66,6 +66,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                     if serving.is_empty() {
                         return Err(ControlError::NothingLeft);
                     }
+                    serving.iter().for_each(|pool| ramp(registry, pool));
                 }
             }
         }
@@ -81,6 +82,17 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
 fn reap(serving: &mut Serving) {
     if let Err(error) = serving.reap() {
         tracing::warn!(pool = serving.id(), error = error.chain(), "cannot expire connections");
+    }
+}
+
+/// Goes on with slow starts; what fails is tried again with the next step.
+fn ramp(registry: &Registry, serving: &Serving) {
+    if let Err(error) = serving.ramp(registry) {
+        tracing::warn!(
+            pool = serving.id(),
+            error = error.chain(),
+            "cannot go on with a slow start"
+        );
     }
 }
 

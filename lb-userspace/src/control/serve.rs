@@ -7,8 +7,8 @@ use lb_common::state::LAYOUT_VERSION;
 use super::candidate::Candidate;
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
-use super::update::{POOL, listener, undo};
-use super::{ControlError, difference, plan::plan};
+use super::update::{POOL, listener, undo, update};
+use super::{ControlError, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
 use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, install};
 use crate::node::{Place, Site, device_mac, nat_ports};
@@ -143,6 +143,22 @@ impl Serving {
             let Some(mac) = device_mac(ifindex) else { return Ok(()) };
             Ok(datapath.reaper()?.sweep(Inlet { ifindex, mac })?)
         })
+    }
+
+    /// Gives members in slow start what their share has become.
+    ///
+    /// # Errors
+    /// When the pool's record or maps cannot be read or written.
+    pub fn ramp(&self, registry: &Registry) -> Result<(), ControlError> {
+        // `qlb member` may have changed the pool, and may be about to.
+        if !registry.get(&self.id)?.is_some_and(|served| ramp::is_due(&served)) {
+            return Ok(());
+        }
+        let _lock = registry.lock()?;
+        match registry.get(&self.id)? {
+            Some(Served { mut record, pool }) => update(registry, &pool, &mut record),
+            None => Ok(()),
+        }
     }
 
     /// Ends the service and removes all of it. The registry's lock must be held.

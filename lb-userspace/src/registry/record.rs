@@ -42,4 +42,10 @@ pub struct MemberRecord {
     pub endpoint: SocketAddr,
     /// Whether it is no longer of the pool; it may still have connections.
     pub removed: bool,
+    /// Whether it was up when the pool was last changed.
+    pub up: bool,
+    /// When its slow start began, in milliseconds since the machine started; none if it is over.
+    pub up_since: Option<u64>,
+    /// The part of its share that it has, in sixteenths.
+    pub share: u32,
 }

@@ -24,7 +24,8 @@ pub struct Member {
     pub weight: u16,
     /// Its admin state.
     pub admin_state_up: bool,
-    /// READY, DRAINING (weight 0), DISABLED (admin down) or REMOVED (only old connections).
+    /// READY, STARTING (slow start), DRAINING (weight 0), DISABLED (admin down) or REMOVED (only
+    /// old connections).
     pub state: &'static str,
     /// Connections that are not closed.
     pub active_connections: u32,
@@ -67,6 +68,7 @@ fn member(
         None => "REMOVED",
         Some(spec) if !spec.admin_state_up => "DISABLED",
         Some(spec) if spec.weight.get() == 0 => "DRAINING",
+        Some(_) if known.up_since.is_some() => "STARTING",
         Some(_) => "READY",
     };
     Ok(Member {
