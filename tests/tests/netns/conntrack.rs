@@ -32,7 +32,8 @@ fn an_idle_connection_is_forgotten() {
 fn a_member_that_is_not_there_leaves_nothing_behind() {
     let mut bench = Bench::new(LEAST_CONNECTIONS, &[1]);
     let nobody = "10.0.0.77:22".parse().unwrap();
-    bench.pool.members = vec![MemberLine { address: nobody, weight: 1, admin_state_up: true }];
+    bench.pool.members =
+        vec![MemberLine { address: nobody, weight: 1, admin_state_up: true, more: "" }];
     bench.pool = bench.pool.timeouts(&[("connect", 1_000)]);
     let _run = bench.run();
     let attempt = || {

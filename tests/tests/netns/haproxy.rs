@@ -7,7 +7,7 @@ use lb_tests::{Namespace, Process};
 use tempfile::TempDir;
 
 use crate::bench::SOON;
-use crate::pool_file::{LEAST_CONNECTIONS, PoolFile};
+use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, SOURCE_IP};
 
 /// A running haproxy. Dropping it ends it.
 #[derive(Debug)]
@@ -50,7 +50,11 @@ fn settings(pools: &[PoolFile]) -> String {
     );
     for pool in pools {
         let (id, vip) = (&pool.id, pool.vip);
-        let balance = if pool.method == LEAST_CONNECTIONS { "leastconn" } else { "roundrobin" };
+        let balance = match pool.method {
+            LEAST_CONNECTIONS => "leastconn",
+            SOURCE_IP => "source",
+            _ => "roundrobin",
+        };
         write!(text, "frontend {id}-vip\n\tbind {vip}\n\tdefault_backend {id}\n").unwrap();
         write!(text, "backend {id}\n\tbalance {balance}\n").unwrap();
         for (index, member) in pool.members.iter().enumerate() {

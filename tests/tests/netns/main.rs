@@ -28,6 +28,7 @@ mod routed;
 mod schedule;
 mod seen;
 mod several_pools;
+mod share;
 mod short;
 mod stack;
 mod takeover;

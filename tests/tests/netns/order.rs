@@ -1,14 +1,14 @@
 //! The order of members, measured side by side with HAProxy: same weights, same topology.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_tests::Namespace;
-use lb_tests::tcp::{connect, connect_many};
+use lb_tests::tcp::{connect, connect_from, connect_many};
 use lb_tests::topology::Layout;
 
 use crate::bench::{Bench, order};
 use crate::haproxy::Haproxy;
-use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN};
+use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN, SOURCE_IP};
 
 const WEIGHTS: [&[u32]; 5] = [&[3, 1], &[5, 3], &[4, 3, 2, 1], &[7, 3, 2], &[1, 1, 1]];
 
@@ -52,4 +52,23 @@ fn least_connections_has_the_order_of_haproxy() {
     compare(LEAST_CONNECTIONS, |client, vip| {
         order(&connect_many(client, vip, CONNECTIONS).unwrap())
     });
+}
+
+#[test]
+fn a_client_has_the_member_that_haproxy_gave_it() {
+    compare(SOURCE_IP, |client, vip| {
+        let served = (150..=174).map(|host| {
+            let address = Ipv4Addr::new(10, 0, 0, host);
+            let add = format!("address replace {address}/24 dev {}", device(client));
+            client.command("ip").args(add.split(' ')).stdout().unwrap();
+            connect_from(client, Some(SocketAddrV4::new(address, 0)), vip).unwrap().member
+        });
+        served.collect::<Vec<String>>().join(" ")
+    });
+}
+
+/// The device of a host that has one.
+fn device(host: &Namespace) -> String {
+    let route = host.command("ip").args(["-o", "route", "get", "10.0.0.250"]).stdout().unwrap();
+    route.split(" dev ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
 }

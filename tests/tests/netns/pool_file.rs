@@ -7,6 +7,8 @@ use lb_tests::topology::PoolNet;
 
 pub(crate) const ROUND_ROBIN: &str = "ROUND_ROBIN";
 pub(crate) const LEAST_CONNECTIONS: &str = "LEAST_CONNECTIONS";
+pub(crate) const SOURCE_IP: &str = "SOURCE_IP";
+pub(crate) const SOURCE_IP_PORT: &str = "SOURCE_IP_PORT";
 
 /// A pool as declared. Members are m1, m2 and so on.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct MemberLine {
     pub(crate) address: SocketAddrV4,
     pub(crate) weight: u32,
     pub(crate) admin_state_up: bool,
+    /// Other keys, each behind a comma.
+    pub(crate) more: &'static str,
 }
 
 impl PoolFile {
@@ -34,6 +38,7 @@ impl PoolFile {
             address: net.member_socket(index),
             weight: *weight,
             admin_state_up: true,
+            more: "",
         };
         Self {
             id: net.pool.id.to_owned(),
@@ -75,11 +80,11 @@ pub(crate) fn yaml(pools: &[PoolFile]) -> String {
         }
         text.push_str("  members:\n");
         for (index, member) in pool.members.iter().enumerate() {
-            let MemberLine { address, weight, admin_state_up } = member;
+            let MemberLine { address, weight, admin_state_up, more } = member;
             writeln!(
                 text,
                 "  - {{id: m{}, address: {}, port: {}, weight: {weight}, \
-                 admin_state_up: {admin_state_up}}}",
+                 admin_state_up: {admin_state_up}{more}}}",
                 index + 1,
                 address.ip(),
                 address.port(),

@@ -1,0 +1,156 @@
+//! Every answer of the schedule against the rules, spelled out the slow way.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+use std::rc::Rc;
+
+use lb_common::addr::Tuple;
+use lb_common::host::HostTables;
+use lb_common::schedule::{self, Ask, Avoid};
+use lb_common::state::{Method, Node, Pool, Slot, WEIGHT_ONE};
+use lb_common::tables::Tables as _;
+use lb_common::verdict::RefuseReason;
+use proptest::prelude::*;
+
+const POOL: u32 = 3;
+const NOW: u64 = 1 << 40;
+
+/// What happens to a pool.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A client that must not get these members asks, and gets a connection.
+    Open(u32, Vec<u32>),
+    /// The member's connection ends, if it has one.
+    Close(u32),
+    /// The member is ejected until now plus this.
+    Eject(u32, i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let avoid = prop_oneof![3 => Just(vec![]), 1 => proptest::collection::vec(0_u32..9, 0..=4)];
+    prop_oneof![
+        6 => (any::<u32>(), avoid).prop_map(|(client, avoid)| Step::Open(client, avoid)),
+        3 => (0_u32..9).prop_map(Step::Close),
+        1 => (0_u32..9, -1_i64..2).prop_map(|(member, until)| Step::Eject(member, until)),
+    ]
+}
+
+/// Weights and limits; indexes of members have gaps.
+fn slots() -> impl Strategy<Value = Vec<Slot>> {
+    let one = (any::<bool>(), 0_u32..4, prop_oneof![2 => Just(0), 1 => 1_u32..4]);
+    proptest::collection::vec(one, 0..9).prop_map(|all| {
+        let slot = |(member, (there, weight, limit)): (u32, (bool, u32, u32))| {
+            let weight = weight * WEIGHT_ONE;
+            there.then(|| Slot { member, weight, limit, ..Slot::default() })
+        };
+        (0..).zip(all).filter_map(slot).collect()
+    })
+}
+
+fn method() -> impl Strategy<Value = Method> {
+    prop_oneof![
+        Just(Method::RoundRobin),
+        Just(Method::LeastConn),
+        Just(Method::SourceIp),
+        Just(Method::SourceIpPort),
+        Just(Method::LeastResponseTime),
+    ]
+}
+
+fn pool(tables: &HostTables, method: Method, slots: &[Slot]) -> Pool {
+    let usable = || slots.iter().filter(|slot| slot.weight > 0);
+    let limits = usable().any(|slot| slot.limit > 0);
+    let pool = Pool {
+        generation: 1,
+        method: method as u32,
+        ticks: usable().count() as u32,
+        leaves: 16,
+        members: usable().count() as u32,
+        tournament: u32::from(method == Method::LeastConn || limits),
+        ..Pool::default()
+    };
+    for slot in slots {
+        tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
+    }
+    for (tick, slot) in (0..).zip(usable()) {
+        tables.ticks.borrow_mut().insert(pool.part(POOL, tick), slot.member);
+    }
+    for node in 0..pool.leaves {
+        tables.nodes.borrow_mut().insert(pool.part(POOL, node), Rc::new(Node::default()));
+    }
+    tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
+    pool
+}
+
+/// Everybody that the rules allow.
+fn allowed(tables: &HostTables, slots: &[Slot], ask: &Ask) -> Vec<Slot> {
+    let load = |slot: &Slot| tables.load(slot.member).unwrap();
+    let has_room = |slot: &&Slot| {
+        slot.weight > 0
+            && (slot.limit == 0 || load(slot).active.get() < slot.limit)
+            && !ask.avoid.contains(slot.member)
+    };
+    let all: Vec<Slot> = slots.iter().filter(has_room).copied().collect();
+    let is_in = |slot: &&Slot| load(slot).out_until.get() <= NOW;
+    let not_ejected: Vec<Slot> = all.iter().filter(is_in).copied().collect();
+    if not_ejected.is_empty() { all } else { not_ejected }
+}
+
+/// The least loaded of these.
+fn least(tables: &HostTables, slots: &[Slot]) -> Option<u32> {
+    let key = |slot: &&Slot| {
+        let load = tables.load(slot.member).unwrap();
+        let pressure = match u64::from(load.active.get()) {
+            0 => 0,
+            active => (active + 1) * 4096 / u64::from(slot.weight),
+        };
+        (pressure, load.stamp.get(), slot.member)
+    };
+    slots.iter().min_by_key(key).map(|slot| slot.member)
+}
+
+proptest! {
+    #[test]
+    fn an_answer_keeps_the_rules(
+        method in method(),
+        slots in slots(),
+        steps in proptest::collection::vec(step(), 0..60),
+    ) {
+        let tables = HostTables::default();
+        tables.now.set(NOW);
+        let pool = pool(&tables, method, &slots);
+        for step in steps {
+            match step {
+                Step::Open(client, avoid) => {
+                    let src = std::net::Ipv4Addr::from(client).into();
+                    let tuple = Tuple { src, ..Tuple::default() };
+                    let avoid = avoid.into_iter().fold(Avoid::NONE, Avoid::with);
+                    let ask = Ask { tuple, now: NOW, avoid };
+                    let allowed = allowed(&tables, &slots, &ask);
+                    let answer = schedule::pick(&tables, POOL, &pool, &ask);
+                    if let Ok(slot) = answer {
+                        prop_assert!(allowed.contains(&slot), "{slot:?} of {allowed:?}");
+                        if method == Method::LeastConn {
+                            prop_assert_eq!(Some(slot.member), least(&tables, &allowed));
+                        }
+                        schedule::opened(&tables, POOL, slot.member);
+                        continue;
+                    }
+                    prop_assert_eq!(&allowed, &[]);
+                    let full = pool.members > 0 && avoid == Avoid::NONE;
+                    let reason = if full { RefuseReason::MembersFull } else { RefuseReason::NoMember };
+                    prop_assert_eq!(answer, Err(reason));
+                }
+                Step::Close(member) => {
+                    if tables.load(member).unwrap().active.get() > 0 {
+                        schedule::closed(&tables, POOL, member);
+                    }
+                }
+                Step::Eject(member, until) => {
+                    let until = NOW.checked_add_signed(until).unwrap();
+                    tables.load(member).unwrap().out_until.set(until);
+                }
+            }
+        }
+    }
+}
