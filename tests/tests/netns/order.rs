@@ -57,11 +57,12 @@ fn least_connections_has_the_order_of_haproxy() {
 #[test]
 fn a_client_has_the_member_that_haproxy_gave_it() {
     compare(SOURCE_IP, |client, vip| {
-        let served = (150..=174).map(|host| {
+        let served = (200..=224).map(|host| {
             let address = Ipv4Addr::new(10, 0, 0, host);
             let add = format!("address replace {address}/24 dev {}", device(client));
             client.command("ip").args(add.split(' ')).stdout().unwrap();
-            connect_from(client, Some(SocketAddrV4::new(address, 0)), vip).unwrap().member
+            let connection = connect_from(client, Some(SocketAddrV4::new(address, 0)), vip);
+            connection.unwrap_or_else(|error| panic!("{address} to {vip}: {error}")).member
         });
         served.collect::<Vec<String>>().join(" ")
     });
