@@ -35,7 +35,9 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
         // finds no socket there, and the stack answers it with RST.
         Ok(Verdict::Pass(_) | Verdict::Refuse(_)) => TC_ACT_UNSPEC,
         Err(reason) => {
-            warn!(skb.context(), "dropped a packet: reason {}", reason.number());
+            if reason.is_fault() {
+                warn!(skb.context(), "dropped a packet: reason {}", reason.number());
+            }
             TC_ACT_SHOT
         }
     }

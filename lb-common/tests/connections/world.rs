@@ -12,7 +12,8 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Flow, FlowKey, Method, Node, Pool, Slot, State, Timers, Vip, VipKey, WEIGHT_ONE,
+    Admission, Flow, FlowKey, Method, Node, Persistence, Pool, Slot, State, Timers, Vip, VipKey,
+    WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
@@ -91,7 +92,9 @@ impl World {
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
         let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
-        tables.vips.borrow_mut().insert(key, Vip { pool: POOL, enabled: 1 });
+        let admission = Admission::OPEN;
+        let vip = Vip { pool: POOL, enabled: 1, admission, persistence: Persistence::default() };
+        tables.vips.borrow_mut().insert(key, vip);
         let world = Self { tables, all, seen: Vec::new().into() };
         world.serve(&world.all);
         world

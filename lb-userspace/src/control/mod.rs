@@ -2,6 +2,7 @@
 //! them down.
 
 mod candidate;
+mod clients;
 mod difference;
 mod error;
 mod fleet;

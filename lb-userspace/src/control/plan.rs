@@ -7,10 +7,11 @@ use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers, WEIGHT_ONE};
 
-use super::ControlError;
+use super::update::POOL;
+use super::{ControlError, clients};
 use crate::config::PoolSpec;
 use crate::config::model::{LbMethod, MemberSpec, Timeouts, VipSpec};
-use crate::datapath::{Listener, Maps, Target};
+use crate::datapath::{Maps, Target};
 use crate::registry::{MemberRecord, Record};
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
@@ -25,6 +26,8 @@ pub(super) fn plan(
     for member in &mut record.members {
         member.removed = !pool.members.iter().any(|spec| spec.id.as_str() == member.id);
     }
+    // Unlike a count in the record, it grows even if the change is undone.
+    let incarnation = maps.next_generation(POOL)?;
     let mut newcomers = Vec::new();
     for spec in &pool.members {
         match record.members.iter_mut().find(|member| member.id == spec.id.as_str()) {
@@ -43,16 +46,14 @@ pub(super) fn plan(
                     id: spec.id.to_string(),
                     endpoint: endpoint(spec),
                     removed: false,
+                    incarnation,
                 });
             }
         }
     }
     Ok(Target {
-        listener: Listener {
-            address: address(vip.address),
-            port: vip.port.get(),
-            enabled: pool.admin_state_up && vip.admin_state_up,
-        },
+        listener: clients::listener(pool, vip),
+        allowed: clients::allowed(vip),
         method: match pool.lb_method {
             LbMethod::RoundRobin => Method::RoundRobin,
             // SOURCE_IP was refused as not servable.
@@ -62,6 +63,7 @@ pub(super) fn plan(
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
         slots: slots(pool, record),
+        endpoints: clients::endpoints(pool, record),
         newcomers,
     })
 }
@@ -101,7 +103,7 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
 }
 
 /// IPv6 was refused as not servable.
-fn address(address: IpAddr) -> Addr {
+pub(super) fn address(address: IpAddr) -> Addr {
     match address {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(_) => Addr::default(),

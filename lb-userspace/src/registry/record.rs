@@ -42,4 +42,8 @@ pub struct MemberRecord {
     pub endpoint: SocketAddr,
     /// Whether it is no longer of the pool; it may still have connections.
     pub removed: bool,
+    /// Tells it from other members that had the same index ([`lb_common::state::Endpoint`]).
+    /// Records of layout 1 have none; they are refused by their layout.
+    #[serde(default)]
+    pub incarnation: u32,
 }

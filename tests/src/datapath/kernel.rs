@@ -12,7 +12,7 @@ use super::action::Datapath;
 use super::inlet::Ear;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Member, POOL, Ran, Snapshot, Stamping, Stuck};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
@@ -65,6 +65,13 @@ impl Kernel {
         Ok(Snapshot {
             counters: counters(&self.maps)?,
             members: (0..MEMBERS).map(member).collect::<Result<_, _>>()?,
+            active: self.maps.vip_load(POOL)?.active.get(),
+            sticky: self
+                .maps
+                .sticky()?
+                .iter()
+                .map(|(key, entry)| Stuck::entry(key, entry))
+                .collect(),
             flows: flows
                 .iter()
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(flow)))
@@ -127,6 +134,11 @@ impl Kernel {
             flow.last_news.set(news.stamp(0));
             flow.opened = opened.stamp(0);
             self.raw.change_flow(key, flow)?;
+        }
+        for (key, mut sticky) in self.maps.sticky()? {
+            let used = stamping.of_client(key.client.into());
+            sticky.used.set(used.stamp(0));
+            self.raw.change_sticky(key, sticky)?;
         }
         Ok(())
     }

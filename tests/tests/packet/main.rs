@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod admit;
 mod case;
 mod checksum;
 mod close;
@@ -12,6 +13,7 @@ mod known;
 mod malformed;
 mod open;
 mod pass;
+mod persist;
 mod ports;
 mod refuse;
 mod reopen;
