@@ -45,7 +45,8 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
 
 /// Walks conntrack once, ends what has expired and removes what is over. Run by the controller
 /// (BPF_PROG_TEST_RUN), never attached, with a frame addressed to the VIP's device: RSTs come in
-/// there as copies of it. Returns how many connections were left for another walk.
+/// there as copies of it. Returns how many connections were left for another walk, and
+/// in the frame's mark how many entries there were.
 #[classifier]
 pub fn qlb_reap(ctx: TcContext) -> i32 {
     reap::sweep(&ctx) as i32

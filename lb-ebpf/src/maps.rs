@@ -71,8 +71,8 @@ pub(crate) struct KernelTables;
 pub(crate) type Visitor =
     unsafe extern "C" fn(map: *mut u8, key: &FlowKey, flow: &Flow, context: *mut u8) -> i64;
 
-/// Calls `visitor` for every conntrack entry, with `context`.
-pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) {
+/// Calls `visitor` for every conntrack entry, with `context`; returns how many there were.
+pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) -> u32 {
     // SAFETY: the map is a hash of these key and value types, which is what the visitor takes.
     unsafe {
         bpf_for_each_map_elem(
@@ -80,7 +80,7 @@ pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) {
             visitor as *mut _,
             context.cast(),
             0,
-        );
+        ) as u32
     }
 }
 

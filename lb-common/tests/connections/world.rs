@@ -44,6 +44,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct World {
     tables: HostTables,
+    limit: u32,
     all: Vec<Slot>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
@@ -61,6 +62,7 @@ impl World {
         weights: &[u32],
         (port_low, port_high): (u16, u16),
         capacity: usize,
+        limit: u32,
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
@@ -92,10 +94,10 @@ impl World {
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
         let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
-        let admission = Admission::OPEN;
+        let admission = Admission { limit, ..Admission::OPEN };
         let vip = Vip { pool: POOL, enabled: 1, admission, persistence: Persistence::default() };
         tables.vips.borrow_mut().insert(key, vip);
-        let world = Self { tables, all, seen: Vec::new().into() };
+        let world = Self { tables, limit, all, seen: Vec::new().into() };
         world.serve(&world.all);
         world
     }
@@ -278,6 +280,10 @@ impl World {
         let mut counted: HashMap<u32, u32> = HashMap::new();
         live().for_each(|(_, flow)| *counted.entry(flow.member).or_default() += 1);
         assert_eq!(self.active(), counted, "counts and connections");
+
+        let listener = self.tables.vip_load(POOL).unwrap().active.get();
+        assert_eq!(listener as usize, live().count(), "the listener's count and connections");
+        assert!(listener <= self.limit, "{listener} connections");
 
         let counters = self.tables.counters.borrow();
         let count = |event: Event| counters.get(&event.number()).copied().unwrap_or(0);

@@ -5,6 +5,7 @@ mod candidate;
 mod clients;
 mod difference;
 mod error;
+mod fill;
 mod fleet;
 mod member;
 mod plan;

@@ -235,6 +235,15 @@ impl Maps {
         entries.collect()
     }
 
+    /// How many conntrack entries there are.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn flow_count(&self) -> Result<u64, DatapathError> {
+        let count = self.flows.keys().try_fold(0, |count, key| key.map(|_| count + 1));
+        count.map_err(failed("FLOWS"))
+    }
+
     /// Most conntrack entries; a connection takes two.
     pub const fn flow_capacity(&self) -> u32 {
         self.flow_capacity

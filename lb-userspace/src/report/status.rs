@@ -107,10 +107,7 @@ fn pool(
         },
         bytes_in: sum(|member| member.bytes_in),
         bytes_out: sum(|member| member.bytes_out),
-        conntrack: Conntrack {
-            entries: maps.flows()?.len() as u64,
-            capacity: maps.flow_capacity().into(),
-        },
+        conntrack: Conntrack { entries: maps.flow_count()?, capacity: maps.flow_capacity().into() },
         members,
         counters,
     })

@@ -102,6 +102,7 @@ impl Stamping {
     pub fn of_client(&self, client: Ipv4Addr) -> Age {
         match *self {
             Self::Each { client, .. } => client,
+            Self::Idle => Age::Ancient,
             Self::Scattered(seed) if spread(seed, client.to_bits().into()) >> 40 & 1 == 0 => {
                 Age::Ancient
             }

@@ -43,6 +43,12 @@ impl Kernel {
         Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new(), spent: Duration::ZERO })
     }
 
+    /// The maps, for tests that are about more than a snapshot holds.
+    #[must_use]
+    pub const fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
     /// Makes everything as if just loaded, in much less time than loading takes.
     ///
     /// # Errors
@@ -119,12 +125,16 @@ impl Kernel {
         Ok(Ran { act: Act::from_return(result.return_value), frame: out })
     }
 
-    fn sweep(&mut self) -> Result<(), Error> {
+    /// Walks conntrack, as does [`Action::Sweep`]; returns how many entries there were.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn sweep(&mut self) -> Result<u32, Error> {
         let resets = || self.maps.counter(Event::ResetSent.number());
         let before = resets()?;
-        self.loaded.reaper()?.sweep(self.ear.inlet())?;
+        let entries = self.loaded.reaper()?.sweep(self.ear.inlet())?;
         self.sent.extend(self.ear.hear((resets()? - before) as usize)?);
-        Ok(())
+        Ok(entries)
     }
 
     fn stamp(&mut self, stamping: &Stamping) -> Result<(), Error> {
@@ -157,7 +167,7 @@ impl Datapath for Kernel {
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
-            Action::Sweep => self.sweep()?,
+            Action::Sweep => drop(self.sweep()?),
         }
         Ok(None)
     }

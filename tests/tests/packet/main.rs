@@ -11,6 +11,7 @@ mod crowd;
 mod expiry;
 mod known;
 mod malformed;
+mod million;
 mod open;
 mod pass;
 mod persist;

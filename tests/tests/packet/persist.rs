@@ -115,8 +115,7 @@ fn a_member_that_is_gone_loses_its_clients() {
             .conns(&[FIRST, NEXT])
             .sends(&NEXT.client("S"), returns(&NEXT)),
         gone("another member of the same index inherits nobody", &[newcomer.install()])
-            .conns(&[FIRST, NEXT])
-            .sends(&NEXT.client("S"), comes(&NEXT, 2)),
+            .sends(&moved.client("S"), comes(&moved, 2)),
     ]);
 }
 
