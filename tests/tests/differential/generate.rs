@@ -4,13 +4,13 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
-use lb_common::addr::Addr;
-use lb_common::state::{Method, Overflow, Persistence, Timers};
+use lb_common::state::{Method, Timers};
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
     member,
 };
 
+use crate::clients::clients;
 use crate::random::Random;
 
 /// Flags that do something, and some that do not.
@@ -18,13 +18,13 @@ const FLAGS: [&str; 17] =
     ["S", "S", "SA", "SA", "A", "PA", "PA", "FA", "FA", "F", "S", "R", "RA", "", "SF", "SR", "FPU"];
 
 /// How many members there are to choose from.
-const MEMBERS: u32 = 5;
+pub(crate) const MEMBERS: u32 = 5;
 
 /// Bytes of the shortest IPv4 frame that a test run takes.
 const SHORTEST: usize = 34;
 
 /// Longer than any clock.
-const FOREVER: u64 = 1 << 61;
+pub(crate) const FOREVER: u64 = 1 << 61;
 
 /// What has yet to be told, and what one has to remember for it.
 pub(crate) struct Story {
@@ -233,31 +233,6 @@ impl Story {
         }
         frame
     }
-}
-
-/// Whom the listener serves, how many of them, and what keeps them on a member.
-fn clients(random: &mut Random, world: &mut World) {
-    world.limit = random.among(&[None, None, None, Some(0), Some(3), Some(10)]);
-    world.overflow = random.among(&[Overflow::Drop, Overflow::Reset]);
-    if random.once_in(3) {
-        let bits = random.among(&[0, 24, 29, 30, 31, 32]);
-        let last = random.below(20) as u32 & u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-        let network = if bits == 0 { [0; 4] } else { [10, 0, 0, last as u8] };
-        let mut networks = vec![([192, 0, 2, 0], 24), (network, bits)];
-        networks.truncate(random.among(&[0, 1, 2, 2, 2]));
-        world.allowed = Some(networks);
-    }
-    if !random.once_in(3) {
-        world.persistence = Persistence {
-            // Only what has a given age is older or younger than a minute by every clock.
-            timeout: random.among(&[0, 60_000_000_000, FOREVER]),
-            mask: Addr::mask(random.among(&[32, 32, 30, 24, 0])),
-            enabled: 1,
-        };
-    }
-    let absent = |index: &u32| !world.members.iter().any(|(member, _)| member == index);
-    world.drained = (0..MEMBERS).filter(absent).filter(|_| random.once_in(2)).collect();
-    world.incarnation = random.among(&[1, 1, 1, 2]);
 }
 
 /// Source and destination of a TCP segment.
