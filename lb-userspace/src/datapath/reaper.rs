@@ -66,7 +66,8 @@ impl<'a> Reaper<'a> {
             program: "qlb_reap",
             source: Box::new(source),
         })?;
-        let entries = u32::from_ne_bytes([after[MARK], after[MARK + 1], after[MARK + 2], after[MARK + 3]]);
+        let entries =
+            u32::from_ne_bytes([after[MARK], after[MARK + 1], after[MARK + 2], after[MARK + 3]]);
         Ok((run.return_value, entries))
     }
 }
