@@ -12,7 +12,7 @@ use crate::{
     counter::{COUNTERS, Counter},
     packet::{EditError, Outlet, Packet},
     state::{
-        AllowedNet, Cursor, Endpoint, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot,
+        AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
         Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
@@ -139,7 +139,7 @@ pub struct HostTables {
     /// Allowed networks and the bits of their addresses' prefixes.
     pub allowed: RefCell<Vec<(AllowedNet, u32)>>,
     /// Members that clients may stick to.
-    pub endpoints: RefCell<HashMap<u32, Endpoint>>,
+    pub identities: RefCell<HashMap<u32, Identity>>,
     /// Clients and the members they had; without a limit.
     pub sticky: RefCell<HashMap<StickyKey, Rc<Sticky>>>,
     /// Conntrack.
@@ -233,8 +233,8 @@ impl Tables for HostTables {
         self.allowed.borrow().iter().any(contains)
     }
 
-    fn endpoint(&self, member: u32) -> Option<Rc<Endpoint>> {
-        self.endpoints.borrow().get(&member).copied().map(Rc::new)
+    fn identity(&self, member: u32) -> Option<Rc<Identity>> {
+        self.identities.borrow().get(&member).copied().map(Rc::new)
     }
 
     fn sticky(&self, key: &StickyKey) -> Option<Rc<Sticky>> {

@@ -6,7 +6,7 @@ use crate::{
     atomic::Atomics,
     counter::Counter,
     state::{
-        AllowedNet, Cursor, Endpoint, Flow, FlowKey, Load, Node, PartKey, Pool, Slot, Sticky,
+        AllowedNet, Cursor, Flow, FlowKey, Identity, Load, Node, PartKey, Pool, Slot, Sticky,
         StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
@@ -62,7 +62,7 @@ pub trait Tables: Atomics {
     fn allows(&self, address: &AllowedNet) -> bool;
 
     /// A member that clients may stick to, by its index.
-    fn endpoint(&self, member: u32) -> Option<Self::Ref<Endpoint>>;
+    fn identity(&self, member: u32) -> Option<Self::Ref<Identity>>;
     /// The member that a client had.
     fn sticky(&self, key: &StickyKey) -> Option<Self::Ref<Sticky>>;
     /// Adds or replaces the member of a client, if need be in place of another client's.

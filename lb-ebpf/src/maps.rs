@@ -9,7 +9,7 @@ use aya_ebpf::{
 use lb_common::{
     counter::{COUNTERS as COUNTER_COUNT, Counter},
     state::{
-        AllowedNet, Cursor, Endpoint, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY,
+        AllowedNet, Cursor, Flow, FlowKey, Identity, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY,
         MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey,
         VipLoad,
     },
@@ -54,7 +54,7 @@ static VIP_LOADS: Array<VipLoad, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
 static ALLOWED: LpmTrie<AllowedNet, u32, DEFAULT_NETWORKS> = LpmTrie::new();
 #[btf_map]
-static MEMBERS: HashMap<u32, Endpoint, DEFAULT_MEMBERS, GROWING> = HashMap::new();
+static MEMBERS: HashMap<u32, Identity, DEFAULT_MEMBERS, GROWING> = HashMap::new();
 #[btf_map]
 static STICKY: LruHashMap<StickyKey, Sticky, { MAX_STICKY as usize }> = LruHashMap::new();
 #[btf_map]
@@ -158,7 +158,7 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn endpoint(&self, member: u32) -> Option<&'static Endpoint> {
+    fn identity(&self, member: u32) -> Option<&'static Identity> {
         // SAFETY: written by user space only, and replaced rather than changed.
         unsafe { MEMBERS.get(member) }
     }

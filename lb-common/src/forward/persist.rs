@@ -25,7 +25,7 @@ pub(super) fn recall<T: Tables>(
         return None;
     }
     let sticky = tables.sticky(&key(vip, client))?;
-    let same = tables.endpoint(sticky.member)?.incarnation == sticky.incarnation;
+    let same = tables.identity(sticky.member)?.incarnation == sticky.incarnation;
     if !same || !sticky.is_fresh(vip.persistence.timeout, now) {
         return None;
     }
@@ -45,8 +45,8 @@ pub(super) fn remember<T: Tables>(tables: &T, vip: &Vip, client: Addr, member: u
         return;
     }
     let key = key(vip, client);
-    let Some(endpoint) = tables.endpoint(member) else { return };
-    let incarnation = endpoint.incarnation;
+    let Some(identity) = tables.identity(member) else { return };
+    let incarnation = identity.incarnation;
     match tables.sticky(&key) {
         Some(sticky)
             if (sticky.member, sticky.incarnation) == (member, incarnation)

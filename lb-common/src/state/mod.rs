@@ -20,7 +20,7 @@ pub use pool::{
     Cursor, MAX_MEMBERS, MAX_POOLS, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot, Timers,
     WEIGHT_ONE,
 };
-pub use sticky::{Endpoint, MAX_STICKY, Persistence, Sticky, StickyKey};
+pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.

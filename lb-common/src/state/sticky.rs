@@ -5,7 +5,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{addr::Addr, atomic::Word64, be::Be16};
+use crate::{addr::Addr, atomic::Word64};
 
 /// Clients that are remembered; a new one takes the place of the one not seen for longest. Neutron
 /// gives HAProxy's table the same size (`size 10k`).
@@ -26,16 +26,10 @@ pub struct Persistence {
     pub enabled: u32,
 }
 
-/// A member that clients may stick to, whatever its weight.
+/// Which member has an index: one that clients may stick to, whatever its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Endpoint {
-    /// The member's address.
-    pub address: Addr,
-    /// The member's port.
-    pub port: Be16,
-    /// Always zero.
-    pub reserved: u16,
+pub struct Identity {
     /// Tells the member from others that had its index before.
     pub incarnation: u32,
     /// Index of the pool.
@@ -58,7 +52,7 @@ pub struct StickyKey {
 pub struct Sticky {
     /// Index of the member.
     pub member: u32,
-    /// [`Endpoint::incarnation`] of the member that is meant.
+    /// [`Identity::incarnation`] of the member that is meant.
     pub incarnation: u32,
     /// When the client came to this member, in nanoseconds of monotonic time.
     pub since: u64,
@@ -74,5 +68,5 @@ impl Sticky {
     }
 }
 
-const _: () = assert!(size_of::<Persistence>() == 16 && size_of::<Endpoint>() == 16);
+const _: () = assert!(size_of::<Persistence>() == 16 && size_of::<Identity>() == 8);
 const _: () = assert!(size_of::<StickyKey>() == 8 && size_of::<Sticky>() == 24);

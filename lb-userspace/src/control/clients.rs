@@ -1,17 +1,14 @@
 //! What a pool's declaration says about clients, as the datapath takes it.
 
-use std::net::IpAddr;
-
 use lb_common::addr::Addr;
-use lb_common::be::Be16;
-use lb_common::state::{Endpoint, Overflow, Persistence};
+use lb_common::state::{Identity, Overflow, Persistence};
 
 use super::plan::address;
 use super::update::POOL;
 use crate::config::PoolSpec;
 use crate::config::model::{self, Cidr, SessionPersistence, VipSpec};
 use crate::datapath::{Listener, Network};
-use crate::registry::Record;
+use crate::registry::{MemberRecord, Record};
 
 /// The pool's listener.
 pub(super) fn listener(pool: &PoolSpec, vip: &VipSpec) -> Listener {
@@ -36,23 +33,14 @@ pub(super) fn allowed(vip: &VipSpec) -> Option<Vec<Network>> {
 }
 
 /// The members that clients may stick to, by index: those that are up, drained ones included.
-pub(super) fn endpoints(pool: &PoolSpec, record: &Record) -> Vec<(u32, Endpoint)> {
+pub(super) fn identities(pool: &PoolSpec, record: &Record) -> Vec<(u32, Identity)> {
     let up =
         |id: &str| pool.members.iter().any(|spec| spec.id.as_str() == id && spec.admin_state_up);
     let usable = record.members.iter().filter(|member| !member.removed && up(&member.id));
-    let endpoint = |ip: IpAddr, port, incarnation| Endpoint {
-        address: address(ip),
-        port: Be16::new(port),
-        reserved: 0,
-        incarnation,
-        pool: POOL,
+    let identity = |member: &MemberRecord| {
+        (member.index, Identity { incarnation: member.incarnation, pool: POOL })
     };
-    usable
-        .map(|member| {
-            let at = member.endpoint;
-            (member.index, endpoint(at.ip(), at.port(), member.incarnation))
-        })
-        .collect()
+    usable.map(identity).collect()
 }
 
 /// Persistence by cookie was refused as not servable.

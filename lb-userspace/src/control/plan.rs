@@ -63,7 +63,7 @@ pub(super) fn plan(
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
         slots: slots(pool, record),
-        endpoints: clients::endpoints(pool, record),
+        identities: clients::identities(pool, record),
         newcomers,
     })
 }

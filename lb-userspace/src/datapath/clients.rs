@@ -1,7 +1,7 @@
 //! The tables about clients: which networks are allowed, and who is kept on which member.
 
 use aya::maps::lpm_trie::Key;
-use lb_common::state::{AllowedNet, Endpoint, Sticky, StickyKey, VipLoad};
+use lb_common::state::{AllowedNet, Identity, Sticky, StickyKey, VipLoad};
 use zerocopy::transmute;
 
 use super::maps::{failed, found};
@@ -45,21 +45,17 @@ impl Maps {
     }
 
     /// Makes clients of pool `pool` stick to the members of `target` and to no others.
-    pub(super) fn set_endpoints(
-        &mut self,
-        pool: u32,
-        target: &Target,
-    ) -> Result<(), DatapathError> {
+    pub(super) fn identify(&mut self, pool: u32, target: &Target) -> Result<(), DatapathError> {
         let before: Result<Vec<_>, _> = self.members.iter().collect();
-        for (member, endpoint) in before.map_err(failed("MEMBERS"))? {
-            let endpoint: Endpoint = transmute!(endpoint);
-            if endpoint.pool == pool && !target.endpoints.iter().any(|(kept, _)| *kept == member) {
+        for (member, identity) in before.map_err(failed("MEMBERS"))? {
+            let identity: Identity = transmute!(identity);
+            if identity.pool == pool && !target.identities.iter().any(|(kept, _)| *kept == member) {
                 found(self.members.remove(&member), "MEMBERS")?;
             }
         }
-        for (member, endpoint) in &target.endpoints {
-            let endpoint: [u8; size_of::<Endpoint>()] = transmute!(*endpoint);
-            self.members.insert(member, endpoint, 0).map_err(failed("MEMBERS"))?;
+        for (member, identity) in &target.identities {
+            let identity: [u8; size_of::<Identity>()] = transmute!(*identity);
+            self.members.insert(member, identity, 0).map_err(failed("MEMBERS"))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use lb_common::{
     addr::Addr,
     be::Be16,
     state::{
-        Admission, Cursor, Endpoint, Load, Method, Overflow, Persistence, Pool, Slot, Timers, Vip,
+        Admission, Cursor, Identity, Load, Method, Overflow, Persistence, Pool, Slot, Timers, Vip,
         VipKey,
     },
     wire::ipv4,
@@ -60,7 +60,7 @@ pub struct Target {
     /// The members, in order; at most [`lb_common::state::MAX_MEMBERS`].
     pub slots: Vec<Slot>,
     /// The members that clients may stick to, by index, whatever their weight.
-    pub endpoints: Vec<(u32, Endpoint)>,
+    pub identities: Vec<(u32, Identity)>,
     /// Members, of `slots` or not, that take the index of one that is gone.
     pub newcomers: Vec<u32>,
 }
@@ -84,7 +84,7 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     }
 
     let Listener { address, port, enabled, limit, overflow, persistence } = target.listener;
-    maps.set_endpoints(index, target)?;
+    maps.identify(index, target)?;
     maps.allow(index, generation, target.allowed.as_deref().unwrap_or_default())?;
     let (pool, order) = target.set(generation);
     write_parts(maps, index, &pool, &target.slots, &order)?;

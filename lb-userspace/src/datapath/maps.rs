@@ -4,7 +4,7 @@ use std::{io::ErrorKind, path::Path};
 
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::state::{
-    AllowedNet, Cursor, Endpoint, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot,
+    AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
     Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
@@ -42,7 +42,7 @@ pub struct Maps {
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     pub(super) vip_loads: Array<MapData, [u8; size_of::<VipLoad>()]>,
     pub(super) allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
-    pub(super) members: HashMap<MapData, u32, [u8; size_of::<Endpoint>()]>,
+    pub(super) members: HashMap<MapData, u32, [u8; size_of::<Identity>()]>,
     pub(super) sticky: HashMap<MapData, [u8; size_of::<StickyKey>()], [u8; size_of::<Sticky>()]>,
     flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
     flow_capacity: u32,

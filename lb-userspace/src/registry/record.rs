@@ -42,7 +42,7 @@ pub struct MemberRecord {
     pub endpoint: SocketAddr,
     /// Whether it is no longer of the pool; it may still have connections.
     pub removed: bool,
-    /// Tells it from other members that had the same index ([`lb_common::state::Endpoint`]).
+    /// Tells it from other members that had the same index ([`lb_common::state::Identity`]).
     /// Records of layout 1 have none; they are refused by their layout.
     #[serde(default)]
     pub incarnation: u32,

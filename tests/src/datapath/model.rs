@@ -124,7 +124,7 @@ impl Model {
         };
         let networks = target.allowed.iter().flatten().map(net);
         *self.tables.allowed.borrow_mut() = networks.collect();
-        *self.tables.endpoints.borrow_mut() = target.endpoints.iter().copied().collect();
+        *self.tables.identities.borrow_mut() = target.identities.iter().copied().collect();
         Admission {
             limit: target.listener.limit.unwrap_or(Admission::UNLIMITED),
             overflow: target.listener.overflow as u32,

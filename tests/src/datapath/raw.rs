@@ -5,7 +5,7 @@ use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpu
 use aya::programs::SchedClassifier;
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
-    AllowedNet, Cursor, Endpoint, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot,
+    AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
     Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
@@ -32,7 +32,7 @@ pub(super) struct Raw {
     nodes: Bytes<Part, { size_of::<Node>() }>,
     vip_loads: Array<MapData, [u8; size_of::<VipLoad>()]>,
     allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
-    members: Bytes<u32, { size_of::<Endpoint>() }>,
+    members: Bytes<u32, { size_of::<Identity>() }>,
     sticky: Bytes<[u8; size_of::<StickyKey>()], { size_of::<Sticky>() }>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::be::Be16;
-use lb_common::state::{Endpoint, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
+use lb_common::state::{Identity, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
 use lb_userspace::datapath::{Listener, Network, Target};
 
 use super::{Action, Tcp};
@@ -54,8 +54,6 @@ pub struct World {
     pub allowed: Option<Vec<([u8; 4], u32)>>,
     /// How clients are kept on their members.
     pub persistence: Persistence,
-    /// Members without a slot that clients may stick to: drained ones.
-    pub drained: Vec<u32>,
     /// Which member in turn has each index.
     pub incarnation: u32,
     /// How long entries stay, in nanoseconds.
@@ -82,7 +80,6 @@ impl World {
             overflow: Overflow::Drop,
             allowed: None,
             persistence: Persistence::default(),
-            drained: Vec::new(),
             incarnation: 1,
             timers: Timers {
                 opening: second,
@@ -114,21 +111,12 @@ impl World {
             address: Ipv4Addr::from(*address).into(),
             bits: *bits,
         };
-        let endpoint = |index: u32| {
-            let address = member(index);
-            let endpoint = Endpoint {
-                address: (*address.ip()).into(),
-                port: Be16::new(address.port()),
-                reserved: 0,
-                incarnation: self.incarnation,
-                pool: POOL,
-            };
-            (index, endpoint)
+        let identity = |(index, _): &(u32, u32)| {
+            (*index, Identity { incarnation: self.incarnation, pool: POOL })
         };
-        let present = self.members.iter().map(|(index, _)| *index);
         Target {
             allowed: self.allowed.as_ref().map(|nets| nets.iter().map(network).collect()),
-            endpoints: present.chain(self.drained.iter().copied()).map(endpoint).collect(),
+            identities: self.members.iter().map(identity).collect(),
             listener: Listener {
                 address: (*LISTENER.ip()).into(),
                 port: LISTENER.port(),

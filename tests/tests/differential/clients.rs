@@ -4,7 +4,7 @@ use lb_common::addr::Addr;
 use lb_common::state::{Overflow, Persistence};
 use lb_tests::datapath::World;
 
-use crate::generate::{FOREVER, MEMBERS};
+use crate::generate::FOREVER;
 use crate::random::Random;
 
 /// Whom the listener serves, how many of them, and what keeps them on a member.
@@ -27,7 +27,5 @@ pub(crate) fn clients(random: &mut Random, world: &mut World) {
             enabled: 1,
         };
     }
-    let absent = |index: &u32| !world.members.iter().any(|(member, _)| member == index);
-    world.drained = (0..MEMBERS).filter(absent).filter(|_| random.once_in(2)).collect();
     world.incarnation = random.among(&[1, 1, 1, 2]);
 }

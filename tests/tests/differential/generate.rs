@@ -18,7 +18,7 @@ const FLAGS: [&str; 17] =
     ["S", "S", "SA", "SA", "A", "PA", "PA", "FA", "FA", "F", "S", "R", "RA", "", "SF", "SR", "FPU"];
 
 /// How many members there are to choose from.
-pub(crate) const MEMBERS: u32 = 5;
+const MEMBERS: u32 = 5;
 
 /// Bytes of the shortest IPv4 frame that a test run takes.
 const SHORTEST: usize = 34;

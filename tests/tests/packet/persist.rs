@@ -78,8 +78,8 @@ fn a_client_comes_back_to_its_member() {
 
 #[test]
 fn a_drained_member_keeps_its_clients() {
-    let drained = World { members: vec![(1, 1)], drained: vec![0], ..sticky(&[]) };
-    let all_drained = World { members: Vec::new(), drained: vec![0, 1], ..sticky(&[]) };
+    let drained = World { members: vec![(0, 0), (1, 1)], ..sticky(&[]) };
+    let all_drained = World { members: vec![(0, 0), (1, 0)], ..sticky(&[]) };
     let (new, other) = (at(OTHER, 1), OTHER.client("S").input.frame());
     check([
         known("weight 0", sticky(&[1, 1]), [changed(drained.clone())])
