@@ -145,7 +145,7 @@ impl Kernel {
             flow.opened = opened.stamp(0);
             self.raw.change_flow(key, flow)?;
         }
-        for (key, mut sticky) in self.maps.sticky()? {
+        for (key, sticky) in self.maps.sticky()? {
             let used = stamping.of_client(key.client.into());
             sticky.used.set(used.stamp(0));
             self.raw.change_sticky(key, sticky)?;

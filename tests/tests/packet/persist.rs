@@ -120,6 +120,24 @@ fn a_member_that_is_gone_loses_its_clients() {
 }
 
 #[test]
+fn a_member_that_fails_or_is_full_gives_its_clients_up() {
+    let moved = at(NEXT, 1);
+    let ejected = |name, until| {
+        known(name, sticky(&[1, 1]), [Action::Eject(0, until)]).conns(&[FIRST, NEXT, moved])
+    };
+    let full = World { limits: [(0, 1)].into(), ..sticky(&[1, 1]) };
+    let reset = FIRST.client("R").action();
+    check([
+        ejected("ejected", Age::Future).sends(&moved.client("S"), comes(&moved, 1)),
+        ejected("ejected long ago", Age::Ancient).sends(&NEXT.client("S"), returns(&NEXT)),
+        known("full", full.clone(), [])
+            .conns(&[FIRST, moved])
+            .sends(&moved.client("S"), comes(&moved, 1)),
+        known("with room again", full, [reset]).sends(&NEXT.client("S"), returns(&NEXT)),
+    ]);
+}
+
+#[test]
 fn a_client_is_forgotten_after_the_timeout() {
     let second = at(NEXT, 1);
     let expired =
