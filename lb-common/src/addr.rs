@@ -16,6 +16,9 @@ use crate::be::{Be16, Be32};
 pub struct Addr(Be32);
 
 impl Addr {
+    /// Bits of an address.
+    pub const BITS: u32 = 32;
+
     /// The address in 32 bits in host order, longer ones by exclusive OR of their words: what
     /// HAProxy hashes a source address to (`balance source`).
     #[inline(always)]
@@ -27,6 +30,22 @@ impl Addr {
     #[inline(always)]
     pub(crate) const fn raw(self) -> u32 {
         self.0.raw()
+    }
+
+    /// The mask of the first `bits` bits; all of them if there are not so many.
+    #[must_use]
+    pub const fn mask(bits: u32) -> Self {
+        match u32::MAX.checked_shr(bits) {
+            Some(host) => Self(Be32::new(!host)),
+            None => Self(Be32::new(u32::MAX)),
+        }
+    }
+
+    /// The bits of the address that `mask` keeps.
+    #[inline(always)]
+    #[must_use]
+    pub const fn masked(self, mask: Self) -> Self {
+        Self(Be32::new(self.0.get() & mask.0.get()))
     }
 }
 
@@ -70,5 +89,25 @@ impl Tuple {
     #[must_use]
     pub const fn reversed(&self) -> Self {
         Self { src: self.dst, dst: self.src, sport: self.dport, dport: self.sport }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_keeps_the_first_bits() {
+        let address = Addr::from(Ipv4Addr::new(198, 51, 100, 255));
+        for (bits, kept) in [
+            (0, [0, 0, 0, 0]),
+            (1, [128, 0, 0, 0]),
+            (24, [198, 51, 100, 0]),
+            (31, [198, 51, 100, 254]),
+            (32, [198, 51, 100, 255]),
+            (33, [198, 51, 100, 255]),
+        ] {
+            assert_eq!(address.masked(Addr::mask(bits)), Ipv4Addr::from(kept).into(), "/{bits}");
+        }
     }
 }

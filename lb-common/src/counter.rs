@@ -37,6 +37,8 @@ reasons! {
         ResetIgnored = 70, "reset_ignored";
         /** RSTs sent to an end of a connection whose timer ran out */
         ResetSent = 71, "reset_sent";
+        /** connections given to the member that their client had before (session_persistence) */
+        Persisted = 75, "connection_persisted";
     }
 }
 

@@ -6,11 +6,15 @@ use std::{collections::HashMap, rc::Rc};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::{
+    addr::Addr,
     atomic::{Atomics, Word32, Word64},
     checksum,
     counter::{COUNTERS, Counter},
     packet::{EditError, Outlet, Packet},
-    state::{Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey},
+    state::{
+        AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
+        Sticky, StickyKey, Vip, VipKey, VipLoad,
+    },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
@@ -130,6 +134,14 @@ pub struct HostTables {
     pub cursors: RefCell<HashMap<u32, Rc<Cursor>>>,
     /// Members' loads.
     pub loads: RefCell<HashMap<u32, Rc<Load>>>,
+    /// Connections of listeners.
+    pub vip_loads: RefCell<HashMap<u32, Rc<VipLoad>>>,
+    /// Allowed networks and the bits of their addresses' prefixes.
+    pub allowed: RefCell<Vec<(AllowedNet, u32)>>,
+    /// Members that clients may stick to.
+    pub identities: RefCell<HashMap<u32, Identity>>,
+    /// Clients and the members they had; without a limit.
+    pub sticky: RefCell<HashMap<StickyKey, Rc<Sticky>>>,
     /// Conntrack.
     pub flows: RefCell<HashMap<FlowKey, Rc<Flow>>>,
     /// Counters by number.
@@ -207,6 +219,30 @@ impl Tables for HostTables {
 
     fn load(&self, member: u32) -> Option<Rc<Load>> {
         Some(Rc::clone(self.loads.borrow_mut().entry(member).or_default()))
+    }
+
+    fn vip_load(&self, pool: u32) -> Option<Rc<VipLoad>> {
+        Some(Rc::clone(self.vip_loads.borrow_mut().entry(pool).or_default()))
+    }
+
+    fn allows(&self, address: &AllowedNet) -> bool {
+        let contains = |(net, bits): &(AllowedNet, u32)| {
+            let network = address.address.masked(Addr::mask(*bits));
+            *net == AllowedNet { address: network, ..*address }
+        };
+        self.allowed.borrow().iter().any(contains)
+    }
+
+    fn identity(&self, member: u32) -> Option<Rc<Identity>> {
+        self.identities.borrow().get(&member).copied().map(Rc::new)
+    }
+
+    fn sticky(&self, key: &StickyKey) -> Option<Rc<Sticky>> {
+        self.sticky.borrow().get(key).cloned()
+    }
+
+    fn stick(&self, key: &StickyKey, sticky: Sticky) {
+        self.sticky.borrow_mut().insert(*key, Rc::new(sticky));
     }
 
     fn flow(&self, key: &FlowKey) -> Option<Rc<Flow>> {

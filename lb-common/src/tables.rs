@@ -5,7 +5,10 @@ use core::ops::Deref;
 use crate::{
     atomic::Atomics,
     counter::Counter,
-    state::{Cursor, Flow, FlowKey, Load, Node, PartKey, Pool, Slot, Vip, VipKey},
+    state::{
+        AllowedNet, Cursor, Flow, FlowKey, Identity, Load, Node, PartKey, Pool, Slot, Sticky,
+        StickyKey, Vip, VipKey, VipLoad,
+    },
     verdict::Direction,
 };
 
@@ -52,6 +55,18 @@ pub trait Tables: Atomics {
     fn node(&self, key: &PartKey) -> Option<Self::Ref<Node>>;
     /// A member's load.
     fn load(&self, member: u32) -> Option<Self::Ref<Load>>;
+
+    /// The connections of a pool's listener.
+    fn vip_load(&self, pool: u32) -> Option<Self::Ref<VipLoad>>;
+    /// Whether an address is in one of the networks of its pool and generation.
+    fn allows(&self, address: &AllowedNet) -> bool;
+
+    /// A member that clients may stick to, by its index.
+    fn identity(&self, member: u32) -> Option<Self::Ref<Identity>>;
+    /// The member that a client had.
+    fn sticky(&self, key: &StickyKey) -> Option<Self::Ref<Sticky>>;
+    /// Adds or replaces the member of a client, if need be in place of another client's.
+    fn stick(&self, key: &StickyKey, sticky: Sticky);
 
     /// The conntrack entry of one direction of a connection.
     fn flow(&self, key: &FlowKey) -> Option<Self::Ref<Flow>>;

@@ -80,6 +80,8 @@ reasons! {
         TableFull = 35, "refuse_table_full";
         /** every member that may take new connections has as many as it is allowed */
         MembersFull = 36, "refuse_members_full";
+        /** the VIP has as many connections as its connection_limit allows (overflow: reset) */
+        ConnectionLimit = 38, "refuse_connection_limit";
     }
 }
 
@@ -90,6 +92,21 @@ reasons! {
         Rewrite = 48, "drop_rewrite";
         /** the configuration in the maps contradicts itself; please report it */
         Inconsistent = 49, "drop_inconsistent";
+        /** a SYN to a VIP that has as many connections as its connection_limit allows (overflow: drop) */
+        ConnectionLimit = 54, "drop_connection_limit";
+        /** a SYN of a client outside the VIP's allowed_cidrs */
+        NotAllowed = 55, "drop_not_allowed";
+    }
+}
+
+impl DropReason {
+    /// Whether something is out of order, as opposed to the operator having asked for it.
+    #[inline(always)]
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::Rewrite | Self::Inconsistent => true,
+            Self::ConnectionLimit | Self::NotAllowed => false,
+        }
     }
 }
 

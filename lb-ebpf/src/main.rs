@@ -35,7 +35,9 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
         // finds no socket there, and the stack answers it with RST.
         Ok(Verdict::Pass(_) | Verdict::Refuse(_)) => TC_ACT_UNSPEC,
         Err(reason) => {
-            warn!(skb.context(), "dropped a packet: reason {}", reason.number());
+            if reason.is_fault() {
+                warn!(skb.context(), "dropped a packet: reason {}", reason.number());
+            }
             TC_ACT_SHOT
         }
     }
@@ -43,7 +45,8 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
 
 /// Walks conntrack once, ends what has expired and removes what is over. Run by the controller
 /// (BPF_PROG_TEST_RUN), never attached, with a frame addressed to the VIP's device: RSTs come in
-/// there as copies of it. Returns how many connections were left for another walk.
+/// there as copies of it. Returns how many connections were left for another walk, and
+/// in the frame's mark how many entries there were.
 #[classifier]
 pub fn qlb_reap(ctx: TcContext) -> i32 {
     reap::sweep(&ctx) as i32

@@ -2,15 +2,16 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, PerCpuArray},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, lpm_trie::Key},
     helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
 };
 use lb_common::{
     counter::{COUNTERS as COUNTER_COUNT, Counter},
     state::{
-        Cursor, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MEMBER_INDEXES, MemberStats, Node,
-        PartKey, Pool, Slot, Vip, VipKey,
+        AllowedNet, Cursor, Flow, FlowKey, Identity, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY,
+        MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey,
+        VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -23,6 +24,7 @@ const DEFAULT_MEMBERS: usize = MEMBER_INDEXES as usize;
 const DEFAULT_SLOTS: usize = 16_384;
 const DEFAULT_TICKS: usize = 262_144;
 const DEFAULT_NODES: usize = 32_768;
+const DEFAULT_NETWORKS: usize = 65_536;
 const GROWING: usize = BPF_F_NO_PREALLOC as usize;
 
 /// Version of the map layout, for the loader to compare.
@@ -48,6 +50,14 @@ static CURSORS: Array<Cursor, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
 static LOADS: Array<Load, DEFAULT_MEMBERS> = Array::new();
 #[btf_map]
+static VIP_LOADS: Array<VipLoad, { MAX_POOLS as usize }> = Array::new();
+#[btf_map]
+static ALLOWED: LpmTrie<AllowedNet, u32, DEFAULT_NETWORKS> = LpmTrie::new();
+#[btf_map]
+static MEMBERS: HashMap<u32, Identity, DEFAULT_MEMBERS, GROWING> = HashMap::new();
+#[btf_map]
+static STICKY: LruHashMap<StickyKey, Sticky, { MAX_STICKY as usize }> = LruHashMap::new();
+#[btf_map]
 static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { COUNTER_COUNT as usize }> = PerCpuArray::new();
@@ -61,8 +71,8 @@ pub(crate) struct KernelTables;
 pub(crate) type Visitor =
     unsafe extern "C" fn(map: *mut u8, key: &FlowKey, flow: &Flow, context: *mut u8) -> i64;
 
-/// Calls `visitor` for every conntrack entry, with `context`.
-pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) {
+/// Calls `visitor` for every conntrack entry, with `context`; returns how many there were.
+pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) -> u32 {
     // SAFETY: the map is a hash of these key and value types, which is what the visitor takes.
     unsafe {
         bpf_for_each_map_elem(
@@ -70,7 +80,7 @@ pub(crate) fn for_each_flow(visitor: Visitor, context: *mut u8) {
             visitor as *mut _,
             context.cast(),
             0,
-        );
+        ) as u32
     }
 }
 
@@ -135,6 +145,35 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn load(&self, member: u32) -> Option<&'static Load> {
         LOADS.get(member)
+    }
+
+    #[inline(always)]
+    fn vip_load(&self, pool: u32) -> Option<&'static VipLoad> {
+        VIP_LOADS.get(pool)
+    }
+
+    #[inline(always)]
+    fn allows(&self, address: &AllowedNet) -> bool {
+        ALLOWED.get(&Key::new(AllowedNet::BITS, *address)).is_some()
+    }
+
+    #[inline(always)]
+    fn identity(&self, member: u32) -> Option<&'static Identity> {
+        // SAFETY: written by user space only, and replaced rather than changed.
+        unsafe { MEMBERS.get(member) }
+    }
+
+    #[inline(always)]
+    fn sticky(&self, key: &StickyKey) -> Option<&'static Sticky> {
+        // SAFETY: after insertion only an atomic field changes. An entry evicted while we look may
+        // be another client's; then that one is remembered a little longer.
+        unsafe { STICKY.get(key) }
+    }
+
+    #[inline(always)]
+    fn stick(&self, key: &StickyKey, sticky: Sticky) {
+        // A client that cannot be remembered is scheduled like a new one the next time.
+        let _ = STICKY.insert(key, &sticky, 0);
     }
 
     #[inline(always)]

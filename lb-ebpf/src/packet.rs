@@ -45,6 +45,11 @@ impl Skb {
         unsafe { bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) as i32 }
     }
 
+    /// Writes the packet's mark, which the controller of a test run reads.
+    pub(crate) fn set_mark(&self, mark: u32) {
+        self.ctx.set_mark(mark);
+    }
+
     /// Lets the packet's device receive a copy of it.
     pub(crate) fn receive_copy(&mut self) -> Result<(), EditError> {
         let skb = self.ctx.skb.skb;

@@ -24,10 +24,12 @@ struct Walk {
     put_off: u32,
 }
 
-/// Ends and removes what has expired; returns how many connections were left for another walk.
+/// Ends and removes what has expired; returns how many connections were left for another
+/// walk, and marks the frame with the number of entries.
 pub(crate) fn sweep(ctx: &TcContext) -> u32 {
     let mut walk = Walk { skb: Skb::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0 };
-    maps::for_each_flow(visit, core::ptr::from_mut(&mut walk).cast());
+    let entries = maps::for_each_flow(visit, core::ptr::from_mut(&mut walk).cast());
+    walk.skb.set_mark(entries);
     walk.put_off
 }
 

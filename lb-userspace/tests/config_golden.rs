@@ -77,19 +77,19 @@ fn the_web_pool_is_degraded_by_http_only() {
 }
 
 #[test]
-fn the_mysql_pool_is_native_but_not_yet_served() {
+fn the_mysql_pool_is_native_and_served() {
     let loaded = read("examples/haproxy/mysql-tcp.conf");
     let pool = only(&loaded);
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![LOG]));
     assert_eq!(pool.vip.as_ref().unwrap().connection_limit, Some(500));
-    assert_eq!(pool.session_persistence, Some(SessionPersistence::SourceIp));
+    assert_eq!(pool.session_persistence, Some(SessionPersistence::SOURCE_IP));
     let weights: Vec<_> = pool.members.iter().map(|m| m.weight.get()).collect();
     assert_eq!(weights, [10, 5, 0]);
     let monitor = pool.monitor.as_ref().unwrap();
     assert_eq!((&monitor.check, monitor.delay.as_f64()), (&MonitorCheck::Tcp, 5.0));
     assert_eq!((monitor.timeout.as_f64(), monitor.max_retries.get()), (3.0, 3));
-    let fields: Vec<_> = servable(pool, []).unwrap_err().into_iter().map(|r| r.field).collect();
-    assert_eq!(fields, ["vip.connection_limit", "session_persistence"]);
+    let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
+    assert_eq!(fields, ["vip.connection_limit", "monitor", "members"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
     let mut expected = vec![LOG];
     expected.extend([18, 20, 22, 24, 28].map(degraded));
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, expected));
-    assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::SourceIp));
+    assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::SOURCE_IP));
 }
 
 #[test]
@@ -185,10 +185,9 @@ fn import_says_of_each_pool_whether_it_is_served_and_the_verdict_alone_is_its_ou
     let (head, pool) = talk.split_once(&format!("pool {id}\n")).unwrap();
     assert_eq!(head.lines().next(), Some("verdict: native"));
     let pool: Vec<&str> = pool.lines().collect();
-    assert_eq!(pool.len(), 3, "{talk}");
-    assert!(pool[0].starts_with("  refused: vip.connection_limit: "), "{talk}");
-    assert!(pool[1].ends_with("or leave the pool on HAProxy"), "{talk}");
-    assert_eq!(pool[2], "  served: no");
+    assert_eq!(pool.len(), 4, "{talk}");
+    assert!(pool[0].starts_with("  notice: vip.connection_limit: above 500 "), "{talk}");
+    assert_eq!(pool[3], "  served: yes");
 
     let (outcome, _, talk) = said("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
     assert_eq!((outcome, talk.lines().last()), (Outcome::Accepted, Some("  served: yes")));

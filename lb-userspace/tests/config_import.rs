@@ -4,7 +4,7 @@
 
 use lb_common::state::MAX_MEMBERS;
 use lb_userspace::config::haproxy::{Import, ImportOptions, import};
-use lb_userspace::config::model::{MonitorCheck, SessionPersistence};
+use lb_userspace::config::model::{MonitorCheck, Seconds, SessionPersistence};
 use lb_userspace::config::report::{Outcome, check};
 use lb_userspace::config::{LoadOptions, Verdict, parse, servable, yaml};
 
@@ -209,6 +209,25 @@ fn a_monitor_is_read_from_backend_and_servers_together() {
 }
 
 #[test]
+fn a_table_of_addresses_gives_persistence_its_timeout() {
+    let persistence = |table: &str| {
+        let import = with(&format!("stick on src\n stick-table type ip {table}"));
+        let verdicts: Vec<_> = import.findings.iter().map(|f| (f.line, f.verdict)).collect();
+        (import.pools[0].session_persistence.clone().unwrap(), verdicts)
+    };
+    let timeout = |seconds: f64| SessionPersistence::SourceIp {
+        timeout: Some(Seconds::try_from(seconds).unwrap()),
+        granularity: None,
+    };
+    assert_eq!(persistence("size 10k"), (SessionPersistence::SOURCE_IP, vec![]));
+    assert_eq!(persistence("size 10240 peers p"), (SessionPersistence::SOURCE_IP, vec![]));
+    assert_eq!(persistence("size 10k expire 30m"), (timeout(1800.0), vec![]));
+    assert_eq!(persistence("expire 500 size 10k"), (timeout(0.5), vec![]));
+    let other_size = persistence("size 1m expire 1h");
+    assert_eq!(other_size, (timeout(3600.0), vec![(6, Verdict::Degraded)]));
+}
+
+#[test]
 fn cookies_fall_back_to_the_client_address_only_when_asked() {
     let text = format!("{FRONTEND}backend p\n appsession SID len 56 timeout 3h");
     let asked = ImportOptions { persistence_fallback_source_ip: true };
@@ -217,7 +236,7 @@ fn cookies_fall_back_to_the_client_address_only_when_asked() {
     let wanted = Some(SessionPersistence::AppCookie { cookie_name });
     assert_eq!(plain.pools[0].session_persistence, wanted);
     let fallback = import("conf", &text, asked).unwrap();
-    assert_eq!(fallback.pools[0].session_persistence, Some(SessionPersistence::SourceIp));
+    assert_eq!(fallback.pools[0].session_persistence, Some(SessionPersistence::SOURCE_IP));
     assert_eq!((plain.verdict(), fallback.verdict()), (Verdict::Unsupported, Verdict::Degraded));
 }
 

@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use lb_userspace::config::model::{
-    ExpectedCodes, HttpCheck, Id, LbMethod, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Port,
-    Protocol, Retries, Seconds, SessionPersistence, Timeouts, VipSpec, Weight, validate,
+    Cidr, ExpectedCodes, HttpCheck, Id, LbMethod, MaxConnections, MemberSpec, MonitorCheck,
+    MonitorSpec, Netmask, Overflow, PoolSpec, Port, Protocol, Retries, Seconds, SessionPersistence,
+    Timeouts, VipSpec, Weight, validate,
 };
 use lb_userspace::config::{ConfigError, LoadOptions, parse, yaml};
 use proptest::collection::vec;
@@ -58,9 +59,20 @@ fn monitor() -> impl Strategy<Value = MonitorSpec> {
     })
 }
 
-fn persistence() -> impl Strategy<Value = SessionPersistence> {
+fn by_address(v6: bool) -> impl Strategy<Value = SessionPersistence> {
+    let masks = if v6 { ["ffff:ffff::", "8000::"] } else { ["255.255.255.0", "255.255.255.255"] };
+    let timeout = option::of(1_u64..=2_073_600_000);
+    (timeout, option::of(select(masks.to_vec()))).prop_map(|(millis, mask)| {
+        SessionPersistence::SourceIp {
+            timeout: millis.map(|millis| Seconds::from_millis(millis).unwrap()),
+            granularity: mask.map(|mask| mask.parse::<Netmask>().unwrap()),
+        }
+    })
+}
+
+fn persistence(v6: bool) -> impl Strategy<Value = SessionPersistence> {
     prop_oneof![
-        Just(SessionPersistence::SourceIp),
+        by_address(v6),
         Just(SessionPersistence::HttpCookie),
         "[A-Za-z0-9!#$%&'*+.^_`|~-]{1,30}"
             .prop_map(|cookie_name| SessionPersistence::AppCookie { cookie_name }),
@@ -96,14 +108,23 @@ fn members(v6: bool) -> impl Strategy<Value = Vec<MemberSpec>> {
 }
 
 fn vip(v6: bool, index: u16) -> impl Strategy<Value = VipSpec> {
-    let parts = (1_i64..=65535, option::of(any::<u32>()), any::<bool>());
-    parts.prop_map(move |(port, connection_limit, admin_state_up)| VipSpec {
+    let limit = (option::of(any::<u32>()), select(vec![Overflow::Drop, Overflow::Reset]));
+    let networks = proptest::collection::btree_set(0_u16..200, 1..5);
+    let parts = (1_i64..=65535, limit, option::of(networks), any::<bool>());
+    parts.prop_map(move |(port, (connection_limit, overflow), networks, admin_state_up)| VipSpec {
         id: Id::new(&format!("vip-{index}")).unwrap(),
         address: host(v6, 2, index + 1),
         port: Port::try_from(port).unwrap(),
         connection_limit,
+        overflow,
+        allowed_cidrs: networks.map(|nets| nets.into_iter().map(|net| cidr(v6, net)).collect()),
         admin_state_up,
     })
+}
+
+fn cidr(v6: bool, net: u16) -> Cidr {
+    let bits = if v6 { 128 } else { 32 };
+    format!("{}/{bits}", host(v6, 3, net)).parse().unwrap()
 }
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {
@@ -129,10 +150,15 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
     let head = (names, namespace, protocol, select(methods), any::<bool>());
     (head, any::<bool>()).prop_flat_map(move |(head, v6)| {
         let network = (option::of(vip(v6, index)), members(v6));
-        let rest = (option::of(persistence()), option::of(monitor()), timeouts());
+        let rest = (
+            option::of(persistence(v6)),
+            option::of(monitor()),
+            timeouts(),
+            option::of(1_i64..=1 << 24),
+        );
         (Just(head), network, rest).prop_map(move |(head, (vip, members), rest)| {
             let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
-            let (session_persistence, monitor, timeouts) = rest;
+            let (session_persistence, monitor, timeouts, most) = rest;
             PoolSpec {
                 id: Id::new(&format!("{id}.{index}")).unwrap(),
                 name,
@@ -145,6 +171,7 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
                 members,
                 monitor,
                 timeouts,
+                max_connections: most.map(|most| MaxConnections::try_from(most).unwrap()),
             }
         })
     })

@@ -3,8 +3,10 @@
 //! One look-up decides for packets of a known connection ([`known`]); a packet without
 //! one either opens a connection ([`open`]) or is not ours.
 
+mod admit;
 mod known;
 mod open;
+mod persist;
 
 use crate::{
     nat::Rewrite,

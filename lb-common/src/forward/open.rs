@@ -3,10 +3,10 @@
 use crate::{
     addr::Tuple,
     counter::Event,
-    forward::{Path, known},
+    forward::{Path, admit, known, persist},
     nat::{PORT_TRIES, Ports, Rewrite},
     schedule::{self, Ask, Avoid},
-    state::{Flow, FlowKey, Pool, Slot, VipKey},
+    state::{Flow, FlowKey, Pool, Slot, Vip, VipKey},
     tables::{InsertError, Tables},
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::Segment,
@@ -29,17 +29,59 @@ pub(super) fn open<T: Tables>(
     if !segment.flags.opens() {
         return Err(Ok(Verdict::Pass(PassReason::NoConnection)));
     }
+    admit::check_client(tables, &vip, key.tuple.src)?;
     if vip.enabled == 0 {
         return Err(refuse(RefuseReason::Disabled));
     }
-    let index = vip.pool;
-    let Some(pool) = tables.pool(index) else {
+    let Some(pool) = tables.pool(vip.pool) else {
         return Err(Err(DropReason::Inconsistent));
     };
-    let now = tables.now();
-    let ask = Ask { tuple: key.tuple, now, avoid: Avoid::NONE };
-    let slot = schedule::pick(tables, index, &pool, &ask).map_err(refuse)?;
-    let outgoing = reserve_port(tables, key, index, &pool, &slot, now)?;
+    admit::enter(tables, &vip)?;
+    let connected = connect(tables, key, segment, &vip, &pool);
+    if connected.is_err() {
+        admit::leave(tables, &vip);
+    }
+    connected.or_else(|unconnected| match unconnected {
+        Unconnected::Declined(declined) => Err(declined),
+        Unconnected::Outrun => match tables.flow(key) {
+            Some(flow) => Ok(known::follow(tables, key, &flow, segment)),
+            None => Err(refuse(RefuseReason::TableFull)),
+        },
+    })
+}
+
+/// Why an admitted segment opened no connection.
+enum Unconnected {
+    Declined(Declined),
+    /// Another CPU was faster with a copy of the same SYN: its choice stands.
+    Outrun,
+}
+
+impl From<Declined> for Unconnected {
+    #[inline(always)]
+    fn from(declined: Declined) -> Self {
+        Self::Declined(declined)
+    }
+}
+
+/// Gives a connection that the listener has counted to a member.
+#[inline(always)]
+fn connect<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    segment: &Segment,
+    vip: &Vip,
+    pool: &Pool,
+) -> Result<Path, Unconnected> {
+    let (index, client, now) = (vip.pool, key.tuple.src, tables.now());
+    let slot = match persist::recall(tables, vip, pool, client, now) {
+        Some(slot) => slot,
+        None => {
+            let ask = Ask { tuple: key.tuple, now, avoid: Avoid::NONE };
+            schedule::pick(tables, index, pool, &ask).map_err(refuse)?
+        }
+    };
+    let outgoing = reserve_port(tables, key, index, pool, &slot, now)?;
     let rewrite = Rewrite::new(&key.tuple, &outgoing);
     let mut flow = Flow::new(rewrite, slot.member, index, false, now);
     flow.opened = tables.exact_now();
@@ -49,6 +91,7 @@ pub(super) fn open<T: Tables>(
     match tables.insert_flow(key, flow) {
         Ok(()) => {
             schedule::opened(tables, index, slot.member);
+            persist::remember(tables, vip, client, slot.member, now);
             tables.count(Event::Opened.into());
             tables.account_connection(slot.member);
             tables.account(slot.member, Direction::ToMember, segment.payload);
@@ -56,15 +99,11 @@ pub(super) fn open<T: Tables>(
         }
         Err(InsertError::Full) => {
             tables.remove_flow(&member_key(key, &outgoing));
-            Err(refuse(RefuseReason::TableFull))
+            Err(refuse(RefuseReason::TableFull).into())
         }
         Err(InsertError::Exists) => {
-            // Another CPU was faster with a copy of the same SYN: its choice stands.
             tables.remove_flow(&member_key(key, &outgoing));
-            match tables.flow(key) {
-                Some(flow) => Ok(known::follow(tables, key, &flow, segment)),
-                None => Err(refuse(RefuseReason::TableFull)),
-            }
+            Err(Unconnected::Outrun)
         }
     }
 }

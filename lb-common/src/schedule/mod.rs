@@ -65,9 +65,9 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
         false => None,
     };
     let place = match Method::from_number(set.pool.method)? {
-        Method::RoundRobin => Some(Place::Turn),
-        Method::SourceIp => Some(Place::At(ask.tuple.src.folded())),
-        Method::SourceIpPort => Some(Place::At(hash(&ask.tuple))),
+        Method::RoundRobin => Some(Place::TURN),
+        Method::SourceIp => Some(Place::at(ask.tuple.src.folded())),
+        Method::SourceIpPort => Some(Place::at(hash(&ask.tuple))),
         Method::LeastConn | Method::LeastResponseTime => None,
     };
     place
@@ -98,18 +98,22 @@ pub fn accepted<T: Tables>(tables: &T, pool: u32, member: u32, elapsed: u64) {
     }
 }
 
-/// Counts a connection that a member was given.
+/// Counts a connection that a member was given. Its listener has counted it already
+/// ([`crate::state::VipLoad::enter`]).
 #[inline(always)]
 pub fn opened<T: Tables>(tables: &T, pool: u32, member: u32) {
     change(tables, pool, member, 1);
 }
 
-/// Takes a connection that ended out of its member's count.
+/// Takes a connection that ended out of the counts of its member and its listener.
 ///
 /// Only to be called by whoever closed it ([`crate::state::Phase::record`]).
 #[inline(always)]
 pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
     change(tables, pool, member, u32::MAX);
+    if let Some(load) = tables.vip_load(pool) {
+        load.leave(tables);
+    }
 }
 
 #[inline(always)]

@@ -4,12 +4,15 @@
 //! and holds no Rust enum, so that any bytes found in a map are a valid value.
 //! What changes after an entry is published is atomic.
 
+mod admission;
 mod flow;
 mod member;
 mod phase;
 mod pool;
+mod sticky;
 mod vip;
 
+pub use admission::{Admission, AllowedNet, Overflow, VipLoad};
 pub use flow::{Flow, FlowKey};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};
@@ -17,6 +20,7 @@ pub use pool::{
     Cursor, MAX_MEMBERS, MAX_POOLS, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot, Timers,
     WEIGHT_ONE,
 };
+pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.

@@ -2,7 +2,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{addr::Addr, be::Be16};
+use crate::{
+    addr::Addr,
+    be::Be16,
+    state::{Admission, Persistence},
+};
 
 /// Where a listener listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -36,6 +40,10 @@ pub struct Vip {
     pub pool: u32,
     /// Zero when the VIP or its pool is administratively down: new connections are refused.
     pub enabled: u32,
+    /// Whom it serves.
+    pub admission: Admission,
+    /// How clients are kept on their members.
+    pub persistence: Persistence,
 }
 
-const _: () = assert!(size_of::<VipKey>() == 12 && size_of::<Vip>() == 8);
+const _: () = assert!(size_of::<VipKey>() == 12 && size_of::<Vip>() == 40);

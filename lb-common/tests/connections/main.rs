@@ -44,9 +44,12 @@ fn world() -> impl Strategy<Value = World> {
         Just((1, 65_535)),
     ];
     let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
-    (method, weights, ports, capacity).prop_map(|(method, weights, ports, capacity)| {
-        World::new(method, &weights, ports, capacity)
-    })
+    let limit = prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..6];
+    (method, weights, ports, capacity, limit).prop_map(
+        |(method, weights, ports, capacity, limit)| {
+            World::new(method, &weights, ports, capacity, limit)
+        },
+    )
 }
 
 proptest! {
@@ -86,7 +89,7 @@ proptest! {
 
 #[test]
 fn every_truncation_of_a_frame_is_malformed() {
-    let world = World::new(Method::RoundRobin, &[1], (20_000, 29_999), 0);
+    let world = World::new(Method::RoundRobin, &[1], (20_000, 29_999), 0, u32::MAX);
     let whole = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 3);
     for end in 6..whole.len() {
         world.malformed(whole[..end].to_vec());

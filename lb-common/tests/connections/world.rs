@@ -12,7 +12,8 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Flow, FlowKey, Method, Node, Pool, Slot, State, Timers, Vip, VipKey, WEIGHT_ONE,
+    Admission, Flow, FlowKey, Method, Node, Persistence, Pool, Slot, State, Timers, Vip, VipKey,
+    WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
@@ -43,6 +44,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct World {
     tables: HostTables,
+    limit: u32,
     all: Vec<Slot>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
@@ -60,6 +62,7 @@ impl World {
         weights: &[u32],
         (port_low, port_high): (u16, u16),
         capacity: usize,
+        limit: u32,
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
@@ -91,8 +94,10 @@ impl World {
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
         let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
-        tables.vips.borrow_mut().insert(key, Vip { pool: POOL, enabled: 1 });
-        let world = Self { tables, all, seen: Vec::new().into() };
+        let admission = Admission { limit, ..Admission::OPEN };
+        let vip = Vip { pool: POOL, enabled: 1, admission, persistence: Persistence::default() };
+        tables.vips.borrow_mut().insert(key, vip);
+        let world = Self { tables, limit, all, seen: Vec::new().into() };
         world.serve(&world.all);
         world
     }
@@ -275,7 +280,9 @@ impl World {
         let mut counted: HashMap<u32, u32> = HashMap::new();
         live().for_each(|(_, flow)| *counted.entry(flow.member).or_default() += 1);
         assert_eq!(self.active(), counted, "counts and connections");
-
+        let listener = self.tables.vip_load(POOL).unwrap().active.get();
+        assert_eq!(listener, counted.values().sum::<u32>(), "the listener's count");
+        assert!(listener <= self.limit);
         let counters = self.tables.counters.borrow();
         let count = |event: Event| counters.get(&event.number()).copied().unwrap_or(0);
         let over = count(Event::Closed) + count(Event::Expired);

@@ -64,6 +64,15 @@ pub enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Show which clients are kept on which members (session_persistence SOURCE_IP).
+    Persistence {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Show the connection table.
     Conns {
         /// Id, name or beginning of the id; all pools by default.
@@ -87,7 +96,7 @@ pub struct Run {
     /// Which hook of the VIP's device to attach to.
     #[arg(long, value_enum, default_value_t)]
     pub hook: HookChoice,
-    /// Most connections of a pool, ending ones included.
+    /// Most connections of a pool that does not say so itself, ending ones included.
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub max_connections: u32,
     /// What to do about cookie persistence.

@@ -65,14 +65,24 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             report::status(&registry, looked)?.print(output, &mut out)?;
             Ok(0)
         }
+        Command::Persistence { pool, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            report::persistence(with_maps(&registry, &served)?, now()?)?.print(output, &mut out)?;
+            Ok(0)
+        }
         Command::Conns { pool, output } => {
             enter_root_mounts()?;
             let served = served(&registry, pool.as_deref())?;
-            let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
-            report::connections(with_maps(&registry, &served)?, now)?.print(output, &mut out)?;
+            report::connections(with_maps(&registry, &served)?, now()?)?.print(output, &mut out)?;
             Ok(0)
         }
     }
+}
+
+/// The clock of the datapath.
+fn now() -> nix::Result<Duration> {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from)
 }
 
 fn member(registry: &Registry, command: Member, out: &mut impl Write) -> anyhow::Result<u8> {
@@ -142,7 +152,7 @@ fn run_options(run: Run) -> RunOptions {
         keep: run.keep,
         serve: ServeOptions {
             hook: run.hook,
-            datapath: Options { max_flows: run.max_connections.saturating_mul(2) },
+            datapath: Options::for_connections(run.max_connections),
         },
     }
 }

@@ -2,8 +2,10 @@
 //! them down.
 
 mod candidate;
+mod clients;
 mod difference;
 mod error;
+mod fill;
 mod fleet;
 mod member;
 mod plan;

@@ -8,11 +8,12 @@ use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers};
 
-use super::ControlError;
 use super::ramp::{self, WHOLE};
+use super::update::POOL;
+use super::{ControlError, clients};
 use crate::config::PoolSpec;
 use crate::config::model::{LbMethod, MemberSpec, Timeouts, VipSpec};
-use crate::datapath::{Listener, Maps, Target};
+use crate::datapath::{Maps, Target};
 use crate::registry::{MemberRecord, Record};
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
@@ -30,6 +31,8 @@ pub(super) fn plan(
     for member in &mut record.members {
         member.removed = !pool.members.iter().any(|spec| spec.id.as_str() == member.id);
     }
+    // Unlike a count in the record, it grows even if the change is undone.
+    let incarnation = maps.next_generation(POOL)?;
     let mut newcomers = Vec::new();
     for spec in &pool.members {
         match record.members.iter_mut().find(|member| member.id == spec.id.as_str()) {
@@ -51,6 +54,7 @@ pub(super) fn plan(
                     up: is_start,
                     up_since: None,
                     share: WHOLE,
+                    incarnation,
                 });
             }
         }
@@ -62,16 +66,14 @@ pub(super) fn plan(
         }
     }
     Ok(Target {
-        listener: Listener {
-            address: address(vip.address),
-            port: vip.port.get(),
-            enabled: pool.admin_state_up && vip.admin_state_up,
-        },
+        listener: clients::listener(pool, vip),
+        allowed: clients::allowed(vip),
         method,
         timers: timers(&pool.timeouts),
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
         slots: slots(pool, record),
+        identities: clients::identities(pool, record),
         newcomers,
     })
 }
@@ -133,7 +135,7 @@ fn part(limit: NonZeroU32, share: u32) -> u32 {
 }
 
 /// IPv6 was refused as not servable.
-fn address(address: IpAddr) -> Addr {
+pub(super) fn address(address: IpAddr) -> Addr {
     match address {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(_) => Addr::default(),

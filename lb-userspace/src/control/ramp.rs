@@ -78,7 +78,16 @@ mod tests {
     fn record(up_since: Option<u64>) -> MemberRecord {
         let endpoint = SocketAddr::from(([10, 0, 0, 1], 80));
         let id = "m".to_owned();
-        MemberRecord { index: 0, id, endpoint, removed: false, up: true, up_since, share: WHOLE }
+        MemberRecord {
+            index: 0,
+            incarnation: 0,
+            id,
+            endpoint,
+            removed: false,
+            up: true,
+            up_since,
+            share: WHOLE,
+        }
     }
 
     #[test]

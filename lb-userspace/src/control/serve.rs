@@ -5,6 +5,7 @@ use std::fs;
 use lb_common::state::LAYOUT_VERSION;
 
 use super::candidate::Candidate;
+use super::fill::Fill;
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
 use super::update::{POOL, listener, undo, update};
@@ -32,6 +33,7 @@ pub struct Serving {
     datapath: Datapath,
     hook: Hook,
     place: Place,
+    fill: Fill,
     _claim: Lock,
 }
 
@@ -84,10 +86,11 @@ impl Serving {
         };
         warn_unreachable(&place, &record, &pool.id, &pool.members);
 
-        let mut datapath = Datapath::load(&options.datapath, Some(&pins))?;
+        let wanted = room(pool, &options.datapath);
+        let mut datapath = Datapath::load(&wanted, Some(&pins))?;
         let mut maps = datapath.take_maps()?;
         if let Some(Served { pool: before, .. }) = &before {
-            warn_of_changes(before, pool, maps.flow_capacity(), options.datapath.max_flows);
+            warn_of_changes(before, pool, maps.flow_capacity(), wanted.max_flows);
         }
         let (vip, _) = listener(pool)?;
         let target = plan(pool, vip, &mut record, &maps)?;
@@ -105,7 +108,8 @@ impl Serving {
         record.hook = Some(hook);
         registry.put(&id, &record)?;
         let before = before.map(|served| served.pool);
-        Ok(Self { id, record, before, datapath, hook, place, _claim: claim })
+        let fill = Fill::of(maps.flow_capacity());
+        Ok(Self { id, record, before, datapath, hook, place, fill, _claim: claim })
     }
 
     /// Id of the pool.
@@ -138,11 +142,13 @@ impl Serving {
     pub fn reap(&mut self) -> Result<(), ControlError> {
         self.datapath.flush_log();
         let (ifindex, datapath) = (self.record.ifindex, &mut self.datapath);
-        self.place.run(|| {
+        let entries = self.place.run(|| {
             // A device that is gone has nobody to tell.
-            let Some(mac) = device_mac(ifindex) else { return Ok(()) };
-            Ok(datapath.reaper()?.sweep(Inlet { ifindex, mac })?)
-        })
+            let Some(mac) = device_mac(ifindex) else { return Ok(0) };
+            Ok::<_, ControlError>(datapath.reaper()?.sweep(Inlet { ifindex, mac })?)
+        })?;
+        self.fill.watch(&self.id, entries);
+        Ok(())
     }
 
     /// Gives members in slow start what their share has become.
@@ -178,6 +184,11 @@ impl Serving {
     }
 }
 
+/// What the pool says about its size, or else the controller.
+fn room(pool: &PoolSpec, otherwise: &Options) -> Options {
+    pool.max_connections.map_or(*otherwise, |most| Options::for_connections(most.get()))
+}
+
 /// A file is the whole truth about a pool; what it takes back should be seen.
 fn warn_of_changes(before: &PoolSpec, pool: &PoolSpec, capacity: u32, wanted: u32) {
     if let Some(changes) = difference::members(before, pool) {
@@ -187,7 +198,7 @@ fn warn_of_changes(before: &PoolSpec, pool: &PoolSpec, capacity: u32, wanted: u3
         tracing::warn!(
             pool = %pool.id,
             "conntrack keeps its {capacity} entries while the pool is served; \
-             --max-connections takes effect after an end"
+             max_connections takes effect after an end"
         );
     }
 }

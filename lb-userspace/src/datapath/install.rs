@@ -2,12 +2,15 @@
 //!
 //! The order of the writes is what makes a change atomic for packets: the new set of members is
 //! complete before the pool that names it appears, and the old one goes when no new
-//! packet can ask for it.
+//! packet can ask for it. The same holds for the allowed networks and the listener.
 
 use lb_common::{
     addr::Addr,
     be::Be16,
-    state::{Cursor, Load, Method, Pool, Slot, Timers, Vip, VipKey},
+    state::{
+        Admission, Cursor, Identity, Load, Method, Overflow, Persistence, Pool, Slot, Timers, Vip,
+        VipKey,
+    },
     wire::ipv4,
 };
 
@@ -22,6 +25,21 @@ pub struct Listener {
     pub port: u16,
     /// False to refuse new connections.
     pub enabled: bool,
+    /// Most active connections; none for no limit.
+    pub limit: Option<u32>,
+    /// What becomes of a connection above the limit.
+    pub overflow: Overflow,
+    /// How clients are kept on their members.
+    pub persistence: Persistence,
+}
+
+/// A network of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its address; the bits behind the prefix are zero.
+    pub address: Addr,
+    /// Length of the prefix in bits.
+    pub bits: u32,
 }
 
 /// What the datapath is to do for a pool.
@@ -29,6 +47,8 @@ pub struct Listener {
 pub struct Target {
     /// Where clients connect.
     pub listener: Listener,
+    /// The only clients that are served; none for everybody.
+    pub allowed: Option<Vec<Network>>,
     /// How a member is chosen.
     pub method: Method,
     /// How long connections stay.
@@ -39,6 +59,8 @@ pub struct Target {
     pub ports: (u16, u16),
     /// The members, in order; at most [`lb_common::state::MAX_MEMBERS`].
     pub slots: Vec<Slot>,
+    /// The members that clients may stick to, by index, whatever their weight.
+    pub identities: Vec<(u32, Identity)>,
     /// Members, of `slots` or not, that take the index of one that is gone.
     pub newcomers: Vec<u32>,
 }
@@ -53,7 +75,7 @@ const ZONE: u16 = 0;
 /// When a map cannot be written. The pool is then as before or as wanted, never between.
 pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), DatapathError> {
     let before = maps.pool(index)?;
-    let generation = before.map_or(1, |pool| pool.generation.wrapping_add(1));
+    let generation = maps.next_generation(index)?;
     let Cursor { stamp, .. } = maps.cursor(index)?;
     for member in &target.newcomers {
         // A newcomer queues behind those that are as idle as itself.
@@ -61,16 +83,26 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
         maps.set_load(*member, Load { stamp: stamp.get().into(), ..Load::default() })?;
     }
 
+    let Listener { address, port, enabled, limit, overflow, persistence } = target.listener;
+    maps.identify(index, target)?;
+    maps.allow(index, generation, target.allowed.as_deref().unwrap_or_default())?;
     let (pool, order) = target.set(generation);
     // What a controller that died in the midst of this has left would be of the new set.
     maps.keep_parts(index, before.map(|pool| pool.generation))?;
     write_parts(maps, index, &pool, &target.slots, &order)?;
     maps.set_pool(index, &pool)?;
-    let Listener { address, port, enabled } = target.listener;
     let key = VipKey::new(address, Be16::new(port), ZONE, ipv4::TCP);
-    maps.set_vip(&key, &Vip { pool: index, enabled: u32::from(enabled) })?;
+    let admission = Admission {
+        limit: limit.unwrap_or(Admission::UNLIMITED),
+        overflow: overflow as u32,
+        restricted: u32::from(target.allowed.is_some()),
+        generation,
+    };
+    let vip = Vip { pool: index, enabled: u32::from(enabled), admission, persistence };
+    maps.set_vip(&key, &vip)?;
     // Where the pool was before, new connections are not wanted any more.
     maps.remove_vips_but(&key, index)?;
+    maps.disallow(index, |old| old != generation)?;
 
     maps.keep_parts(index, Some(generation))
 }

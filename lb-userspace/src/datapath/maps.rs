@@ -3,16 +3,21 @@
 use std::{io::ErrorKind, path::Path};
 
 use aya::Pod;
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::state::{
-    Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
+    AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
+    Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
 use super::DatapathError;
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 14] = [
+    "VIP_LOADS",
+    "ALLOWED",
+    "MEMBERS",
+    "STICKY",
     "VIPS",
     "POOLS",
     "SLOTS",
@@ -36,6 +41,10 @@ pub struct Maps {
     nodes: HashMap<MapData, Part, [u8; size_of::<Node>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
+    pub(super) vip_loads: Array<MapData, [u8; size_of::<VipLoad>()]>,
+    pub(super) allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
+    pub(super) members: HashMap<MapData, u32, [u8; size_of::<Identity>()]>,
+    pub(super) sticky: HashMap<MapData, [u8; size_of::<StickyKey>()], [u8; size_of::<Sticky>()]>,
     flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
     flow_capacity: u32,
     counters: PerCpuArray<MapData, u64>,
@@ -79,6 +88,10 @@ impl Maps {
             nodes: get("NODES")?.try_into().map_err(failed("NODES"))?,
             cursors: get("CURSORS")?.try_into().map_err(failed("CURSORS"))?,
             loads: get("LOADS")?.try_into().map_err(failed("LOADS"))?,
+            vip_loads: get("VIP_LOADS")?.try_into().map_err(failed("VIP_LOADS"))?,
+            allowed: get("ALLOWED")?.try_into().map_err(failed("ALLOWED"))?,
+            members: get("MEMBERS")?.try_into().map_err(failed("MEMBERS"))?,
+            sticky: get("STICKY")?.try_into().map_err(failed("STICKY"))?,
             flows: flows.try_into().map_err(failed("FLOWS"))?,
             flow_capacity,
             counters: get("COUNTERS")?.try_into().map_err(failed("COUNTERS"))?,
@@ -112,6 +125,14 @@ impl Maps {
     /// A pool as the datapath sees it.
     pub(super) fn pool(&self, index: u32) -> Result<Option<Pool>, DatapathError> {
         Ok(found(self.pools.get(&index, 0), "POOLS")?.map(|raw| transmute!(raw)))
+    }
+
+    /// The generation of the pool's next installation.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn next_generation(&self, index: u32) -> Result<u32, DatapathError> {
+        Ok(self.pool(index)?.map_or(1, |pool| pool.generation.wrapping_add(1)))
     }
 
     /// Adds or replaces a pool, at once for the datapath.
@@ -210,6 +231,15 @@ impl Maps {
         entries.collect()
     }
 
+    /// How many conntrack entries there are.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn flow_count(&self) -> Result<u64, DatapathError> {
+        let count = self.flows.keys().try_fold(0, |count, key| key.map(|_| count + 1));
+        count.map_err(failed("FLOWS"))
+    }
+
     /// Most conntrack entries; a connection takes two.
     pub const fn flow_capacity(&self) -> u32 {
         self.flow_capacity
@@ -242,11 +272,14 @@ fn remove_if<V: Pod>(
     unwanted.try_for_each(|key| found(map.remove(&key), name).map(drop))
 }
 
-fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {
+pub(super) fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {
     move |source| DatapathError::Map { map, source: Box::new(source) }
 }
 
-fn found<T>(result: Result<T, MapError>, map: &'static str) -> Result<Option<T>, DatapathError> {
+pub(super) fn found<T>(
+    result: Result<T, MapError>,
+    map: &'static str,
+) -> Result<Option<T>, DatapathError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(MapError::KeyNotFound) => Ok(None),

@@ -4,6 +4,7 @@
 //! names or where state is kept; whoever calls it has entered the right namespace.
 
 mod attach;
+mod clients;
 mod clsact;
 mod counters;
 mod error;
@@ -18,7 +19,7 @@ pub use attach::{Attach, Hook, HookChoice};
 pub(crate) use attach::{detach, is_attached};
 pub use counters::counters;
 pub use error::DatapathError;
-pub use install::{Listener, Target, install};
+pub use install::{Listener, Network, Target, install};
 pub use maps::{Connection, Maps};
 pub use object::{Datapath, Options};
 pub use reaper::{Inlet, Reaper};

@@ -35,6 +35,13 @@ pub struct Options {
     pub max_flows: u32,
 }
 
+impl Options {
+    /// Room for so many connections.
+    pub const fn for_connections(most: u32) -> Self {
+        Self { max_flows: most.saturating_mul(2) }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { max_flows: 131_072 }

@@ -48,4 +48,8 @@ pub struct MemberRecord {
     pub up_since: Option<u64>,
     /// The part of its share that it has, in sixteenths.
     pub share: u32,
+    /// Tells it from other members that had the same index ([`lb_common::state::Identity`]).
+    /// Records of layout 1 have none; they are refused by their layout.
+    #[serde(default)]
+    pub incarnation: u32,
 }

@@ -4,6 +4,7 @@
 
 mod conns;
 mod member;
+mod persistence;
 mod status;
 mod table;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use conns::{ConnectionList, connections};
 pub use member::{MemberList, members};
+pub use persistence::{PersistenceList, persistence};
 pub use status::{Status, status};
 pub use table::Table;
 

@@ -52,6 +52,8 @@ struct Vip {
 #[derive(Clone, Debug, Serialize)]
 struct Connections {
     active: u64,
+    /// The VIP's connection_limit; null for none.
+    limit: Option<u32>,
     total: u64,
 }
 
@@ -103,14 +105,12 @@ fn pool(
         }),
         connections: Connections {
             active: sum(|member| member.active_connections.into()),
+            limit: pool.vip.as_ref().and_then(|vip| vip.connection_limit),
             total: counters.get("connection_opened").copied().unwrap_or(0),
         },
         bytes_in: sum(|member| member.bytes_in),
         bytes_out: sum(|member| member.bytes_out),
-        conntrack: Conntrack {
-            entries: maps.flows()?.len() as u64,
-            capacity: maps.flow_capacity().into(),
-        },
+        conntrack: Conntrack { entries: maps.flow_count()?, capacity: maps.flow_capacity().into() },
         members,
         counters,
     })
@@ -152,8 +152,9 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "  connections {} active, {} total; {} in, {} out; conntrack {} of {} entries",
+        "  connections {} active{}, {} total; {} in, {} out; conntrack {} of {} entries",
         pool.connections.active,
+        pool.connections.limit.map(|limit| format!(" of {limit}")).unwrap_or_default(),
         pool.connections.total,
         human(pool.bytes_in),
         human(pool.bytes_out),

@@ -1,14 +1,20 @@
 //! What has changed, in words.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
 use lb_common::state::{MemberStats, PhaseBits};
 
-use super::{Age, CLIENT_SEQ, Conn, Direction, Entry, LISTENER, Member, POOL, Snapshot, member};
+use super::{
+    Age, CLIENT_SEQ, Conn, Direction, Entry, LISTENER, Member, POOL, Snapshot, Stuck, member,
+};
 
 /// Everything that differs between two moments, one line each: counters, members, entries.
 ///
 /// `A>` is the client's entry of the connection named `A`, `A<` the member's. `+` is an entry as
 /// it should be right after opening, `-` one that has gone, `~` a changed one; `seen` means that a
-/// packet touched it.
+/// packet touched it. `10.0.0.9 to 1/2` is a client that is kept on the second member of index 1
+/// from now on, `again` one that came to its member again.
 #[must_use]
 pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -20,6 +26,11 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
         if !words.is_empty() {
             lines.push(format!("member {index}: {}", words.join(" ")));
         }
+    }
+
+    lines.extend(listener(before, after));
+    for client in before.sticky.keys().chain(after.sticky.keys()).collect::<BTreeSet<_>>() {
+        lines.extend(stuck(*client, before.sticky.get(client), after.sticky.get(client)));
     }
 
     let named = conns.iter().flat_map(|conn| ends(conn).map(|(key, _)| key));
@@ -70,6 +81,29 @@ fn members(old: &Member, new: &Member) -> Vec<String> {
         words.push(format!("stamp {} => {}", old.stamp, new.stamp));
     }
     words
+}
+
+/// The listener's count moves with its members' and never alone.
+fn listener(before: &Snapshot, after: &Snapshot) -> Option<String> {
+    let sum = |snapshot: &Snapshot| {
+        snapshot.members.iter().fold(0_u32, |sum, member| sum.wrapping_add(member.active))
+    };
+    let alone = |snapshot: &Snapshot| snapshot.active.wrapping_sub(sum(snapshot));
+    let (old, new) = (before.active, after.active);
+    (alone(before) != alone(after)).then(|| format!("listener: active {old} => {new}"))
+}
+
+fn stuck(client: Ipv4Addr, old: Option<&Stuck>, new: Option<&Stuck>) -> Option<String> {
+    let Some(new) = new else { return old.map(|_| format!("{client} is forgotten")) };
+    match old {
+        Some(old) if old == new => None,
+        Some(old) if Stuck { used: Age::Now, ..*old } == *new => Some(format!("{client} again")),
+        _ if (new.since, new.used) == (Age::Now, Age::Now) => {
+            let Stuck { member, incarnation, .. } = new;
+            Some(format!("{client} to {member}/{incarnation}"))
+        }
+        _ => Some(format!("{client} {old:?} => {new:?}")),
+    }
 }
 
 fn flow(

@@ -12,7 +12,7 @@ use super::action::Datapath;
 use super::inlet::Ear;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Member, POOL, Ran, Snapshot, Stamping, Stuck};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
@@ -43,6 +43,12 @@ impl Kernel {
         Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new(), spent: Duration::ZERO })
     }
 
+    /// The maps, for tests that are about more than a snapshot holds.
+    #[must_use]
+    pub const fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
     /// Makes everything as if just loaded, in much less time than loading takes.
     ///
     /// # Errors
@@ -65,6 +71,13 @@ impl Kernel {
         Ok(Snapshot {
             counters: counters(&self.maps)?,
             members: (0..MEMBERS).map(member).collect::<Result<_, _>>()?,
+            active: self.maps.vip_load(POOL)?.active.get(),
+            sticky: self
+                .maps
+                .sticky()?
+                .iter()
+                .map(|(key, entry)| Stuck::entry(key, entry))
+                .collect(),
             flows: flows
                 .iter()
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(flow)))
@@ -112,12 +125,16 @@ impl Kernel {
         Ok(Ran { act: Act::from_return(result.return_value), frame: out })
     }
 
-    fn sweep(&mut self) -> Result<(), Error> {
+    /// Walks conntrack, as does [`Action::Sweep`]; returns how many entries there were.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn sweep(&mut self) -> Result<u32, Error> {
         let resets = || self.maps.counter(Event::ResetSent.number());
         let before = resets()?;
-        self.loaded.reaper()?.sweep(self.ear.inlet())?;
+        let entries = self.loaded.reaper()?.sweep(self.ear.inlet())?;
         self.sent.extend(self.ear.hear((resets()? - before) as usize)?);
-        Ok(())
+        Ok(entries)
     }
 
     fn stamp(&mut self, stamping: &Stamping) -> Result<(), Error> {
@@ -127,6 +144,11 @@ impl Kernel {
             flow.last_news.set(news.stamp(0));
             flow.opened = opened.stamp(0);
             self.raw.change_flow(key, flow)?;
+        }
+        for (key, sticky) in self.maps.sticky()? {
+            let used = stamping.of_client(key.client.into());
+            sticky.used.set(used.stamp(0));
+            self.raw.change_sticky(key, sticky)?;
         }
         Ok(())
     }
@@ -145,7 +167,7 @@ impl Datapath for Kernel {
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
-            Action::Sweep => self.sweep()?,
+            Action::Sweep => drop(self.sweep()?),
         }
         Ok(None)
     }

@@ -26,6 +26,6 @@ pub use error::Error;
 pub use kernel::Kernel;
 pub use model::Model;
 pub use report::{hexdump, write_pcap};
-pub use snapshot::{Direction, Entry, Member, Snapshot};
+pub use snapshot::{Direction, Entry, Member, Snapshot, Stuck};
 pub use tcp::{Tcp, patched};
 pub use world::{CLIENT_SEQ, Conn, LISTENER, MEMBER_SEQ, POOL, Pair, World, member};

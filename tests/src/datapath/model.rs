@@ -7,14 +7,14 @@ use lb_common::counter::{self, Counter};
 use lb_common::expire::expire;
 use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
-use lb_common::state::{FlowKey, Load, Node, Vip, VipKey};
+use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::wire::ipv4;
-use lb_userspace::datapath::Target;
+use lb_userspace::datapath::{Network, Target};
 
 use super::action::Datapath;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Member, POOL, Ran, Snapshot, Stamping, Stuck};
 
 /// Bytes of an Ethernet header's two addresses.
 const ADDRESSES: usize = 12;
@@ -55,10 +55,13 @@ impl Model {
             stamp: loads.get(&index).map_or(0, |load| load.stamp.get()),
             stats: stats.get(&index).copied().unwrap_or_default(),
         };
+        let (vips, sticky) = (self.tables.vip_loads.borrow(), self.tables.sticky.borrow());
         let count = |number| counters.get(&number).copied().unwrap_or(0);
         Snapshot {
             counters: counter::all().map(|(number, name, _)| (name, count(number))).collect(),
             members: (0..MEMBERS).map(member).collect(),
+            active: vips.get(&POOL).map_or(0, |load| load.active.get()),
+            sticky: sticky.iter().map(|(key, entry)| Stuck::entry(key, entry)).collect(),
             flows: flows
                 .iter()
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
@@ -103,9 +106,31 @@ impl Model {
         }
         tables.pools.borrow_mut().insert(index, Rc::new(pool));
         let listener = target.listener;
+        let admission = self.admit(index, generation, target);
         let key = VipKey::new(listener.address, Be16::new(listener.port), 0, ipv4::TCP);
-        let vip = Vip { pool: index, enabled: u32::from(listener.enabled) };
+        let vip = Vip {
+            pool: index,
+            enabled: u32::from(listener.enabled),
+            admission,
+            persistence: listener.persistence,
+        };
         tables.vips.borrow_mut().insert(key, vip);
+    }
+
+    /// Whom the listener serves, and who may be stuck to.
+    fn admit(&self, pool: u32, generation: u32, target: &Target) -> Admission {
+        let net = |network: &Network| {
+            (AllowedNet { pool, generation, address: network.address }, network.bits)
+        };
+        let networks = target.allowed.iter().flatten().map(net);
+        *self.tables.allowed.borrow_mut() = networks.collect();
+        *self.tables.identities.borrow_mut() = target.identities.iter().copied().collect();
+        Admission {
+            limit: target.listener.limit.unwrap_or(Admission::UNLIMITED),
+            overflow: target.listener.overflow as u32,
+            restricted: u32::from(target.allowed.is_some()),
+            generation,
+        }
     }
 
     fn stamp(&self, stamping: &Stamping) {
@@ -115,6 +140,9 @@ impl Model {
             flow.last_seen.set(seen.stamp(NOW));
             flow.last_news.set(news.stamp(NOW));
             flow.opened = opened.stamp(NOW);
+        }
+        for (key, sticky) in self.tables.sticky.borrow_mut().iter() {
+            sticky.used.set(stamping.of_client(key.client.into()).stamp(NOW));
         }
     }
 

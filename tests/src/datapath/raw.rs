@@ -1,11 +1,12 @@
 //! The maps of a loaded program by its handles, for what only a test may do to them.
 
 use aya::Pod;
-use aya::maps::{Array, HashMap, Map, MapData, MapError, MapInfo, PerCpuArray};
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpuArray};
 use aya::programs::SchedClassifier;
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
-    Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
+    AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
+    Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
@@ -29,6 +30,10 @@ pub(super) struct Raw {
     slots: Bytes<Part, { size_of::<Slot>() }>,
     ticks: HashMap<MapData, Part, u32>,
     nodes: Bytes<Part, { size_of::<Node>() }>,
+    vip_loads: Array<MapData, [u8; size_of::<VipLoad>()]>,
+    allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
+    members: Bytes<u32, { size_of::<Identity>() }>,
+    sticky: Bytes<[u8; size_of::<StickyKey>()], { size_of::<Sticky>() }>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     counters: PerCpuArray<MapData, u64>,
@@ -44,6 +49,10 @@ impl Raw {
             slots: map_of(program, "SLOTS")?.try_into()?,
             ticks: map_of(program, "TICKS")?.try_into()?,
             nodes: map_of(program, "NODES")?.try_into()?,
+            vip_loads: map_of(program, "VIP_LOADS")?.try_into()?,
+            allowed: map_of(program, "ALLOWED")?.try_into()?,
+            members: map_of(program, "MEMBERS")?.try_into()?,
+            sticky: map_of(program, "STICKY")?.try_into()?,
             cursors: map_of(program, "CURSORS")?.try_into()?,
             loads: map_of(program, "LOADS")?.try_into()?,
             counters: map_of(program, "COUNTERS")?.try_into()?,
@@ -59,6 +68,11 @@ impl Raw {
     pub(super) fn change_flow(&mut self, key: FlowKey, flow: Flow) -> Result<(), Error> {
         let (key, flow): ([u8; _], [u8; _]) = (transmute!(key), transmute!(flow));
         Ok(self.flows.insert(key, flow, EXIST)?)
+    }
+
+    pub(super) fn change_sticky(&mut self, key: StickyKey, sticky: Sticky) -> Result<(), Error> {
+        let (key, sticky): ([u8; _], [u8; _]) = (transmute!(key), transmute!(sticky));
+        Ok(self.sticky.insert(key, sticky, EXIST)?)
     }
 
     /// Removes a pool; nothing happens if it is gone already, as in a shortened story.
@@ -86,7 +100,12 @@ impl Raw {
         empty(&mut self.slots)?;
         empty(&mut self.ticks)?;
         empty(&mut self.nodes)?;
+        empty(&mut self.members)?;
+        empty(&mut self.sticky)?;
+        let networks = self.allowed.keys().collect::<Result<Vec<_>, _>>()?;
+        networks.iter().try_for_each(|network| self.allowed.remove(network))?;
         for pool in 0..POOLS {
+            self.vip_loads.set(pool, [0; _], 0)?;
             self.cursors.set(pool, [0; _], 0)?;
         }
         for member in 0..MEMBERS {

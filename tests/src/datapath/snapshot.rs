@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::addr::Tuple;
 use lb_common::nat::Rewrite;
-use lb_common::state::{Flow, MemberStats, PhaseBits};
+use lb_common::state::{Flow, MemberStats, PhaseBits, Sticky, StickyKey};
 
 use super::Age;
 
@@ -22,6 +22,10 @@ pub struct Snapshot {
     pub counters: Vec<(&'static str, u64)>,
     /// Members by index.
     pub members: Vec<Member>,
+    /// Connections that the listener counts.
+    pub active: u32,
+    /// Clients and the members they had.
+    pub sticky: BTreeMap<Ipv4Addr, Stuck>,
     /// Conntrack.
     pub flows: BTreeMap<Direction, Entry>,
 }
@@ -35,6 +39,29 @@ pub struct Member {
     pub stamp: u64,
     /// What it has done.
     pub stats: MemberStats,
+}
+
+/// The member that a client had; ages instead of time stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// Index of the member.
+    pub member: u32,
+    /// Which of the members of that index.
+    pub incarnation: u32,
+    /// When the client came to it.
+    pub since: Age,
+    /// When its last connection was opened.
+    pub used: Age,
+}
+
+impl Stuck {
+    /// An entry of the table as the snapshot has it.
+    pub(super) fn entry(key: &StickyKey, sticky: &Sticky) -> (Ipv4Addr, Self) {
+        let Sticky { member, incarnation, since, used } = sticky;
+        let (since, used) = (Age::of(*since), Age::of(used.get()));
+        let stuck = Self { member: *member, incarnation: *incarnation, since, used };
+        (key.client.into(), stuck)
+    }
 }
 
 /// A conntrack entry; ages instead of time stamps.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::be::Be16;
-use lb_common::state::{Method, Slot, Timers, WEIGHT_ONE};
-use lb_userspace::datapath::{Listener, Target};
+use lb_common::state::{Identity, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
+use lb_userspace::datapath::{Listener, Network, Target};
 
 use super::{Action, Tcp};
 
@@ -46,6 +46,16 @@ pub struct World {
     pub ports: (u16, u16),
     /// False to refuse new connections.
     pub enabled: bool,
+    /// Most active connections.
+    pub limit: Option<u32>,
+    /// What becomes of those above it.
+    pub overflow: Overflow,
+    /// The only networks whose clients are served: address and length of the prefix.
+    pub allowed: Option<Vec<([u8; 4], u32)>>,
+    /// How clients are kept on their members.
+    pub persistence: Persistence,
+    /// Which member in turn has each index.
+    pub incarnation: u32,
     /// How long entries stay, in nanoseconds.
     pub timers: Timers,
     /// Whether keepalives count as life.
@@ -66,6 +76,11 @@ impl World {
             newcomers: (0..).take(weights.len()).collect(),
             ports: (20_000, 29_999),
             enabled: true,
+            limit: None,
+            overflow: Overflow::Drop,
+            allowed: None,
+            persistence: Persistence::default(),
+            incarnation: 1,
             timers: Timers {
                 opening: second,
                 client: second,
@@ -92,11 +107,23 @@ impl World {
                 reserved: 0,
             }
         };
+        let network = |(address, bits): &([u8; 4], u32)| Network {
+            address: Ipv4Addr::from(*address).into(),
+            bits: *bits,
+        };
+        let identity = |(index, _): &(u32, u32)| {
+            (*index, Identity { incarnation: self.incarnation, pool: POOL })
+        };
         Target {
+            allowed: self.allowed.as_ref().map(|nets| nets.iter().map(network).collect()),
+            identities: self.members.iter().map(identity).collect(),
             listener: Listener {
                 address: (*LISTENER.ip()).into(),
                 port: LISTENER.port(),
                 enabled: self.enabled,
+                limit: self.limit,
+                overflow: self.overflow,
+                persistence: self.persistence,
             },
             method: self.method,
             timers: self.timers,

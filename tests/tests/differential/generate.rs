@@ -10,6 +10,7 @@ use lb_tests::datapath::{
     member,
 };
 
+use crate::clients::clients;
 use crate::random::Random;
 
 /// Flags that do something, and some that do not.
@@ -23,7 +24,7 @@ const MEMBERS: u32 = 5;
 const SHORTEST: usize = 34;
 
 /// Longer than any clock.
-const FOREVER: u64 = 1 << 61;
+pub(crate) const FOREVER: u64 = 1 << 61;
 
 /// What has yet to be told, and what one has to remember for it.
 pub(crate) struct Story {
@@ -125,6 +126,7 @@ impl Story {
             (1, 65_535),
             (65_535, 65_535),
         ]);
+        clients(random, &mut world);
         let mut time = || random.among(&[0, 1_000_000_000, FOREVER]);
         world.timers = Timers {
             opening: time(),

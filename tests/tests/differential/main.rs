@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod clients;
 mod generate;
 mod random;
 mod replay;

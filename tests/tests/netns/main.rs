@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod admission;
 mod adopt;
 mod bad_input;
 mod bench;
@@ -19,6 +20,7 @@ mod members;
 mod members_busy;
 mod members_refused;
 mod order;
+mod persistence;
 mod ping;
 mod pool_file;
 mod refuse;

@@ -20,6 +20,9 @@ pub(crate) struct PoolFile {
     pub(crate) members: Vec<MemberLine>,
     /// Milliseconds by name.
     pub(crate) timeouts: Vec<(&'static str, u32)>,
+    /// More fields of the VIP, and of the pool; each a line of YAML.
+    pub(crate) vip_fields: Vec<String>,
+    pub(crate) fields: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,8 @@ impl PoolFile {
             method,
             members: weights.iter().enumerate().map(member).collect(),
             timeouts: Vec::new(),
+            vip_fields: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -70,8 +75,15 @@ pub(crate) fn yaml(pools: &[PoolFile]) -> String {
         let (id, vip) = (&pool.id, pool.vip);
         write!(text, "- id: {id}\n  namespace: {}\n  protocol: TCP\n", pool.namespace).unwrap();
         writeln!(text, "  lb_method: {}", pool.method).unwrap();
-        writeln!(text, "  vip: {{id: {id}-vip, address: {}, port: {}}}", vip.ip(), vip.port())
-            .unwrap();
+        writeln!(
+            text,
+            "  vip:\n    id: {id}-vip\n    address: {}\n    port: {}",
+            vip.ip(),
+            vip.port()
+        )
+        .unwrap();
+        pool.vip_fields.iter().for_each(|field| writeln!(text, "    {field}").unwrap());
+        pool.fields.iter().for_each(|field| writeln!(text, "  {field}").unwrap());
         if !pool.timeouts.is_empty() {
             text.push_str("  timeouts:\n");
         }

@@ -31,7 +31,7 @@ fn status_describes_the_pool_as_it_is_served() {
     assert_eq!(pool["admin_state_up"], true);
     let id = format!("{}-vip", bench.pool.id);
     assert_eq!(pool["vip"], json!({"id": id, "address": "10.0.0.250", "port": 22}));
-    assert_eq!(pool["connections"], json!({"active": 2, "total": 2}));
+    assert_eq!(pool["connections"], json!({"active": 2, "limit": null, "total": 2}));
     assert_eq!(pool["bytes_in"], 2_000);
     assert_eq!(pool["bytes_out"], 2_000 + greeted);
     assert_eq!(pool["conntrack"]["entries"], 4, "two for each connection");

@@ -14,6 +14,7 @@ pub(crate) struct Case {
     world: World,
     conns: Vec<Conn>,
     given: Vec<Action>,
+    ages_kept: bool,
 }
 
 /// A case with everything said.
@@ -27,7 +28,13 @@ pub(crate) struct Said {
 
 /// A case in a pool of two equal members where nothing has happened yet.
 pub(crate) fn case(name: impl Into<String>) -> Case {
-    Case { name: name.into(), world: World::new(&[1, 1]), conns: Vec::new(), given: Vec::new() }
+    Case {
+        name: name.into(),
+        world: World::new(&[1, 1]),
+        conns: Vec::new(),
+        given: Vec::new(),
+        ages_kept: false,
+    }
 }
 
 impl Case {
@@ -45,6 +52,11 @@ impl Case {
     pub(crate) fn given(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
         self.given.extend(actions);
         self
+    }
+
+    /// Entries keep the ages they were given; which of them the packet touches is less visible.
+    pub(crate) fn keeping_ages(self) -> Self {
+        Self { ages_kept: true, ..self }
     }
 
     /// The segment comes in and goes out on the other side.
@@ -137,10 +149,12 @@ impl Said {
         }
         match self.when {
             // Makes visible which entries the packet touches.
-            Action::Frame(_) | Action::Gso(..) => {
+            Action::Frame(_) | Action::Gso(..) if !case.ages_kept => {
                 kernel.act(&Action::Stamp(Stamping::FUTURE)).unwrap();
             }
-            Action::Install(..)
+            Action::Frame(_)
+            | Action::Gso(..)
+            | Action::Install(..)
             | Action::ForgetPool(_)
             | Action::Eject(..)
             | Action::Stamp(_)

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod admit;
 mod case;
 mod checksum;
 mod close;
@@ -10,8 +11,10 @@ mod crowd;
 mod expiry;
 mod known;
 mod malformed;
+mod million;
 mod open;
 mod pass;
+mod persist;
 mod ports;
 mod refuse;
 mod reopen;

@@ -11,7 +11,7 @@ use super::global::Global;
 use super::reader::Reader;
 use crate::config::error::Pos;
 use crate::config::field::FieldPath;
-use crate::config::model::{Id, MemberSpec, PoolSpec, Timeouts, VipSpec, validate};
+use crate::config::model::{Id, MemberSpec, Overflow, PoolSpec, Timeouts, VipSpec, validate};
 
 /// The pools, with the place in the text of each part that validation may name.
 #[derive(Default)]
@@ -166,6 +166,7 @@ fn pool(global: &Global, frontend: Option<&Frontend>, backend: &Backend) -> Pool
         members: members.collect::<Vec<MemberSpec>>(),
         monitor: backend.monitor.clone(),
         timeouts: Timeouts { client, ..backend.settings.timeouts },
+        max_connections: None,
     }
 }
 
@@ -175,6 +176,8 @@ fn vip(frontend: &Frontend) -> VipSpec {
         address: frontend.bind.address,
         port: frontend.bind.port,
         connection_limit: frontend.settings.maxconn,
+        overflow: Overflow::default(),
+        allowed_cidrs: None,
         admin_state_up: !frontend.settings.disabled,
     }
 }

@@ -35,7 +35,7 @@ impl Backend {
         for line in &section.lines {
             if let ["server", _, _, ..] = line.texts().as_slice() {
                 servers.extend(Server::read(line, reader)?);
-            } else if !persistence.keyword(line, reader)
+            } else if !persistence.keyword(line, reader)?
                 && !checks.keyword(line, reader)
                 && !settings.keyword(line, reader)?
             {

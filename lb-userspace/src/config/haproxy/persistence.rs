@@ -1,23 +1,30 @@
 //! Session persistence of a backend: stick tables and cookies.
 
+use lb_common::state::MAX_STICKY;
+
+use super::fault::Read;
 use super::lexer::Line;
 use super::reader::Reader;
 use super::server::Server;
-use crate::config::model::SessionPersistence;
+use super::value::{size, time};
+use crate::config::model::{Seconds, SessionPersistence};
 
 /// What the lines read so far ask for.
 #[derive(Default)]
 pub(super) struct Persistence {
     wanted: Option<SessionPersistence>,
+    /// `expire` of a table of addresses.
+    expire: Option<Seconds>,
 }
 
 impl Persistence {
     /// Reads `line` if it is about persistence, and says whether it was.
-    pub(super) fn keyword(&mut self, line: &Line, reader: &mut Reader) -> bool {
+    pub(super) fn keyword(&mut self, line: &Line, reader: &mut Reader) -> Read<bool> {
         match line.texts().as_slice() {
             // A table alone does nothing; the `stick` lines that use it decide.
-            ["stick-table", "type", "ip" | "ipv6" | "string", ..] => {}
-            ["stick", "on", "src"] => self.wanted = Some(SessionPersistence::SourceIp),
+            ["stick-table", "type", "ip" | "ipv6", ..] => self.table(line, reader)?,
+            ["stick-table", "type", "string", ..] => {}
+            ["stick", "on", "src"] => self.wanted = Some(SessionPersistence::SOURCE_IP),
             ["cookie", name, "insert", ..] => {
                 self.cookie(
                     line,
@@ -43,14 +50,31 @@ impl Persistence {
                     ),
                 ),
             },
-            _ => return false,
+            _ => return Ok(false),
         }
-        true
+        Ok(true)
+    }
+
+    /// The size and the expiry of a table of addresses. Its other options are about peers and
+    /// counters, which persistence does not need.
+    fn table(&mut self, line: &Line, reader: &mut Reader) -> Read<()> {
+        for pair in line.words.windows(2) {
+            let [option, value] = pair else { continue };
+            match option.text.as_str() {
+                "size" if size(value)? != u64::from(MAX_STICKY) => reader.degraded(
+                    line.number(),
+                    format!("`size {}`: qlb remembers {MAX_STICKY} clients", value.text),
+                ),
+                "expire" => self.expire = Seconds::from_millis(time(value)?.millis.into()).ok(),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn cookie(&mut self, line: &Line, what: &str, wanted: SessionPersistence, reader: &mut Reader) {
         if reader.options.persistence_fallback_source_ip {
-            self.wanted = Some(SessionPersistence::SourceIp);
+            self.wanted = Some(SessionPersistence::SOURCE_IP);
             reader.degraded(
                 line.number(),
                 format!("`{what}`: replaced by SOURCE_IP persistence; clients behind one NAT share a member"),
@@ -86,7 +110,12 @@ impl Persistence {
                 );
             }
         }
-        self.wanted
+        match self.wanted {
+            Some(SessionPersistence::SourceIp { granularity, .. }) => {
+                Some(SessionPersistence::SourceIp { timeout: self.expire, granularity })
+            }
+            wanted => wanted,
+        }
     }
 }
 

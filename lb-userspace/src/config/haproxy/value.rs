@@ -64,6 +64,24 @@ pub(super) fn count(word: &Word) -> Read<u32> {
     })
 }
 
+/// Reads a size (HAProxy manual, 2.4): a number, with k, m or g for powers of 1024.
+pub(super) fn size(word: &Word) -> Read<u64> {
+    let digits = word.text.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.text.len());
+    let (number, unit) = word.text.split_at(digits);
+    let shift = match unit {
+        "" => Some(0),
+        "k" => Some(10),
+        "m" => Some(20),
+        "g" => Some(30),
+        _ => None,
+    };
+    let size = shift.and_then(|shift| number.parse::<u64>().ok()?.checked_mul(1 << shift));
+    size.ok_or_else(|| {
+        let message = format!("`{}` is not a size", word.text);
+        Fault::new(word.at, message, "write a number, such as 10240 or 10k")
+    })
+}
+
 /// A time and whether its unit was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
@@ -119,6 +137,16 @@ mod tests {
             ["10.0.0.1", "10.0.0.1:", ":80", "*:80", "host:80", "10.0.0.1:80-90", "[::1:80"]
         {
             assert!(endpoint(&word(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(size(&word("10k")).unwrap(), 10_240);
+        assert_eq!(size(&word("7")).unwrap(), 7);
+        assert_eq!(size(&word("2g")).unwrap(), 2 << 30);
+        for wrong in ["", "k", "10K", "10kk", "-1", "99999999999999999999", "99999999999999999g"] {
+            assert!(size(&word(wrong)).is_err(), "{wrong}");
         }
     }
 

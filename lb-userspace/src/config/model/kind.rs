@@ -32,6 +32,26 @@ pub enum LbMethod {
     LeastResponseTime,
 }
 
+/// What becomes of a new connection above the VIP's `connection_limit`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overflow {
+    /// Its SYN is dropped, and the client sends it again.
+    #[default]
+    Drop,
+    /// It is refused with RST.
+    Reset,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Drop => "drop",
+            Self::Reset => "reset",
+        })
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -62,6 +82,9 @@ mod tests {
     fn words_are_shown_as_files_have_them() {
         for protocol in [Protocol::Tcp, Protocol::Http, Protocol::Https] {
             assert_eq!(serde_json::to_value(protocol).unwrap(), protocol.to_string());
+        }
+        for overflow in [Overflow::Drop, Overflow::Reset] {
+            assert_eq!(serde_json::to_value(overflow).unwrap(), overflow.to_string());
         }
         for method in [
             LbMethod::RoundRobin,

@@ -6,6 +6,7 @@ mod codes;
 mod host;
 mod kind;
 mod monitor;
+mod network;
 mod validate;
 mod value;
 
@@ -13,11 +14,12 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 pub use codes::ExpectedCodes;
-pub use kind::{LbMethod, Protocol};
+pub use kind::{LbMethod, Overflow, Protocol};
 pub use monitor::{HttpCheck, MonitorCheck, MonitorSpec};
+pub use network::{Cidr, Netmask};
 pub use validate::{Violation, validate};
 pub(super) use value::address;
-pub use value::{Id, Port, Retries, Seconds, ValueError, Weight};
+pub use value::{Id, MaxConnections, Port, Retries, Seconds, ValueError, Weight};
 
 /// A pool: members behind at most one VIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct PoolSpec {
     pub monitor: Option<MonitorSpec>,
     /// Connection timeouts.
     pub timeouts: Timeouts,
+    /// Most connections at a time, ending ones included; `None` is the controller's choice.
+    pub max_connections: Option<MaxConnections>,
 }
 
 impl PoolSpec {
@@ -69,6 +73,10 @@ pub struct VipSpec {
     pub port: Port,
     /// Most connections served at once; `None` is unlimited.
     pub connection_limit: Option<u32>,
+    /// What becomes of connections above that.
+    pub overflow: Overflow,
+    /// The only networks whose clients are served; `None` serves everybody.
+    pub allowed_cidrs: Option<Vec<Cidr>>,
     /// False: the VIP serves nobody.
     pub admin_state_up: bool,
 }
@@ -99,7 +107,13 @@ pub struct MemberSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionPersistence {
     /// The client's address (`stick on src`).
-    SourceIp,
+    SourceIp {
+        /// How long a client is remembered after its last new connection; `None` is as long as
+        /// there is room (HAProxy's table without `expire`).
+        timeout: Option<Seconds>,
+        /// The part of the address that tells clients apart; `None` is all of it.
+        granularity: Option<Netmask>,
+    },
     /// A cookie the balancer inserts (`cookie SRV insert`).
     HttpCookie,
     /// A cookie the application sets (`appsession`).
@@ -107,6 +121,11 @@ pub enum SessionPersistence {
         /// The cookie's name.
         cookie_name: String,
     },
+}
+
+impl SessionPersistence {
+    /// By the whole address, without a timeout: what Neutron wrote into HAProxy confs.
+    pub const SOURCE_IP: Self = Self::SourceIp { timeout: None, granularity: None };
 }
 
 /// Connection timeouts in milliseconds; 0 means never (HAProxy manual, `timeout`). The last two

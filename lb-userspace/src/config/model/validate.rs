@@ -1,6 +1,8 @@
 //! The rules between fields, for YAML and import alike. Each violation names the field, so
 //! that the caller can find its place in the text.
 
+mod clients;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -29,6 +31,8 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         check.names(&path, pool);
         if let Some(vip) = &pool.vip {
             check.host(path.key("vip").key("address"), vip.address);
+            check.allowed(&path.key("vip").key("allowed_cidrs"), vip);
+            check.granularity(&path, pool, vip);
         }
         check.members(&path, pool);
         check.timeouts(&path, pool.timeouts);

@@ -24,6 +24,14 @@ pub enum ValueError {
     Retries(i64),
     #[error("{0} s is not between 0.001 and 2073600 seconds")]
     Seconds(f64),
+    #[error("`{0}` is not a network such as 192.0.2.0/24")]
+    Cidr(String),
+    #[error("`{cidr}` has bits behind its prefix; the network is {network}/{bits}")]
+    HostBits { cidr: String, network: IpAddr, bits: u8 },
+    #[error("`{0}` is not a netmask such as 255.255.255.0")]
+    Netmask(String),
+    #[error("max_connections {0} is not in 1..=16777216")]
+    MaxConnections(i64),
     #[error("expected_codes `{0}` is neither a list of HTTP status codes nor one range")]
     Codes(String),
 }
@@ -38,6 +46,14 @@ impl ValueError {
             Self::Weight(_) => "write a number from 0 to 256; 0 drains the member",
             Self::Retries(_) => "write how many failures in a row take a member down, 1 to 10",
             Self::Seconds(_) => "write the time in seconds, such as 5 or 0.5",
+            Self::Cidr(_) => {
+                "write an address and the length of the prefix; /32 is one IPv4 address"
+            }
+            Self::HostBits { .. } => {
+                "write the network's address, with zero bits behind the prefix"
+            }
+            Self::Netmask(_) => "write ones, then zeros; 255.255.255.255 tells every client apart",
+            Self::MaxConnections(_) => "write the most connections at a time, ending ones included",
             Self::Codes(_) => "write 200, or 200,202 or 200-204, with codes from 100 to 599",
         }
     }
@@ -193,6 +209,26 @@ impl TryFrom<f64> for Seconds {
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_f64().fmt(f)
+    }
+}
+
+/// Most connections of a pool at a time, ending ones included; 1..=16777216.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxConnections(u32);
+
+impl MaxConnections {
+    /// The number of connections.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for MaxConnections {
+    type Error = ValueError;
+
+    fn try_from(number: i64) -> Result<Self, ValueError> {
+        let most = u32::try_from(number).ok().filter(|n| (1..=1 << 24).contains(n));
+        most.map(Self).ok_or(ValueError::MaxConnections(number))
     }
 }
 

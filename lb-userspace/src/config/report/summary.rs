@@ -14,6 +14,9 @@ pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
     if let Some(persistence) = &pool.session_persistence {
         writeln!(out, "  persistence: {}", self::persistence(persistence))?;
     }
+    if let Some(most) = pool.max_connections {
+        writeln!(out, "  max connections: {}", most.get())?;
+    }
     writeln!(out, "  monitor: {}", pool.monitor.as_ref().map_or("none".to_owned(), monitor))?;
     writeln!(out, "  members: {}", pool.members.len())?;
     for member in &pool.members {
@@ -24,8 +27,18 @@ pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
 
 fn vip(vip: &VipSpec) -> String {
     let endpoint = SocketAddr::new(vip.address, vip.port.get());
-    let limit = vip.connection_limit.map(|n| format!(" limit {n}")).unwrap_or_default();
-    format!("{endpoint}{limit}{}", admin_down(vip.admin_state_up))
+    let limit = match (vip.connection_limit, vip.overflow) {
+        (Some(limit), overflow) => format!(" limit {limit} ({overflow})"),
+        (None, _) => String::new(),
+    };
+    let allowed = match &vip.allowed_cidrs {
+        Some(cidrs) => {
+            let cidrs: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
+            format!(" for {}", cidrs.join(", "))
+        }
+        None => String::new(),
+    };
+    format!("{endpoint}{limit}{allowed}{}", admin_down(vip.admin_state_up))
 }
 
 fn member(member: &MemberSpec) -> String {
@@ -54,7 +67,11 @@ fn monitor(monitor: &MonitorSpec) -> String {
 
 fn persistence(persistence: &SessionPersistence) -> String {
     match persistence {
-        SessionPersistence::SourceIp => "SOURCE_IP".to_owned(),
+        SessionPersistence::SourceIp { timeout, granularity } => {
+            let mask = granularity.map(|mask| format!(" by {mask}")).unwrap_or_default();
+            let timeout = timeout.map(|time| format!(" for {time} s")).unwrap_or_default();
+            format!("SOURCE_IP{mask}{timeout}")
+        }
         SessionPersistence::HttpCookie => "HTTP_COOKIE".to_owned(),
         SessionPersistence::AppCookie { cookie_name } => format!("APP_COOKIE {cookie_name}"),
     }

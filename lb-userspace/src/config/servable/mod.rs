@@ -92,27 +92,19 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
                     "use an IPv4 VIP and members, or leave the pool on HAProxy",
                 );
             }
-            if let Some(limit) = vip.connection_limit {
-                let text = format!("a connection_limit ({limit}) is not enforced");
-                refuse(
-                    "vip.connection_limit",
-                    text,
-                    "remove it to serve without a limit, or leave the pool on HAProxy",
-                );
-            }
         }
     }
-    if let Some(persistence) = &pool.session_persistence {
-        let name = match persistence {
-            SessionPersistence::SourceIp => "SOURCE_IP",
-            SessionPersistence::HttpCookie => "HTTP_COOKIE",
-            SessionPersistence::AppCookie { .. } => "APP_COOKIE",
-        };
-        let text = format!("{name} persistence is not served");
+    let cookie = match &pool.session_persistence {
+        None | Some(SessionPersistence::SourceIp { .. }) => None,
+        Some(SessionPersistence::HttpCookie) => Some("HTTP_COOKIE"),
+        Some(SessionPersistence::AppCookie { .. }) => Some("APP_COOKIE"),
+    };
+    if let Some(cookie) = cookie {
         refuse(
             "session_persistence",
-            text,
-            "remove it if any member can take any connection, or leave the pool on HAProxy",
+            format!("{cookie} persistence is not served"),
+            "use SOURCE_IP, remove it if any member can take any connection, or leave the pool on \
+             HAProxy",
         );
     }
     if let Some(vip) = &pool.vip

@@ -1,7 +1,7 @@
 //! What is otherwise than the operator may expect of a pool that is served.
 
 use super::Notice;
-use crate::config::model::{LbMethod, PoolSpec, Protocol};
+use crate::config::model::{LbMethod, Overflow, PoolSpec, Protocol};
 
 /// Every difference of a pool that is not refused.
 pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
@@ -14,6 +14,9 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
             "HTTP is balanced per connection; a keep-alive connection stays on one member"
                 .to_owned(),
         ),
+    }
+    if let Some(limit) = pool.vip.as_ref().and_then(|vip| vip.connection_limit) {
+        note("vip.connection_limit", limited(pool, limit));
     }
     if let Some(monitor) = &pool.monitor {
         let text = format!(
@@ -40,4 +43,17 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
         note("members", "no member takes new connections".to_owned());
     }
     notices
+}
+
+/// HAProxy's kernel accepts what HAProxy does not serve yet; qlb has nobody to accept for it.
+fn limited(pool: &PoolSpec, limit: u32) -> String {
+    let overflow = pool.vip.as_ref().map(|vip| vip.overflow).unwrap_or_default();
+    match (limit, overflow) {
+        (0, _) => "a limit of 0 serves nobody".to_owned(),
+        (_, Overflow::Drop) => format!(
+            "above {limit} connections a client's connect waits, where HAProxy accepts it and lets \
+             it wait for data"
+        ),
+        (_, Overflow::Reset) => format!("above {limit} connections clients are refused"),
+    }
 }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use super::raw;
 use crate::config::field::FieldPath;
 use crate::config::model::{
-    HttpCheck, Id, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts,
-    ValueError, Violation, VipSpec, Weight, address,
+    HttpCheck, Id, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Timeouts, ValueError,
+    Violation, VipSpec, Weight, address,
 };
 
 /// The model of a file, or every value that is out of range.
@@ -22,7 +22,7 @@ pub(super) fn pools(file: raw::File) -> Result<Vec<PoolSpec>, Vec<Violation>> {
 }
 
 /// Collects violations; a method that returns `None` has recorded at least one.
-struct Reader {
+pub(super) struct Reader {
     violations: Vec<Violation>,
 }
 
@@ -40,6 +40,9 @@ impl Reader {
             .map(|(index, member)| self.member(&path.key("members").index(index), member))
             .collect();
         let monitor = raw.monitor.map(|monitor| self.monitor(&path.key("monitor"), monitor));
+        let most = raw
+            .max_connections
+            .map(|most| self.value(path.key("max_connections"), most.try_into()));
         let timeouts = self.timeouts(&path.key("timeouts"), &raw.timeouts.unwrap_or_default());
         Some(PoolSpec {
             id: id?,
@@ -53,6 +56,7 @@ impl Reader {
             members: members.into_iter().collect::<Option<_>>()?,
             monitor: whole(monitor)?,
             timeouts: timeouts?,
+            max_connections: whole(most)?,
         })
     }
 
@@ -61,53 +65,16 @@ impl Reader {
         let address = self.value(path.key("address"), address(&raw.address));
         let port = self.value(path.key("port"), raw.port.try_into());
         let limit = self.connection_limit(path, raw.connection_limit);
+        let allowed = self.allowed_cidrs(path, raw.allowed_cidrs);
         Some(VipSpec {
             id: id?,
             address: address?,
             port: port?,
             connection_limit: limit?,
+            overflow: raw.overflow.unwrap_or_default(),
+            allowed_cidrs: allowed?,
             admin_state_up: raw.admin_state_up,
         })
-    }
-
-    /// The LBaaS API writes "unlimited" as -1.
-    fn connection_limit(&mut self, path: &FieldPath, raw: Option<i64>) -> Option<Option<u32>> {
-        match raw {
-            None | Some(-1) => Some(None),
-            Some(limit) => match u32::try_from(limit) {
-                Ok(limit) => Some(Some(limit)),
-                Err(_) => self.fail(
-                    path.key("connection_limit"),
-                    format!("connection_limit {limit} is not in 0..=4294967295"),
-                    "write the most connections at once, or -1 for no limit",
-                ),
-            },
-        }
-    }
-
-    fn persistence(
-        &mut self,
-        path: &FieldPath,
-        raw: raw::Persistence,
-    ) -> Option<SessionPersistence> {
-        match (raw.kind, raw.cookie_name) {
-            (raw::PersistenceType::SourceIp, None) => Some(SessionPersistence::SourceIp),
-            (raw::PersistenceType::HttpCookie, None) => Some(SessionPersistence::HttpCookie),
-            (raw::PersistenceType::AppCookie, Some(cookie_name)) => {
-                Some(SessionPersistence::AppCookie { cookie_name })
-            }
-            (raw::PersistenceType::AppCookie, None) => self.fail(
-                path.clone(),
-                "APP_COOKIE persistence has no cookie_name".to_owned(),
-                "add `cookie_name:` with the name of the application's cookie",
-            ),
-            (raw::PersistenceType::SourceIp | raw::PersistenceType::HttpCookie, Some(_)) => self
-                .fail(
-                    path.key("cookie_name"),
-                    "cookie_name belongs to APP_COOKIE persistence only".to_owned(),
-                    "remove cookie_name, or write `type: APP_COOKIE`",
-                ),
-        }
     }
 
     fn member(&mut self, path: &FieldPath, raw: raw::Member) -> Option<MemberSpec> {
@@ -246,18 +213,18 @@ impl Reader {
         self.value(path.key("id"), Id::new(text))
     }
 
-    fn value<T>(&mut self, path: FieldPath, value: Result<T, ValueError>) -> Option<T> {
+    pub(super) fn value<T>(&mut self, path: FieldPath, value: Result<T, ValueError>) -> Option<T> {
         value.or_else(|error| self.fail(path, error.to_string(), error.help()).ok_or(())).ok()
     }
 
-    fn fail<T>(&mut self, path: FieldPath, message: String, help: &str) -> Option<T> {
+    pub(super) fn fail<T>(&mut self, path: FieldPath, message: String, help: &str) -> Option<T> {
         self.violations.push(Violation { path, message, help: help.to_owned() });
         None
     }
 }
 
 /// Tells an absent part (fine) from one that failed (already recorded).
-fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     match part {
         None => Some(None),
         Some(None) => None,

@@ -11,6 +11,7 @@
 //!       - {id: web-1, address: 192.0.2.31, port: 80, weight: 2}
 //! ```
 
+mod clients;
 mod convert;
 mod explain;
 mod locate;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::config::model::{LbMethod, Protocol};
+use crate::config::model::{LbMethod, Overflow, Protocol};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with the key `pools`")]
@@ -32,6 +32,8 @@ pub(super) struct Pool {
     pub(super) monitor: Option<Monitor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) timeouts: Option<Timeouts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_connections: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +44,10 @@ pub(super) struct Vip {
     pub(super) port: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) connection_limit: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) overflow: Option<Overflow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) allowed_cidrs: Option<Vec<String>>,
     #[serde(default = "up", skip_serializing_if = "is_up")]
     pub(super) admin_state_up: bool,
 }
@@ -53,6 +59,10 @@ pub(super) struct Persistence {
     pub(super) kind: PersistenceType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cookie_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "shortest_if_any")]
+    pub(super) timeout: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) granularity: Option<String>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -151,5 +161,13 @@ fn shortest<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Err
         serializer.serialize_u32(*seconds as u32)
     } else {
         serializer.serialize_f64(*seconds)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference")]
+fn shortest_if_any<S: Serializer>(seconds: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match seconds {
+        Some(seconds) => shortest(seconds, serializer),
+        None => serializer.serialize_none(),
     }
 }

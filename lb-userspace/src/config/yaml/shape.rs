@@ -2,7 +2,8 @@
 
 use super::raw;
 use crate::config::model::{
-    MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts, VipSpec,
+    Cidr, MemberSpec, MonitorCheck, MonitorSpec, Overflow, PoolSpec, Seconds, SessionPersistence,
+    Timeouts, VipSpec,
 };
 
 /// The file's shape of a pool.
@@ -19,6 +20,7 @@ pub(super) fn pool(pool: &PoolSpec) -> raw::Pool {
         members: pool.members.iter().map(raw_member).collect(),
         monitor: pool.monitor.as_ref().map(raw_monitor),
         timeouts: (pool.timeouts != Timeouts::default()).then(|| raw_timeouts(pool.timeouts)),
+        max_connections: pool.max_connections.map(|most| most.get().into()),
     }
 }
 
@@ -28,19 +30,31 @@ fn raw_vip(vip: &VipSpec) -> raw::Vip {
         address: vip.address.to_string(),
         port: vip.port.get().into(),
         connection_limit: vip.connection_limit.map(i64::from),
+        overflow: (vip.overflow != Overflow::default()).then_some(vip.overflow),
+        allowed_cidrs: vip.allowed_cidrs.as_ref().map(|cidrs| words(cidrs)),
         admin_state_up: vip.admin_state_up,
     }
 }
 
 fn raw_persistence(persistence: &SessionPersistence) -> raw::Persistence {
-    let (kind, cookie_name) = match persistence {
-        SessionPersistence::SourceIp => (raw::PersistenceType::SourceIp, None),
-        SessionPersistence::HttpCookie => (raw::PersistenceType::HttpCookie, None),
-        SessionPersistence::AppCookie { cookie_name } => {
-            (raw::PersistenceType::AppCookie, Some(cookie_name.clone()))
-        }
-    };
-    raw::Persistence { kind, cookie_name }
+    let plain =
+        |kind| raw::Persistence { kind, cookie_name: None, timeout: None, granularity: None };
+    match persistence {
+        SessionPersistence::SourceIp { timeout, granularity } => raw::Persistence {
+            timeout: timeout.map(Seconds::as_f64),
+            granularity: granularity.map(|mask| mask.to_string()),
+            ..plain(raw::PersistenceType::SourceIp)
+        },
+        SessionPersistence::HttpCookie => plain(raw::PersistenceType::HttpCookie),
+        SessionPersistence::AppCookie { cookie_name } => raw::Persistence {
+            cookie_name: Some(cookie_name.clone()),
+            ..plain(raw::PersistenceType::AppCookie)
+        },
+    }
+}
+
+fn words(cidrs: &[Cidr]) -> Vec<String> {
+    cidrs.iter().map(Cidr::to_string).collect()
 }
 
 fn raw_member(member: &MemberSpec) -> raw::Member {

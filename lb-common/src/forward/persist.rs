@@ -1,0 +1,65 @@
+//! Keeping a client on the member it had before.
+
+use crate::{
+    addr::Addr,
+    counter::Event,
+    state::{Pool, Slot, Sticky, StickyKey, Vip},
+    tables::Tables,
+};
+
+/// The member that the client had, if it may have it again.
+///
+/// That wins over the pool's method, and over a weight of zero: a member that is drained keeps its
+/// clients (`stick on`, HAProxy configuration manual, section 4.2). A member that has left the pool
+/// or is administratively down has no slot, and one that took its index over is another incarnation.
+/// Nobody is sent back to a member that is ejected or has as many connections as it may.
+#[inline(always)]
+pub(super) fn recall<T: Tables>(
+    tables: &T,
+    vip: &Vip,
+    pool: &Pool,
+    client: Addr,
+    now: u64,
+) -> Option<Slot> {
+    if vip.persistence.enabled == 0 {
+        return None;
+    }
+    let sticky = tables.sticky(&key(vip, client))?;
+    let same = tables.identity(sticky.member)?.incarnation == sticky.incarnation;
+    if !same || !sticky.is_fresh(vip.persistence.timeout, now) {
+        return None;
+    }
+    let slot = tables.slot(&pool.part(vip.pool, sticky.member))?;
+    let load = tables.load(sticky.member)?;
+    let is_full = slot.limit != 0 && load.active.get() >= slot.limit;
+    (!is_full && load.out_until.get() <= now).then_some(slot)
+}
+
+/// Notes the member that a client's new connection was given to.
+///
+/// To be called whenever that is decided anew, so that the entry always names the member that
+/// got the last connection.
+#[inline(always)]
+pub(super) fn remember<T: Tables>(tables: &T, vip: &Vip, client: Addr, member: u32, now: u64) {
+    if vip.persistence.enabled == 0 {
+        return;
+    }
+    let key = key(vip, client);
+    let Some(identity) = tables.identity(member) else { return };
+    let incarnation = identity.incarnation;
+    match tables.sticky(&key) {
+        Some(sticky)
+            if (sticky.member, sticky.incarnation) == (member, incarnation)
+                && sticky.is_fresh(vip.persistence.timeout, now) =>
+        {
+            sticky.used.set(now);
+            tables.count(Event::Persisted.into());
+        }
+        _ => tables.stick(&key, Sticky { member, incarnation, since: now, used: now.into() }),
+    }
+}
+
+#[inline(always)]
+fn key(vip: &Vip, client: Addr) -> StickyKey {
+    StickyKey { pool: vip.pool, client: client.masked(vip.persistence.mask) }
+}
