@@ -20,5 +20,5 @@ pub use counters::counters;
 pub use error::DatapathError;
 pub use install::{Listener, Target, install};
 pub use maps::{Connection, Maps};
-pub use object::{Datapath, Options};
+pub use object::{Datapath, OBJECT, Options};
 pub use reaper::{Inlet, Reaper};
