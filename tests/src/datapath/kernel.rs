@@ -1,5 +1,6 @@
 //! The compiled object, run packet by packet.
 
+use std::mem;
 use std::time::Duration;
 
 use aya::TestRunOptions;
@@ -10,6 +11,7 @@ use lb_userspace::datapath::{Datapath as Loaded, Maps, Options, counters, instal
 
 use super::action::Datapath;
 use super::inlet::Ear;
+use super::pins::Pins;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
 use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
@@ -24,11 +26,15 @@ const ROOM: usize = 4096;
 /// A datapath loaded into the kernel, attached nowhere.
 pub struct Kernel {
     loaded: Loaded,
+    /// The same object loaded again on the same maps, as an upgrade does.
+    successor: Option<Loaded>,
+    max_flows: u32,
     maps: Maps,
     raw: Raw,
     ear: Ear,
     sent: Vec<Vec<u8>>,
     spent: Duration,
+    pins: Pins,
 }
 
 impl Kernel {
@@ -37,10 +43,29 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; it wants root.
     pub fn load(max_flows: u32) -> Result<Self, Error> {
-        let mut loaded = Loaded::load(&Options { max_flows }, None)?;
+        let pins = Pins::make()?;
+        let mut loaded = Loaded::load(&Options { max_flows }, Some(pins.path()))?;
         let maps = loaded.take_maps()?;
         let raw = Raw::of(loaded.ingress()?)?;
-        Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new(), spent: Duration::ZERO })
+        let (ear, sent, spent) = (Ear::new()?, Vec::new(), Duration::ZERO);
+        Ok(Self { loaded, successor: None, max_flows, maps, raw, ear, sent, spent, pins })
+    }
+
+    /// Replaces the programs by ones of a second load on the same maps, by the way of their pins,
+    /// as the controller does that adopts a pool; the next time the other way round.
+    ///
+    /// # Errors
+    /// When the kernel refuses the second load.
+    pub fn replace(&mut self) -> Result<(), Error> {
+        let successor = match self.successor.take() {
+            Some(loaded) => loaded,
+            None => {
+                let options = Options { max_flows: self.max_flows };
+                Loaded::load(&options, Some(self.pins.path()))?
+            }
+        };
+        self.successor = Some(mem::replace(&mut self.loaded, successor));
+        Ok(())
     }
 
     /// Makes everything as if just loaded, in much less time than loading takes.

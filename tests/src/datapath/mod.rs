@@ -12,6 +12,7 @@ mod error;
 mod inlet;
 mod kernel;
 mod model;
+mod pins;
 mod raw;
 mod report;
 mod snapshot;
