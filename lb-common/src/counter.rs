@@ -37,6 +37,8 @@ reasons! {
         ResetIgnored = 70, "reset_ignored";
         /** RSTs sent to an end of a connection whose timer ran out */
         ResetSent = 71, "reset_sent";
+        /** events that a listener (`qlb events`) was too slow for */
+        EventLost = 79, "event_lost";
     }
 }
 

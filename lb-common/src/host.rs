@@ -10,7 +10,7 @@ use crate::{
     checksum,
     counter::{COUNTERS, Counter},
     packet::{EditError, Outlet, Packet},
-    state::{Cursor, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey},
+    state::{Cursor, Event, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey},
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
@@ -132,6 +132,10 @@ pub struct HostTables {
     pub loads: RefCell<HashMap<u32, Rc<Load>>>,
     /// Conntrack.
     pub flows: RefCell<HashMap<FlowKey, Rc<Flow>>>,
+    /// Whether events are kept.
+    pub listening: Cell<bool>,
+    /// What happened while somebody was listening.
+    pub events: RefCell<Vec<Event>>,
     /// Counters by number.
     pub counters: RefCell<HashMap<u32, u64>>,
     /// Members' statistics.
@@ -235,6 +239,14 @@ impl Tables for HostTables {
                 break;
             }
         }
+    }
+
+    fn listening(&self) -> bool {
+        self.listening.get()
+    }
+
+    fn emit(&self, event: &Event) {
+        self.events.borrow_mut().push(*event);
     }
 
     fn count(&self, counter: Counter) {

@@ -5,7 +5,7 @@ use core::ops::Deref;
 use crate::{
     atomic::Atomics,
     counter::Counter,
-    state::{Cursor, Flow, FlowKey, Load, Node, PartKey, Pool, Slot, Vip, VipKey},
+    state::{Cursor, Event, Flow, FlowKey, Load, Node, PartKey, Pool, Slot, Vip, VipKey},
     verdict::Direction,
 };
 
@@ -67,6 +67,11 @@ pub trait Tables: Atomics {
     fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S)
     where
         Self: Sized;
+
+    /// Whether somebody wants to hear of events.
+    fn listening(&self) -> bool;
+    /// Tells whoever listens; one that does not keep up misses it, which is counted.
+    fn emit(&self, event: &Event);
 
     /// Adds one to a counter.
     fn count(&self, counter: Counter);

@@ -2,14 +2,15 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, PerCpuArray},
+    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
     helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
 };
 use lb_common::{
-    counter::{COUNTERS as COUNTER_COUNT, Counter},
+    atomic::Word64,
+    counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     state::{
-        Cursor, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MEMBER_INDEXES, MemberStats, Node,
+        Cursor, EVENT_RING, Event, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MEMBER_INDEXES, MemberStats, Node,
         PartKey, Pool, Slot, Vip, VipKey,
     },
     tables::{InsertError, Step, Tables},
@@ -53,6 +54,11 @@ static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 static COUNTERS: PerCpuArray<u64, { COUNTER_COUNT as usize }> = PerCpuArray::new();
 #[btf_map]
 static MEMBER_STATS: PerCpuArray<MemberStats, DEFAULT_MEMBERS> = PerCpuArray::new();
+#[btf_map]
+static EVENTS: RingBuf<Event, { EVENT_RING as usize }> = RingBuf::new();
+/// Until when somebody listens to [`EVENTS`], in nanoseconds of monotonic time.
+#[btf_map]
+static LISTENING: Array<Word64, 1> = Array::new();
 
 /// The maps of this object.
 pub(crate) struct KernelTables;
@@ -172,6 +178,19 @@ impl Tables for KernelTables {
         let turn: unsafe extern "C" fn(u32, *mut S) -> i64 = turn::<S>;
         // SAFETY: the function takes what bpf_loop passes: an index, and the given pointer.
         unsafe { bpf_loop(times, turn as *mut _, step, 0) };
+    }
+
+    #[inline(always)]
+    fn listening(&self) -> bool {
+        // Zero means nobody, and then the clock need not be asked.
+        LISTENING.get(0).is_some_and(|until| until.get() != 0 && until.get() > self.now())
+    }
+
+    #[inline(always)]
+    fn emit(&self, event: &Event) {
+        if EVENTS.output(*event, 0).is_err() {
+            self.count(counter::Event::EventLost.into());
+        }
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ mod known;
 mod open;
 
 use crate::{
+    event,
     nat::Rewrite,
     packet::Packet,
     state::FlowKey,
@@ -49,5 +50,9 @@ fn route<T: Tables>(tables: &T, segment: &Segment) -> Result<Path, Result<Verdic
         }
         known::retire(tables, &key, &flow);
     }
-    open::open(tables, &key, segment)
+    let path = open::open(tables, &key, segment);
+    if let Err(Ok(Verdict::Refuse(reason))) = path {
+        event::refused(tables, &key, reason.number());
+    }
+    path
 }

@@ -3,6 +3,7 @@
 use crate::{
     addr::Tuple,
     counter::Event,
+    event,
     forward::{Path, known},
     nat::{PORT_TRIES, Ports, Rewrite},
     schedule::{self, Ask, Avoid},
@@ -50,6 +51,7 @@ pub(super) fn open<T: Tables>(
         Ok(()) => {
             schedule::opened(tables, index, slot.member);
             tables.count(Event::Opened.into());
+            event::opened(tables, key, &outgoing, index, slot.member);
             tables.account_connection(slot.member);
             tables.account(slot.member, Direction::ToMember, segment.payload);
             Ok(Path { rewrite, direction: Direction::ToMember })

@@ -4,12 +4,14 @@
 //! and holds no Rust enum, so that any bytes found in a map are a valid value.
 //! What changes after an entry is published is atomic.
 
+mod event;
 mod flow;
 mod member;
 mod phase;
 mod pool;
 mod vip;
 
+pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};

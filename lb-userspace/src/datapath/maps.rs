@@ -11,7 +11,7 @@ use zerocopy::transmute;
 use super::DatapathError;
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 12] = [
     "VIPS",
     "POOLS",
     "SLOTS",
@@ -22,6 +22,8 @@ pub(super) const NAMES: [&str; 10] = [
     "FLOWS",
     "COUNTERS",
     "MEMBER_STATS",
+    "EVENTS",
+    "LISTENING",
 ];
 
 type Part = [u8; size_of::<PartKey>()];
@@ -236,7 +238,7 @@ impl Maps {
     }
 }
 
-fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {
+pub(super) fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {
     move |source| DatapathError::Map { map, source: Box::new(source) }
 }
 

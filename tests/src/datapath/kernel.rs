@@ -1,20 +1,20 @@
 //! The compiled object, run packet by packet.
 
-use std::mem;
 use std::time::Duration;
+use std::{iter, mem};
 
 use aya::TestRunOptions;
 use aya::programs::TestRun as _;
 use lb_common::counter::Event;
 use lb_common::state::FlowKey;
-use lb_userspace::datapath::{Datapath as Loaded, Maps, Options, counters, install};
+use lb_userspace::datapath::{Datapath as Loaded, Events, Maps, Options, counters, install};
 
 use super::action::Datapath;
 use super::inlet::Ear;
 use super::pins::Pins;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Heard, Member, Ran, Snapshot, Stamping};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
@@ -34,6 +34,7 @@ pub struct Kernel {
     ear: Ear,
     sent: Vec<Vec<u8>>,
     spent: Duration,
+    events: Events,
     pins: Pins,
 }
 
@@ -48,7 +49,8 @@ impl Kernel {
         let maps = loaded.take_maps()?;
         let raw = Raw::of(loaded.ingress()?)?;
         let (ear, sent, spent) = (Ear::new()?, Vec::new(), Duration::ZERO);
-        Ok(Self { loaded, successor: None, max_flows, maps, raw, ear, sent, spent, pins })
+        let events = Events::open(pins.path())?;
+        Ok(Self { loaded, successor: None, max_flows, maps, raw, ear, sent, spent, events, pins })
     }
 
     /// Replaces the programs by ones of a second load on the same maps, by the way of their pins,
@@ -74,6 +76,19 @@ impl Kernel {
     /// When a map cannot be written.
     pub fn clear(&mut self) -> Result<(), Error> {
         self.raw.clear()
+    }
+
+    /// Asks for events from now on.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn listen(&mut self) -> Result<(), Error> {
+        Ok(self.events.listen(Duration::MAX)?)
+    }
+
+    /// The events since the last call.
+    pub fn heard(&mut self) -> Vec<Heard> {
+        iter::from_fn(|| self.events.next()).map(|event| Heard::from(&event)).collect()
     }
 
     /// All state.

@@ -14,7 +14,7 @@ use lb_userspace::datapath::Target;
 
 use super::action::Datapath;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, Ran, Snapshot, Stamping};
+use super::{Act, Action, Ages, Entry, Error, Heard, Member, Ran, Snapshot, Stamping};
 
 /// Bytes of an Ethernet header's two addresses.
 const ADDRESSES: usize = 12;
@@ -35,6 +35,7 @@ impl Model {
     pub fn new(max_flows: u32) -> Self {
         let tables = HostTables { capacity: max_flows as usize, ..HostTables::default() };
         tables.now.set(NOW);
+        tables.listening.set(true);
         Self { tables, walk: Vec::new(), sent: Vec::new() }
     }
 
@@ -43,6 +44,11 @@ impl Model {
     /// client's, and so in which of two sweeps it goes.
     pub fn set_walk(&mut self, order: Vec<FlowKey>) {
         self.walk = order;
+    }
+
+    /// The events since the last call.
+    pub fn heard(&mut self) -> Vec<Heard> {
+        self.tables.events.borrow_mut().drain(..).map(|event| Heard::from(&event)).collect()
     }
 
     /// All state.

@@ -161,6 +161,8 @@ impl Said {
         let ran = kernel.act(&self.when).unwrap();
         let after = kernel.snapshot().unwrap();
 
+        // No case listens, so nothing is said.
+        wrong.extend(kernel.heard().into_iter().map(|heard| format!("{heard:?}")));
         if let (Some((act, out)), Some(ran)) = (&self.expected, &ran) {
             if ran.act != *act {
                 wrong.push(format!("verdict is {:?}, not {act:?}", ran.act));
