@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::model::{Id, Port, Weight};
 use crate::config::unserved_address;
 use crate::datapath::HookChoice;
-use crate::report::Output;
+use crate::report::{Lines, Output};
 
 /// An eBPF load balancer for OpenStack network nodes.
 ///
@@ -72,6 +72,17 @@ pub enum Command {
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
+    },
+    /// Follow what happens to connections until Ctrl-C: a line for each that is opened, that ends, or that is refused.
+    ///
+    /// Only events from now on. A pool's events have one reader at a time.
+    Events {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Lines,
     },
 }
 

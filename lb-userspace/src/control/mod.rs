@@ -5,6 +5,7 @@ mod candidate;
 mod difference;
 mod error;
 mod fleet;
+mod follow;
 mod member;
 mod plan;
 mod reach;
@@ -15,6 +16,7 @@ mod stop;
 mod update;
 
 pub use error::ControlError;
+pub use follow::follow;
 pub use member::{MemberChange, change_member, new_member};
 pub use run::{RunOptions, run};
 pub use serve::{ServeOptions, Serving};

@@ -82,7 +82,7 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
     }
 }
 
-fn socket(address: Addr, port: Be16) -> SocketAddrV4 {
+pub(super) fn socket(address: Addr, port: Be16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::from(address), port.get())
 }
 

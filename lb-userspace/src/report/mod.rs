@@ -3,15 +3,18 @@
 //! Printers write into any `Write`, so tests read the bytes.
 
 mod conns;
+mod events;
 mod member;
 mod status;
 mod table;
+mod time;
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 pub use conns::{ConnectionList, connections};
+pub use events::{Clocks, Line, Lines, event};
 pub use member::{MemberList, members};
 pub use status::{Status, status};
 pub use table::Table;
