@@ -69,6 +69,21 @@ pub enum Command {
         /// Id, name or beginning of the id; all pools by default.
         #[arg(value_parser = name)]
         pool: Option<String>,
+        /// Everything that is known of each connection.
+        #[arg(long)]
+        detail: bool,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Show why packets were passed to the stack, refused or dropped, and how often.
+    Drops {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+        /// Reasons that never applied as well.
+        #[arg(long)]
+        all: bool,
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,

@@ -65,11 +65,18 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             report::status(&registry, looked)?.print(output, &mut out)?;
             Ok(0)
         }
-        Command::Conns { pool, output } => {
+        Command::Conns { pool, detail, output } => {
             enter_root_mounts()?;
             let served = served(&registry, pool.as_deref())?;
-            let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
-            report::connections(with_maps(&registry, &served)?, now)?.print(output, &mut out)?;
+            let now = clocks()?.monotonic;
+            let maps = with_maps(&registry, &served)?;
+            report::connections(maps, now, detail)?.print(output, &mut out)?;
+            Ok(0)
+        }
+        Command::Drops { pool, all, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            report::drops(with_maps(&registry, &served)?, all)?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Events { pool, output } => {

@@ -9,6 +9,7 @@ use lb_common::state::{End, Event, Happening, PhaseBits};
 use serde::Serialize;
 
 use super::conns::socket;
+use super::detail::names;
 use super::time::rfc3339;
 use crate::registry::Served;
 
@@ -55,6 +56,8 @@ pub struct Line {
     age_ms: f64,
     bytes_in: u64,
     bytes_out: u64,
+    /// What was known of the connection.
+    facts: Vec<&'static str>,
 }
 
 /// An event of a pool that is served; `None` if it is newer than this program.
@@ -95,6 +98,7 @@ pub fn event(served: &Served, event: &Event, clocks: Clocks) -> Option<Line> {
         age_ms: millis(event.at),
         bytes_in: event.bytes_in,
         bytes_out: event.bytes_out,
+        facts: names(event.facts),
     })
 }
 

@@ -3,6 +3,8 @@
 //! Printers write into any `Write`, so tests read the bytes.
 
 mod conns;
+mod detail;
+mod drops;
 mod events;
 mod member;
 mod status;
@@ -14,6 +16,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub use conns::{ConnectionList, connections};
+pub use drops::{Drops, drops};
 pub use events::{Clocks, Line, Lines, event};
 pub use member::{MemberList, members};
 pub use status::{Status, status};
