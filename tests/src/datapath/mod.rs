@@ -30,5 +30,5 @@ pub use kernel::Kernel;
 pub use model::Model;
 pub use report::{hexdump, write_pcap};
 pub use snapshot::{Direction, Entry, Member, Snapshot};
-pub use tcp::{Tcp, patched};
+pub use tcp::{Tcp, frame_ends, patched};
 pub use world::{CLIENT_SEQ, Conn, LISTENER, MEMBER_SEQ, POOL, Pair, World, member};

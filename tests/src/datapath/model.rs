@@ -11,6 +11,7 @@ use lb_common::state::{FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::wire::ipv4;
 use lb_userspace::datapath::Target;
+use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
 use super::snapshot::{MEMBERS, direction};
@@ -49,6 +50,14 @@ impl Model {
     /// The events since the last call.
     pub fn heard(&mut self) -> Vec<Heard> {
         self.tables.events.borrow_mut().drain(..).map(|event| Heard::from(&event)).collect()
+    }
+
+    /// Every key of conntrack, in an order that depends on nothing else.
+    #[must_use]
+    pub fn keys(&self) -> Vec<FlowKey> {
+        let mut keys: Vec<FlowKey> = self.tables.flows.borrow().keys().copied().collect();
+        keys.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+        keys
     }
 
     /// All state.

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::state::{Method, Timers};
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    member,
+    frame_ends, member,
 };
 
 use crate::random::Random;
@@ -83,7 +82,7 @@ impl Story {
     pub(crate) fn saw(&mut self, action: &Action, ran: &Ran) {
         let (Action::Frame(frame) | Action::Gso(frame, _)) = action else { return };
         if let (Act::Send, Some((client, _)), Some((vip, member))) =
-            (ran.act, ends(frame), ends(&ran.frame))
+            (ran.act, frame_ends(frame), frame_ends(&ran.frame))
             && vip.ip() == LISTENER.ip()
             && vip != LISTENER
         {
@@ -231,18 +230,6 @@ impl Story {
         }
         frame
     }
-}
-
-/// Source and destination of a TCP segment.
-fn ends(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
-    let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
-    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
-    let ip = ip.header();
-    Some((
-        SocketAddrV4::new(ip.source_addr(), tcp.source_port()),
-        SocketAddrV4::new(ip.destination_addr(), tcp.destination_port()),
-    ))
 }
 
 /// What happened in all stories together.
