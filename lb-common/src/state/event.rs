@@ -84,6 +84,10 @@ reasons! {
         Expired = 5, "expired";
         /** a new connection took the client's port before both ends had closed */
         Superseded = 6, "superseded";
+        /** its member did not accept it; the client was given to another one */
+        Abandoned = 7, "abandoned";
+        /** it was half open, and newer ones needed the room */
+        CrowdedOut = 8, "crowded_out";
     }
 }
 
@@ -99,6 +103,10 @@ impl End {
             Self::Expired
         } else if facts.contains(PhaseBits::SUPERSEDED) {
             Self::Superseded
+        } else if facts.contains(PhaseBits::ABANDONED) {
+            Self::Abandoned
+        } else if facts.contains(PhaseBits::CROWDED_OUT) {
+            Self::CrowdedOut
         } else if facts.contains(PhaseBits::MEMBER_FIRST) {
             Self::MemberFin
         } else {

@@ -107,30 +107,17 @@ pub fn event(served: &Served, event: &Event, clocks: Clocks) -> Option<Line> {
 const fn termination(end: End, facts: PhaseBits) -> &'static str {
     let accepted = facts.contains(PhaseBits::ACCEPTED);
     let established = accepted && facts.contains(PhaseBits::COMPLETED);
-    match end {
-        End::ClientFin | End::MemberFin => "--",
-        End::ClientReset | End::Superseded => {
-            if established {
-                "CD"
-            } else {
-                "CC"
-            }
-        }
-        End::MemberReset => {
-            if accepted {
-                "SD"
-            } else {
-                "SC"
-            }
-        }
-        End::Expired if !accepted => "sC",
-        End::Expired => {
-            if established {
-                "cD"
-            } else {
-                "CC"
-            }
-        }
+    match (end, accepted, established) {
+        (End::ClientFin | End::MemberFin, ..) => "--",
+        (End::ClientReset | End::Superseded, _, true) => "CD",
+        (End::ClientReset | End::Superseded, _, false) => "CC",
+        (End::MemberReset, true, _) => "SD",
+        (End::MemberReset, false, _) | (End::Abandoned, ..) => "SC",
+        (End::Expired, _, true) if facts.contains(PhaseBits::SERVER_IDLE) => "sD",
+        (End::Expired, _, true) => "cD",
+        (End::Expired, true, false) => "CC",
+        (End::Expired, false, _) => "sC",
+        (End::CrowdedOut, ..) => "PC",
     }
 }
 
@@ -196,6 +183,9 @@ mod tests {
             (End::Expired, PhaseBits::NONE, "sC"),
             (End::Expired, PhaseBits::ACCEPTED, "CC"),
             (End::Expired, established, "cD"),
+            (End::Expired, established.with(PhaseBits::SERVER_IDLE), "sD"),
+            (End::Abandoned, PhaseBits::NONE, "SC"),
+            (End::CrowdedOut, PhaseBits::ACCEPTED, "PC"),
         ] {
             assert_eq!(termination(end, facts), state, "{end:?} {facts:?}");
         }

@@ -174,7 +174,7 @@ impl Kernel {
 
 impl Datapath for Kernel {
     fn take_sent(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.sent)
+        mem::take(&mut self.sent)
     }
 
     fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {

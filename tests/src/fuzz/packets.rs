@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use lb_common::state::Method;
 
 use crate::datapath::{
-    Act, Action, Age, Datapath as _, LISTENER, Model, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    frame_ends, member, patched, wrong_checksum,
+    Act, Action, Age, CLIENT_SEQ, Datapath as _, LISTENER, MEMBER_SEQ, Model, POOL, Ran, Snapshot,
+    Stamping, Tcp, World, frame_ends, member, patched, wrong_checksum,
 };
 
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
@@ -114,8 +114,12 @@ fn client(bytes: &mut Bytes<'_>) -> Tcp {
 
 fn segment(bytes: &mut Bytes<'_>, source: SocketAddrV4, destination: SocketAddrV4) -> Tcp {
     let byte = bytes.next();
+    let ours = if source.port() == member(0).port() { MEMBER_SEQ } else { CLIENT_SEQ };
+    let theirs = CLIENT_SEQ + MEMBER_SEQ - ours;
+    // In front of what was sent, as a retransmission is, or a little behind.
+    let seq = ours.wrapping_sub(1).wrapping_add(u32::from(bytes.next() & 15));
     let tcp = Tcp::new(source, destination, FLAGS[usize::from(byte & 7)]);
-    let tcp = tcp.seq(1_000_000 + u32::from(byte >> 5));
+    let tcp = tcp.numbered(ours, theirs).seq(seq);
     if byte & 8 == 0 { tcp } else { tcp.payload(&[0xaa; 9][..usize::from(byte >> 4) % 10]) }
 }
 

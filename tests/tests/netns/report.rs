@@ -108,6 +108,10 @@ fn conns_tells_all_it_knows_when_asked() {
         (of("to_member") + of("to_client")) % 0xffff
     };
     assert_eq!([sum("address_delta"), sum("port_delta")], [0, 0], "{detail}");
+    assert_eq!(
+        [&detail["client"]["payload"], &detail["member"]["acked"]],
+        [&json!(100), &detail["client"]["next"]]
+    );
     assert!(detail["connect_ms"].as_f64() >= Some(0.0), "{detail}");
 
     let table = bench.qlb.command(["conns", id, "--detail"]).unwrap();

@@ -1,9 +1,10 @@
 //! What a listener hears.
 
-use lb_common::state::{EVENT_RING, End, Event, Happening, NOBODY, PhaseBits, Timers};
+use lb_common::state::{EVENT_RING, End, Event, Happening, NOBODY, PhaseBits};
 use lb_common::verdict::RefuseReason;
 use lb_tests::datapath::{
-    Action, Age, Conn, Datapath as _, Heard, Kernel, LISTENER, POOL, Stamping, World, member,
+    Action, Age, CLIENT_SEQ, Conn, Datapath as _, Heard, Kernel, LISTENER, MEMBER_SEQ, POOL, Pair,
+    Stamping, World, member,
 };
 
 use super::{A, B};
@@ -88,14 +89,14 @@ fn a_refusal_of_the_member_is_no_accepted_connection() {
 
 #[test]
 fn payload_is_told_each_way() {
-    let say = |pair: lb_tests::datapath::Pair, bytes: &'static [u8]| {
-        pair.with(|tcp| tcp.payload(bytes)).action()
+    let say = |pair: Pair, seq: u32, bytes: &'static [u8]| {
+        pair.with(|tcp| tcp.seq(seq).payload(bytes)).action()
     };
     let talk = [
-        say(A.client("PA"), b"question"),
-        say(A.member("PA"), b"answer"),
-        say(A.client("FA"), b"bye"),
-        say(A.member("FA"), b""),
+        say(A.client("PA"), CLIENT_SEQ, b"question"),
+        say(A.member("PA"), MEMBER_SEQ, b"answer"),
+        say(A.client("FA"), CLIENT_SEQ + 8, b"bye"),
+        say(A.member("FA"), MEMBER_SEQ + 6, b""),
     ];
     let events = last(&pool(), &[A.established(), talk.to_vec()].concat());
     assert_eq!(events.iter().map(|e| (e.bytes_in, e.bytes_out)).collect::<Vec<_>>(), [(11, 6)]);
@@ -103,8 +104,7 @@ fn payload_is_told_each_way() {
 
 #[test]
 fn a_timer_runs_out() {
-    let world =
-        World { timers: Timers { opening: 1, established: 1, closing: 1, closed: 1 }, ..pool() };
+    let world = pool();
     let ancient =
         Stamping::Each { client: Age::Ancient, member: Age::Ancient, opened: Age::Ancient };
     let sweep = [Action::Stamp(ancient), Action::Sweep];
