@@ -1,6 +1,10 @@
 //! Telling user space what happened to connections, if it listens.
 //!
 //! Where nobody does, a transition costs one look at a word. Nothing ever waits for a listener.
+//!
+//! The telling itself is never inlined, and makes the event where it will lie: one in the stack frame of a
+//! decision would make the BPF verifier walk the rest of that decision once more for each place that
+//! may have told one.
 
 use crate::{
     addr::Tuple,
@@ -12,9 +16,7 @@ use crate::{
 #[inline(always)]
 pub fn opened<T: Tables>(tables: &T, key: &FlowKey, nat: &Tuple, pool: u32, member: u32) {
     if tables.listening() {
-        let now = tables.now();
-        let event = Event { opened: now, pool, member, nat: *nat, ..blank(key, now) };
-        tables.emit(&Event { kind: Happening::Open.number(), ..event });
+        tell_open(tables, key, nat, pool, member);
     }
 }
 
@@ -23,9 +25,7 @@ pub fn opened<T: Tables>(tables: &T, key: &FlowKey, nat: &Tuple, pool: u32, memb
 #[inline(always)]
 pub fn closed<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
     if tables.listening() {
-        let event = story(tables, key, client);
-        let reason = End::of(event.facts).number();
-        tables.emit(&Event { kind: Happening::Close.number(), reason, ..event });
+        tell_close(tables, key, client);
     }
 }
 
@@ -33,8 +33,7 @@ pub fn closed<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
 #[inline(always)]
 pub fn redispatched<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, previous: u32) {
     if tables.listening() {
-        let event = story(tables, key, client);
-        tables.emit(&Event { kind: Happening::Redispatch.number(), previous, ..event });
+        tell_redispatch(tables, key, client, previous);
     }
 }
 
@@ -42,12 +41,37 @@ pub fn redispatched<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, previou
 #[inline(always)]
 pub fn refused<T: Tables>(tables: &T, key: &FlowKey, reason: u32) {
     if tables.listening() {
-        let listener = VipKey::new(key.tuple.dst, key.tuple.dport, key.zone, key.protocol);
-        let Some(vip) = tables.vip(&listener) else { return };
-        let now = tables.now();
-        let event = Event { opened: now, pool: vip.pool, reason, ..blank(key, now) };
-        tables.emit(&Event { kind: Happening::Refuse.number(), ..event });
+        tell_refusal(tables, key, reason);
     }
+}
+
+#[inline(never)]
+fn tell_open<T: Tables>(tables: &T, key: &FlowKey, nat: &Tuple, pool: u32, member: u32) {
+    let now = tables.now();
+    let kind = Happening::Open.number();
+    tables.emit(|| Event { opened: now, kind, pool, member, nat: *nat, ..blank(key, now) });
+}
+
+#[inline(never)]
+fn tell_close<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
+    let (kind, facts) = (Happening::Close.number(), client.phase.get());
+    let reason = End::of(facts).number();
+    tables.emit(|| Event { kind, reason, facts, ..story(tables, key, client) });
+}
+
+#[inline(never)]
+fn tell_redispatch<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, previous: u32) {
+    let kind = Happening::Redispatch.number();
+    tables.emit(|| Event { kind, previous, ..story(tables, key, client) });
+}
+
+#[inline(never)]
+fn tell_refusal<T: Tables>(tables: &T, key: &FlowKey, reason: u32) {
+    let listener = VipKey::new(key.tuple.dst, key.tuple.dport, key.zone, key.protocol);
+    let Some(vip) = tables.vip(&listener) else { return };
+    let (now, pool) = (tables.now(), vip.pool);
+    let kind = Happening::Refuse.number();
+    tables.emit(|| Event { opened: now, kind, pool, reason, ..blank(key, now) });
 }
 
 /// All that conntrack knows of a connection.

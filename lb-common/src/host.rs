@@ -245,8 +245,8 @@ impl Tables for HostTables {
         self.listening.get()
     }
 
-    fn emit(&self, event: &Event) {
-        self.events.borrow_mut().push(*event);
+    fn emit(&self, event: impl FnOnce() -> Event) {
+        self.events.borrow_mut().push(event());
     }
 
     fn count(&self, counter: Counter) {

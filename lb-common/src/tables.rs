@@ -71,7 +71,9 @@ pub trait Tables: Atomics {
     /// Whether somebody wants to hear of events.
     fn listening(&self) -> bool;
     /// Tells whoever listens; one that does not keep up misses it, which is counted.
-    fn emit(&self, event: &Event);
+    ///
+    /// The event is made only if there is room for it.
+    fn emit(&self, event: impl FnOnce() -> Event);
 
     /// Adds one to a counter.
     fn count(&self, counter: Counter);

@@ -187,9 +187,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn emit(&self, event: &Event) {
-        if EVENTS.output(*event, 0).is_err() {
-            self.count(counter::Event::EventLost.into());
+    fn emit(&self, event: impl FnOnce() -> Event) {
+        match EVENTS.reserve(0) {
+            Some(mut room) => {
+                room.write(event());
+                room.submit(0);
+            }
+            None => self.count(counter::Event::EventLost.into()),
         }
     }
 
