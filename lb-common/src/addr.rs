@@ -65,14 +65,6 @@ pub struct Tuple {
 }
 
 impl Tuple {
-    /// No connection: all zero.
-    pub const NONE: Self = Self {
-        src: Addr(Be32::new(0)),
-        dst: Addr(Be32::new(0)),
-        sport: Be16::new(0),
-        dport: Be16::new(0),
-    };
-
     /// The same connection seen from the other end.
     #[inline(always)]
     #[must_use]

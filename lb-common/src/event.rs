@@ -8,7 +8,7 @@
 
 use crate::{
     addr::Tuple,
-    state::{End, Event, Flow, FlowKey, Happening, NOBODY, PhaseBits, VipKey},
+    state::{End, Event, Flow, FlowKey, Happening, NOBODY, VipKey},
     tables::Tables,
 };
 
@@ -47,71 +47,72 @@ pub fn refused<T: Tables>(tables: &T, key: &FlowKey, reason: u32) {
 
 #[inline(never)]
 fn tell_open<T: Tables>(tables: &T, key: &FlowKey, nat: &Tuple, pool: u32, member: u32) {
-    let now = tables.now();
-    let kind = Happening::Open.number();
-    tables.emit(|| Event { opened: now, kind, pool, member, nat: *nat, ..blank(key, now) });
+    let now = tables.exact_now();
+    tables.emit(|event| {
+        begin(event, Happening::Open, key, now);
+        event.opened = now;
+        event.pool = pool;
+        event.member = member;
+        event.nat = *nat;
+    });
 }
 
 #[inline(never)]
 fn tell_close<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
-    let (kind, facts) = (Happening::Close.number(), client.phase.get());
-    let reason = End::of(facts).number();
-    tables.emit(|| Event { kind, reason, facts, ..story(tables, key, client) });
+    let now = tables.exact_now();
+    tables.emit(|event| {
+        begin(event, Happening::Close, key, now);
+        story(tables, event, key, client);
+        event.reason = End::of(event.facts).number();
+    });
 }
 
 #[inline(never)]
 fn tell_redispatch<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, previous: u32) {
-    let kind = Happening::Redispatch.number();
-    tables.emit(|| Event { kind, previous, ..story(tables, key, client) });
+    let now = tables.exact_now();
+    tables.emit(|event| {
+        begin(event, Happening::Redispatch, key, now);
+        story(tables, event, key, client);
+        event.previous = previous;
+    });
 }
 
 #[inline(never)]
 fn tell_refusal<T: Tables>(tables: &T, key: &FlowKey, reason: u32) {
     let listener = VipKey::new(key.tuple.dst, key.tuple.dport, key.zone, key.protocol);
     let Some(vip) = tables.vip(&listener) else { return };
-    let (now, pool) = (tables.now(), vip.pool);
-    let kind = Happening::Refuse.number();
-    tables.emit(|| Event { opened: now, kind, pool, reason, ..blank(key, now) });
+    let (now, pool) = (tables.exact_now(), vip.pool);
+    tables.emit(|event| {
+        begin(event, Happening::Refuse, key, now);
+        event.opened = now;
+        event.pool = pool;
+        event.reason = reason;
+    });
+}
+
+/// What every event has.
+#[inline(always)]
+fn begin(event: &mut Event, happening: Happening, key: &FlowKey, now: u64) {
+    event.at = now;
+    event.kind = happening.number();
+    event.member = NOBODY;
+    event.previous = NOBODY;
+    event.client = key.tuple;
+    event.zone = key.zone;
+    event.protocol = key.protocol;
 }
 
 /// All that conntrack knows of a connection.
 #[inline(always)]
-fn story<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) -> Event {
-    let bytes_out = match tables.flow(&client.peer_key(key)) {
-        Some(member) => member.payload.get(),
-        None => 0,
-    };
-    Event {
-        opened: client.opened,
-        accepted: client.accepted.get(),
-        bytes_in: client.payload.get(),
-        bytes_out,
-        facts: client.phase.get(),
-        pool: client.pool,
-        member: client.member,
-        nat: client.rewrite.to,
-        ..blank(key, tables.now())
+fn story<T: Tables>(tables: &T, event: &mut Event, key: &FlowKey, client: &Flow) {
+    if let Some(member) = tables.flow(&client.peer_key(key)) {
+        event.bytes_out = member.payload.get();
     }
-}
-
-#[inline(always)]
-const fn blank(key: &FlowKey, now: u64) -> Event {
-    Event {
-        at: now,
-        opened: 0,
-        accepted: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        kind: 0,
-        reason: 0,
-        facts: PhaseBits::NONE,
-        pool: 0,
-        member: NOBODY,
-        previous: NOBODY,
-        client: key.tuple,
-        nat: Tuple::NONE,
-        zone: key.zone,
-        protocol: key.protocol,
-        reserved: [0; _],
-    }
+    event.opened = client.opened;
+    event.accepted = client.accepted.get();
+    event.bytes_in = client.payload.get();
+    event.facts = client.phase.get();
+    event.pool = client.pool;
+    event.member = client.member;
+    event.nat = client.rewrite.to;
 }

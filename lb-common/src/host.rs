@@ -10,7 +10,9 @@ use crate::{
     checksum,
     counter::{COUNTERS, Counter},
     packet::{EditError, Outlet, Packet},
-    state::{Cursor, Event, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey},
+    state::{
+        Cursor, Event, Flow, FlowKey, Load, MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
+    },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
@@ -245,8 +247,10 @@ impl Tables for HostTables {
         self.listening.get()
     }
 
-    fn emit(&self, event: impl FnOnce() -> Event) {
-        self.events.borrow_mut().push(event());
+    fn emit(&self, fill: impl FnOnce(&mut Event)) {
+        let mut event = Event::default();
+        fill(&mut event);
+        self.events.borrow_mut().push(event);
     }
 
     fn count(&self, counter: Counter) {

@@ -72,8 +72,8 @@ pub trait Tables: Atomics {
     fn listening(&self) -> bool;
     /// Tells whoever listens; one that does not keep up misses it, which is counted.
     ///
-    /// The event is made only if there is room for it.
-    fn emit(&self, event: impl FnOnce() -> Event);
+    /// The event is all zero to begin with, and filled in where it will lie, if there is room.
+    fn emit(&self, fill: impl FnOnce(&mut Event));
 
     /// Adds one to a counter.
     fn count(&self, counter: Counter);

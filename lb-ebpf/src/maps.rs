@@ -10,12 +10,13 @@ use lb_common::{
     atomic::Word64,
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     state::{
-        Cursor, EVENT_RING, Event, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MEMBER_INDEXES, MemberStats, Node,
-        PartKey, Pool, Slot, Vip, VipKey,
+        Cursor, EVENT_RING, Event, Flow, FlowKey, LAYOUT_VERSION, Load, MAX_POOLS, MEMBER_INDEXES,
+        MemberStats, Node, PartKey, Pool, Slot, Vip, VipKey,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
+use zerocopy::FromZeros as _;
 
 /// Limits that the loader may change.
 const DEFAULT_ENTRIES: usize = 131_072;
@@ -187,10 +188,10 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn emit(&self, event: impl FnOnce() -> Event) {
+    fn emit(&self, fill: impl FnOnce(&mut Event)) {
         match EVENTS.reserve(0) {
             Some(mut room) => {
-                room.write(event());
+                fill(room.write(Event::new_zeroed()));
                 room.submit(0);
             }
             None => self.count(counter::Event::EventLost.into()),

@@ -65,9 +65,9 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
         false => None,
     };
     let place = match Method::from_number(set.pool.method)? {
-        Method::RoundRobin => Some(Place::Turn),
-        Method::SourceIp => Some(Place::At(ask.tuple.src.folded())),
-        Method::SourceIpPort => Some(Place::At(hash(&ask.tuple))),
+        Method::RoundRobin => Some(Place::TURN),
+        Method::SourceIp => Some(Place::at(ask.tuple.src.folded())),
+        Method::SourceIpPort => Some(Place::at(hash(&ask.tuple))),
         Method::LeastConn | Method::LeastResponseTime => None,
     };
     place

@@ -10,12 +10,24 @@ use crate::{
 const SKIPS: u32 = 256;
 
 /// Where in its table a method looks.
+///
+/// No enum: one without a number in a variant has bytes that mean nothing, which the compiler may copy
+/// and the BPF verifier lets nobody read.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) struct Place {
+    takes_turn: bool,
+    number: u32,
+}
+
+impl Place {
     /// Wherever the pool has got to; the place is used up.
-    Turn,
+    pub(super) const TURN: Self = Self { takes_turn: true, number: 0 };
+
     /// At this number, and from there on.
-    At(u32),
+    #[inline(always)]
+    pub(super) const fn at(number: u32) -> Self {
+        Self { takes_turn: false, number }
+    }
 }
 
 /// The index of the member whose place it is, or of the next one that can be chosen on these terms.
@@ -50,9 +62,10 @@ impl Places<'_> {
     #[inline(always)]
     fn look<T: Tables>(&self, tables: &T, skipped: u32) -> Option<u32> {
         let Set { index, pool } = self.set;
-        let place = match self.place {
-            Place::Turn => tables.add64(&tables.cursor(index)?.turn, 1),
-            Place::At(place) => place as u64 + skipped as u64,
+        let place = if self.place.takes_turn {
+            tables.add64(&tables.cursor(index)?.turn, 1)
+        } else {
+            self.place.number as u64 + skipped as u64
         };
         let tick = place.checked_rem(pool.ticks.into())?;
         let member = tables.tick(&pool.part(index, tick as u32))?;
