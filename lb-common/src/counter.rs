@@ -39,6 +39,8 @@ reasons! {
         ResetSent = 71, "reset_sent";
         /** connections given to the member that their client had before (session_persistence) */
         Persisted = 75, "connection_persisted";
+        /** events that a listener (`qlb events`) was too slow for */
+        EventLost = 79, "event_lost";
     }
 }
 

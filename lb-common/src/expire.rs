@@ -2,6 +2,7 @@
 
 use crate::{
     counter::Event,
+    event,
     packet::{EditError, Outlet},
     schedule,
     state::{Flow, FlowKey, PhaseBits, Pool, State},
@@ -86,6 +87,7 @@ fn end<T: Tables, O: Outlet>(
     if client.phase.record(tables, cause).closed {
         schedule::closed(tables, client.pool, client.member);
         tables.count(Event::Expired.into());
+        event::closed(tables, key, client);
     }
     Ok(())
 }

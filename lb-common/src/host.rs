@@ -12,8 +12,8 @@ use crate::{
     counter::{COUNTERS, Counter},
     packet::{EditError, Outlet, Packet},
     state::{
-        AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
-        Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Event, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool,
+        Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -144,6 +144,10 @@ pub struct HostTables {
     pub sticky: RefCell<HashMap<StickyKey, Rc<Sticky>>>,
     /// Conntrack.
     pub flows: RefCell<HashMap<FlowKey, Rc<Flow>>>,
+    /// Whether events are kept.
+    pub listening: Cell<bool>,
+    /// What happened while somebody was listening.
+    pub events: RefCell<Vec<Event>>,
     /// Counters by number.
     pub counters: RefCell<HashMap<u32, u64>>,
     /// Members' statistics.
@@ -271,6 +275,16 @@ impl Tables for HostTables {
                 break;
             }
         }
+    }
+
+    fn listening(&self) -> bool {
+        self.listening.get()
+    }
+
+    fn emit(&self, fill: impl FnOnce(&mut Event)) {
+        let mut event = Event::default();
+        fill(&mut event);
+        self.events.borrow_mut().push(event);
     }
 
     fn count(&self, counter: Counter) {

@@ -21,6 +21,7 @@ pub mod atomic;
 pub mod be;
 pub mod checksum;
 pub mod counter;
+pub mod event;
 pub mod expire;
 pub mod forward;
 #[cfg(any(test, feature = "host"))]

@@ -6,8 +6,8 @@ use crate::{
     atomic::Atomics,
     counter::Counter,
     state::{
-        AllowedNet, Cursor, Flow, FlowKey, Identity, Load, Node, PartKey, Pool, Slot, Sticky,
-        StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Event, Flow, FlowKey, Identity, Load, Node, PartKey, Pool, Slot,
+        Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -82,6 +82,13 @@ pub trait Tables: Atomics {
     fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S)
     where
         Self: Sized;
+
+    /// Whether somebody wants to hear of events.
+    fn listening(&self) -> bool;
+    /// Tells whoever listens; one that does not keep up misses it, which is counted.
+    ///
+    /// The event is all zero to begin with, and filled in where it will lie, if there is room.
+    fn emit(&self, fill: impl FnOnce(&mut Event));
 
     /// Adds one to a counter.
     fn count(&self, counter: Counter);

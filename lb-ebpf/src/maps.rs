@@ -2,20 +2,22 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, lpm_trie::Key},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf, lpm_trie::Key},
     helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
 };
 use lb_common::{
-    counter::{COUNTERS as COUNTER_COUNT, Counter},
+    atomic::Word64,
+    counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     state::{
-        AllowedNet, Cursor, Flow, FlowKey, Identity, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY,
-        MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey,
-        VipLoad,
+        AllowedNet, Cursor, EVENT_RING, Event, Flow, FlowKey, Identity, LAYOUT_VERSION, Load,
+        MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, Slot, Sticky,
+        StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
+use zerocopy::FromZeros as _;
 
 /// Limits that the loader may change.
 const DEFAULT_ENTRIES: usize = 131_072;
@@ -63,6 +65,11 @@ static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 static COUNTERS: PerCpuArray<u64, { COUNTER_COUNT as usize }> = PerCpuArray::new();
 #[btf_map]
 static MEMBER_STATS: PerCpuArray<MemberStats, DEFAULT_MEMBERS> = PerCpuArray::new();
+#[btf_map]
+static EVENTS: RingBuf<Event, { EVENT_RING as usize }> = RingBuf::new();
+/// Until when somebody listens to [`EVENTS`], in nanoseconds of monotonic time.
+#[btf_map]
+static LISTENING: Array<Word64, 1> = Array::new();
 
 /// The maps of this object.
 pub(crate) struct KernelTables;
@@ -211,6 +218,23 @@ impl Tables for KernelTables {
         let turn: unsafe extern "C" fn(u32, *mut S) -> i64 = turn::<S>;
         // SAFETY: the function takes what bpf_loop passes: an index, and the given pointer.
         unsafe { bpf_loop(times, turn as *mut _, step, 0) };
+    }
+
+    #[inline(always)]
+    fn listening(&self) -> bool {
+        // Zero means nobody, and then the clock need not be asked.
+        LISTENING.get(0).is_some_and(|until| until.get() != 0 && until.get() > self.now())
+    }
+
+    #[inline(always)]
+    fn emit(&self, fill: impl FnOnce(&mut Event)) {
+        match EVENTS.reserve(0) {
+            Some(mut room) => {
+                fill(room.write(Event::new_zeroed()));
+                room.submit(0);
+            }
+            None => self.count(counter::Event::EventLost.into()),
+        }
     }
 
     #[inline(always)]

@@ -20,6 +20,8 @@ fn nothing_names_no_pool_and_no_member() {
     for args in [
         &["status", ""][..],
         &["conns", ""],
+        &["drops", ""],
+        &["events", ""],
         &["member", "list", ""],
         &["member", "remove", "", "m"],
         &["member", "remove", "p", ""],

@@ -12,6 +12,7 @@ pub mod datapath;
 pub mod demo;
 mod error;
 pub mod ethtool;
+pub mod fuzz;
 mod link;
 mod namespace;
 mod net;

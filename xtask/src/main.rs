@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod env;
 mod exec;
+mod fuzz;
 mod load;
 mod object;
 mod privilege;
@@ -59,6 +60,15 @@ enum Task {
         #[arg(long, value_enum)]
         tier: Vec<Tier>,
     },
+    /// Fuzz a target with libFuzzer, by cargo-fuzz
+    Fuzz {
+        /// What to fuzz
+        #[arg(value_enum)]
+        target: fuzz::Target,
+        /// For how long
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Say what this machine has, what it lacks and how to mend it; changes nothing
     Doctor,
 }
@@ -70,6 +80,7 @@ fn main() -> ExitCode {
         Task::Load { args } => load::run(&args),
         Task::Demo { args } => demo::run(&args),
         Task::Test { filter, tier } => test::run(filter.as_deref(), &tier),
+        Task::Fuzz { target, seconds } => fuzz::run(target, seconds),
         Task::Doctor => doctor::run(),
     });
     match done {

@@ -25,7 +25,7 @@ fn sources(place: &str) -> Vec<(String, String)> {
 }
 
 fn every_source() -> Vec<(String, String)> {
-    ["lb-common", "lb-ebpf", "lb-userspace", "xtask", "tests"]
+    ["lb-common", "lb-ebpf", "lb-userspace", "xtask", "tests", "fuzz/fuzz_targets"]
         .into_iter()
         .flat_map(sources)
         .collect()

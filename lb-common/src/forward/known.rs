@@ -2,6 +2,7 @@
 
 use crate::{
     counter::Event,
+    event,
     forward::Path,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
@@ -27,7 +28,7 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
 #[inline(always)]
 pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
     let peer = flow.peer_key(key);
-    record(tables, flow, PhaseBits::SUPERSEDED);
+    record(tables, key, flow, PhaseBits::SUPERSEDED);
     tables.remove_flow(&peer);
     tables.remove_flow(key);
     tables.count(Event::Reopened.into());
@@ -71,7 +72,7 @@ fn track_client<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     if flags.fin() && !flags.rst() && is_last(flow, segment) {
         facts = facts.with(PhaseBits::CLIENT_FIN);
     }
-    record(tables, flow, facts);
+    record(tables, key, flow, facts);
 }
 
 /// Moves the phase by a member's segment. Only segments that can move it look up the
@@ -82,7 +83,8 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     if !flags.rst() && !flags.fin() && !flags.accepts() {
         return;
     }
-    let Some(client) = tables.flow(&flow.peer_key(key)) else { return };
+    let client_key = flow.peer_key(key);
+    let Some(client) = tables.flow(&client_key) else { return };
     // A member's entry can outlive its connection; the client's port may serve another one.
     if !client.answers(key) {
         return;
@@ -99,14 +101,16 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);
-            let elapsed = tables.exact_now().saturating_sub(client.opened);
+            let now = tables.exact_now();
+            client.accepted.set(now);
+            let elapsed = now.saturating_sub(client.opened);
             schedule::accepted(tables, client.pool, client.member, elapsed);
         }
         PhaseBits::ACCEPTED
     } else {
         return;
     };
-    record(tables, &client, facts);
+    record(tables, &client_key, &client, facts);
 }
 
 /// Whether nothing was sent after the segment, as must be of a FIN.
@@ -141,11 +145,17 @@ fn take_reset<T: Tables>(
 
 /// Records facts in the client's entry; whoever closes the connection takes it out of the count.
 #[inline(always)]
-pub(super) fn record<T: Tables>(tables: &T, client: &Flow, facts: PhaseBits) -> bool {
+pub(super) fn record<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    client: &Flow,
+    facts: PhaseBits,
+) -> bool {
     let closed = client.phase.record(tables, facts).closed;
     if closed {
         schedule::closed(tables, client.pool, client.member);
         tables.count(Event::Closed.into());
+        event::closed(tables, key, client);
     }
     closed
 }

@@ -9,6 +9,7 @@ mod open;
 mod persist;
 
 use crate::{
+    event,
     nat::Rewrite,
     packet::Packet,
     state::FlowKey,
@@ -51,5 +52,9 @@ fn route<T: Tables>(tables: &T, segment: &Segment) -> Result<Path, Result<Verdic
         }
         known::retire(tables, &key, &flow);
     }
-    open::open(tables, &key, segment)
+    let path = open::open(tables, &key, segment);
+    if let Err(Ok(Verdict::Refuse(reason))) = path {
+        event::refused(tables, &key, reason.number());
+    }
+    path
 }

@@ -3,6 +3,7 @@
 use crate::{
     addr::Tuple,
     counter::Event,
+    event,
     forward::{Path, admit, known, persist},
     nat::{PORT_TRIES, Ports, Rewrite},
     schedule::{self, Ask, Avoid},
@@ -93,6 +94,7 @@ fn connect<T: Tables>(
             schedule::opened(tables, index, slot.member);
             persist::remember(tables, vip, client, slot.member, now);
             tables.count(Event::Opened.into());
+            event::opened(tables, key, &outgoing, index, slot.member);
             tables.account_connection(slot.member);
             tables.account(slot.member, Direction::ToMember, segment.payload);
             Ok(Path { rewrite, direction: Direction::ToMember })

@@ -62,6 +62,8 @@ pub struct Flow {
     pub payload: Word64,
     /// When the connection was opened, in nanoseconds of monotonic time.
     pub opened: u64,
+    /// When the member accepted, in nanoseconds of monotonic time; zero before, and in the member's entry.
+    pub accepted: Word64,
     /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
     /// in the member's entry before the member has accepted.
     pub next: Word32,
@@ -75,7 +77,7 @@ pub struct Flow {
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 80);
+const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 88);
 
 impl Flow {
     /// The entry of a direction that opens now.
@@ -91,6 +93,7 @@ impl Flow {
             last_news: Word64::new(now),
             payload: Word64::new(0),
             opened: now,
+            accepted: Word64::new(0),
             next: Word32::new(0),
             acked: Word32::new(0),
             ticket: 0,

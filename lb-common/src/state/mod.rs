@@ -5,6 +5,7 @@
 //! What changes after an entry is published is atomic.
 
 mod admission;
+mod event;
 mod flow;
 mod member;
 mod phase;
@@ -13,6 +14,7 @@ mod sticky;
 mod vip;
 
 pub use admission::{Admission, AllowedNet, Overflow, VipLoad};
+pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};

@@ -61,6 +61,22 @@ impl PhaseBits {
     /// Newer half-open connections needed the room.
     pub const CROWDED_OUT: Self = Self(1 << 11);
 
+    /// Every fact with its name, in the order in which an ordinary life meets them.
+    pub const NAMED: &'static [(Self, &'static str)] = &[
+        (Self::ACCEPTED, "accepted"),
+        (Self::COMPLETED, "completed"),
+        (Self::CLIENT_FIN, "client_fin"),
+        (Self::MEMBER_FIN, "member_fin"),
+        (Self::MEMBER_FIRST, "member_first"),
+        (Self::CLIENT_RST, "client_rst"),
+        (Self::MEMBER_RST, "member_rst"),
+        (Self::EXPIRED, "expired"),
+        (Self::SERVER_IDLE, "server_idle"),
+        (Self::SUPERSEDED, "superseded"),
+        (Self::ABANDONED, "abandoned"),
+        (Self::CROWDED_OUT, "crowded_out"),
+    ];
+
     const BOTH_FIN: u32 = Self::CLIENT_FIN.0 | Self::MEMBER_FIN.0;
     const ABRUPT: u32 = Self::CLIENT_RST.0
         | Self::MEMBER_RST.0

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::model::{Id, Port, Weight};
 use crate::config::unserved_address;
 use crate::datapath::HookChoice;
-use crate::report::Output;
+use crate::report::{Lines, Output};
 
 /// An eBPF load balancer for OpenStack network nodes.
 ///
@@ -78,9 +78,35 @@ pub enum Command {
         /// Id, name or beginning of the id; all pools by default.
         #[arg(value_parser = name)]
         pool: Option<String>,
+        /// Everything that is known of each connection.
+        #[arg(long)]
+        detail: bool,
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
+    },
+    /// Show why packets were passed to the stack, refused or dropped, and how often.
+    Drops {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+        /// Reasons that never applied as well.
+        #[arg(long)]
+        all: bool,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Follow what happens to connections until Ctrl-C: a line for each that is opened, that ends, or that is refused.
+    ///
+    /// Only events from now on. A pool's events have one reader at a time.
+    Events {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Lines,
     },
 }
 

@@ -9,13 +9,13 @@ use nix::time::{ClockId, clock_gettime};
 use super::args::{Args, Command, Fallback, Member, Run};
 use crate::config::{self, LoadOptions, Loaded, model::Weight, report as config_report};
 use crate::control::{
-    ControlError, MemberChange, RunOptions, ServeOptions, Standing, change_member, new_member, run,
-    standing, stop,
+    ControlError, MemberChange, RunOptions, ServeOptions, Standing, change_member, follow,
+    new_member, run, standing, stop,
 };
 use crate::datapath::{Maps, Options};
 use crate::node::enter_root_mounts;
 use crate::registry::{Registry, Served};
-use crate::report::{self, MemberList, Output, Report};
+use crate::report::{self, Clocks, MemberList, Output, Report};
 
 /// Executes a command; returns the exit code of one that has an answer.
 ///
@@ -68,21 +68,39 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Persistence { pool, output } => {
             enter_root_mounts()?;
             let served = served(&registry, pool.as_deref())?;
-            report::persistence(with_maps(&registry, &served)?, now()?)?.print(output, &mut out)?;
+            report::persistence(with_maps(&registry, &served)?, clocks()?.monotonic)?
+                .print(output, &mut out)?;
             Ok(0)
         }
-        Command::Conns { pool, output } => {
+        Command::Conns { pool, detail, output } => {
             enter_root_mounts()?;
             let served = served(&registry, pool.as_deref())?;
-            report::connections(with_maps(&registry, &served)?, now()?)?.print(output, &mut out)?;
+            let now = clocks()?.monotonic;
+            let maps = with_maps(&registry, &served)?;
+            report::connections(maps, now, detail)?.print(output, &mut out)?;
+            Ok(0)
+        }
+        Command::Drops { pool, all, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            report::drops(with_maps(&registry, &served)?, all)?.print(output, &mut out)?;
+            Ok(0)
+        }
+        Command::Events { pool, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            follow(&registry, served, |served, event| {
+                let line = report::event(served, event, clocks()?);
+                line.map_or(Ok(()), |line| line.print(output, &mut out))
+            })?;
             Ok(0)
         }
     }
 }
 
-/// The clock of the datapath.
-fn now() -> nix::Result<Duration> {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from)
+fn clocks() -> io::Result<Clocks> {
+    let now = |clock| clock_gettime(clock).map(Duration::from);
+    Ok(Clocks { monotonic: now(ClockId::CLOCK_MONOTONIC)?, real: now(ClockId::CLOCK_REALTIME)? })
 }
 
 fn member(registry: &Registry, command: Member, out: &mut impl Write) -> anyhow::Result<u8> {

@@ -96,8 +96,11 @@ pub enum ControlError {
     /// The datapath failed.
     #[error(transparent)]
     Datapath(#[from] DatapathError),
-    /// The controller could not start.
-    #[error("cannot start the controller")]
+    /// What was found could not be told.
+    #[error("cannot write")]
+    Tell(#[source] io::Error),
+    /// The process could not be prepared for its work.
+    #[error("cannot start")]
     Start(#[source] io::Error),
 }
 
@@ -124,6 +127,7 @@ impl ControlError {
             | Self::Elsewhere { .. }
             | Self::Registry(
                 RegistryError::Busy { .. }
+                | RegistryError::Heard { .. }
                 | RegistryError::VipTaken { .. }
                 | RegistryError::NoPool(_)
                 | RegistryError::Ambiguous { .. }
@@ -133,6 +137,7 @@ impl ControlError {
             | Self::Node(_)
             | Self::Registry(_)
             | Self::Datapath(_)
+            | Self::Tell(_)
             | Self::Start(_) => 1,
         }
     }

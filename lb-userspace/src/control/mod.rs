@@ -7,6 +7,7 @@ mod difference;
 mod error;
 mod fill;
 mod fleet;
+mod follow;
 mod member;
 mod plan;
 mod ramp;
@@ -18,6 +19,7 @@ mod stop;
 mod update;
 
 pub use error::ControlError;
+pub use follow::follow;
 pub use member::{MemberChange, change_member, new_member};
 pub use run::{RunOptions, run};
 pub use serve::{ServeOptions, Serving};

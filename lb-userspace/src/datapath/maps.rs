@@ -13,7 +13,7 @@ use zerocopy::transmute;
 use super::DatapathError;
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 16] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -28,6 +28,8 @@ pub(super) const NAMES: [&str; 14] = [
     "FLOWS",
     "COUNTERS",
     "MEMBER_STATS",
+    "EVENTS",
+    "LISTENING",
 ];
 
 type Part = [u8; size_of::<PartKey>()];

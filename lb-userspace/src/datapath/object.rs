@@ -17,7 +17,7 @@ use super::{
 use crate::node::Device;
 
 /// The object as `cargo xtask build` made it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf.o"));
 
 /// The program on the VIP's device.
 const INGRESS: &str = "qlb_ingress";

@@ -70,6 +70,23 @@ impl Registry {
         }
     }
 
+    /// Claims the pool's events for this process. They need not be given back: the claim ends with the lock.
+    ///
+    /// # Errors
+    /// When another process has them.
+    pub fn listen(&self, pool: &str) -> Result<Lock, RegistryError> {
+        let path = self.listener(pool);
+        match Lock::claim(&path).map_err(failed("lock", &path))? {
+            Ok(lock) => Ok(lock),
+            Err(holder) => Err(RegistryError::Heard { pool: pool.to_owned(), pid: holder.0 }),
+        }
+    }
+
+    /// Whether a claim on the pool's events still is one: a pool that ends takes it along.
+    pub fn is_listener(&self, pool: &str, claim: &Lock) -> bool {
+        claim.is_at(&self.listener(pool))
+    }
+
     /// The id of the process that expires the pool's connections; none if nobody does.
     pub fn controller(&self, pool: &str) -> Option<String> {
         holder(&self.directory(pool).join("controller")).map(|holder| holder.0)
@@ -144,6 +161,10 @@ impl Registry {
 
     pub(super) fn directory(&self, pool: &str) -> PathBuf {
         self.root.join("pools").join(pool)
+    }
+
+    fn listener(&self, pool: &str) -> PathBuf {
+        self.directory(pool).join("listener")
     }
 
     fn bpffs(&self) -> PathBuf {

@@ -49,6 +49,16 @@ pub enum RegistryError {
         /// The process.
         pid: String,
     },
+    /// Another process follows the pool's events.
+    #[error(
+        "the events of pool {pool} are followed already, by process {pid}; their ring has one reader"
+    )]
+    Heard {
+        /// The pool.
+        pool: String,
+        /// The process.
+        pid: String,
+    },
     /// The VIP belongs to another pool.
     #[error(
         "pool {pool} cannot have the VIP {vip}, which is that of pool {other}: a VIP has one pool; end that one first (`qlb stop {other}` if it has no controller)"

@@ -10,9 +10,14 @@ use nix::fcntl::{Flock, FlockArg};
 
 /// An exclusive lock, held until dropped.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
+pub struct Lock(Flock<File>);
 
 impl Lock {
+    /// Whether the locked file is still the one at `path`.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        is_at(&self.0, path)
+    }
+
     /// Waits for the lock on `path`.
     ///
     /// # Errors

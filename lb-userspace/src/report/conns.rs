@@ -10,6 +10,7 @@ use lb_common::be::Be16;
 use lb_common::state::State;
 use serde::Serialize;
 
+use super::detail::{Detail, detail};
 use super::{API_VERSION, Report, Table, human};
 use crate::datapath::{Connection, DatapathError, Maps};
 use crate::registry::Served;
@@ -35,15 +36,18 @@ struct Row {
     idle_seconds: f64,
     bytes_in: u64,
     bytes_out: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Detail>,
 }
 
-/// The connections of pools that are served, oldest first. `now` is the monotonic clock.
+/// The connections of pools that are served, oldest first, `detailed` or not. `now` is the monotonic clock.
 ///
 /// # Errors
 /// When a map cannot be read.
 pub fn connections<'a>(
     served: impl IntoIterator<Item = (&'a Served, Maps)>,
     now: Duration,
+    detailed: bool,
 ) -> Result<ConnectionList, DatapathError> {
     let mut rows = Vec::new();
     for (served, maps) in served {
@@ -51,7 +55,10 @@ pub fn connections<'a>(
             served.record.members.iter().map(|member| (member.index, member.id.as_str())).collect();
         let pool = served.pool.id.as_str();
         let all = maps.connections()?;
-        rows.extend(all.iter().map(|connection| row(pool, &names, connection, now)));
+        rows.extend(all.iter().map(|connection| Row {
+            detail: detailed.then(|| detail(connection, now)),
+            ..row(pool, &names, connection, now)
+        }));
     }
     rows.sort_by(|a, b| b.age_seconds.total_cmp(&a.age_seconds).then(a.client.cmp(&b.client)));
     Ok(ConnectionList { api_version: API_VERSION, connections: rows })
@@ -79,10 +86,11 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
         idle_seconds: since(client.last_seen.get().max(answered)),
         bytes_in: client.payload.get(),
         bytes_out: member.as_ref().map_or(0, |member| member.payload.get()),
+        detail: None,
     }
 }
 
-fn socket(address: Addr, port: Be16) -> SocketAddrV4 {
+pub(super) fn socket(address: Addr, port: Be16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::from(address), port.get())
 }
 
@@ -103,6 +111,12 @@ impl Report for ConnectionList {
                 human(row.bytes_out),
             ]);
         }
-        table.print("", out)
+        let details = self.connections.iter().map(|row| row.detail.as_ref());
+        let lines = table.lines();
+        for (line, detail) in lines.iter().zip([None].into_iter().chain(details)) {
+            writeln!(out, "{line}")?;
+            detail.map_or(Ok(()), |detail| detail.print(out))?;
+        }
+        Ok(())
     }
 }

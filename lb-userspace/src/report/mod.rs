@@ -3,16 +3,22 @@
 //! Printers write into any `Write`, so tests read the bytes.
 
 mod conns;
+mod detail;
+mod drops;
+mod events;
 mod member;
 mod persistence;
 mod status;
 mod table;
+mod time;
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 pub use conns::{ConnectionList, connections};
+pub use drops::{Drops, drops};
+pub use events::{Clocks, Line, Lines, event};
 pub use member::{MemberList, members};
 pub use persistence::{PersistenceList, persistence};
 pub use status::{Status, status};

@@ -19,23 +19,27 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// Prints the table, each line after `indent`.
-    ///
-    /// # Errors
-    /// When `out` cannot be written.
-    pub fn print(&self, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    /// The lines of the table, the header first.
+    pub fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell: &String| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.rows {
+        let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
-            writeln!(out, "{indent}{}", line.trim_end())?;
-        }
-        Ok(())
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.rows.iter().map(line).collect()
+    }
+
+    /// Prints the table, each line after `indent`.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn print(&self, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+        self.lines().iter().try_for_each(|line| writeln!(out, "{indent}{line}"))
     }
 }
 

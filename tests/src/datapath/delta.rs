@@ -200,22 +200,8 @@ fn changed(old: &Entry, new: &Entry) -> String {
     words.extend(change("payload", old.payload, new.payload));
     words.extend(number("next", old.next, new.next));
     words.extend(number("acked", old.acked, new.acked));
-    let facts = [
-        (PhaseBits::ACCEPTED, "accepted"),
-        (PhaseBits::COMPLETED, "completed"),
-        (PhaseBits::CLIENT_FIN, "client_fin"),
-        (PhaseBits::MEMBER_FIN, "member_fin"),
-        (PhaseBits::CLIENT_RST, "client_rst"),
-        (PhaseBits::MEMBER_RST, "member_rst"),
-        (PhaseBits::MEMBER_FIRST, "member_first"),
-        (PhaseBits::EXPIRED, "expired"),
-        (PhaseBits::SERVER_IDLE, "server_idle"),
-        (PhaseBits::SUPERSEDED, "superseded"),
-        (PhaseBits::ABANDONED, "abandoned"),
-        (PhaseBits::CROWDED_OUT, "crowded_out"),
-    ];
     let mut phase = old.phase;
-    for (fact, name) in facts {
+    for &(fact, name) in PhaseBits::NAMED {
         if new.phase.contains(fact) && !old.phase.contains(fact) {
             words.push(name.to_owned());
             phase = phase.with(fact);

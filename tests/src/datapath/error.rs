@@ -36,6 +36,14 @@ pub enum Error {
     /// The harness failed.
     #[error(transparent)]
     Harness(#[from] crate::Error),
+    /// There is no place for pins.
+    #[error("cannot make {path}; it has to be in a bpffs, as the sandbox has: {source}")]
+    Pins {
+        /// Where.
+        path: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
 
     /// A capture could not be written.
     #[error("cannot write the capture {path}: {source}")]

@@ -1,18 +1,20 @@
 //! The compiled object, run packet by packet.
 
 use std::time::Duration;
+use std::{iter, mem};
 
 use aya::TestRunOptions;
 use aya::programs::TestRun as _;
 use lb_common::counter::Event;
 use lb_common::state::FlowKey;
-use lb_userspace::datapath::{Datapath as Loaded, Maps, Options, counters, install};
+use lb_userspace::datapath::{Datapath as Loaded, Events, Maps, Options, counters, install};
 
 use super::action::Datapath;
 use super::inlet::Ear;
+use super::pins::Pins;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, POOL, Ran, Snapshot, Stamping, Stuck};
+use super::{Act, Action, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
@@ -24,11 +26,16 @@ const ROOM: usize = 4096;
 /// A datapath loaded into the kernel, attached nowhere.
 pub struct Kernel {
     loaded: Loaded,
+    /// The same object loaded again on the same maps, as an upgrade does.
+    successor: Option<Loaded>,
+    max_flows: u32,
     maps: Maps,
     raw: Raw,
     ear: Ear,
     sent: Vec<Vec<u8>>,
     spent: Duration,
+    events: Events,
+    pins: Pins,
 }
 
 impl Kernel {
@@ -37,10 +44,30 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; it wants root.
     pub fn load(max_flows: u32) -> Result<Self, Error> {
-        let mut loaded = Loaded::load(&Options { max_flows }, None)?;
+        let pins = Pins::make()?;
+        let mut loaded = Loaded::load(&Options { max_flows }, Some(pins.path()))?;
         let maps = loaded.take_maps()?;
         let raw = Raw::of(loaded.ingress()?)?;
-        Ok(Self { loaded, maps, raw, ear: Ear::new()?, sent: Vec::new(), spent: Duration::ZERO })
+        let (ear, sent, spent) = (Ear::new()?, Vec::new(), Duration::ZERO);
+        let events = Events::open(pins.path())?;
+        Ok(Self { loaded, successor: None, max_flows, maps, raw, ear, sent, spent, events, pins })
+    }
+
+    /// Replaces the programs by ones of a second load on the same maps, by the way of their pins,
+    /// as the controller does that adopts a pool; the next time the other way round.
+    ///
+    /// # Errors
+    /// When the kernel refuses the second load.
+    pub fn replace(&mut self) -> Result<(), Error> {
+        let successor = match self.successor.take() {
+            Some(loaded) => loaded,
+            None => {
+                let options = Options { max_flows: self.max_flows };
+                Loaded::load(&options, Some(self.pins.path()))?
+            }
+        };
+        self.successor = Some(mem::replace(&mut self.loaded, successor));
+        Ok(())
     }
 
     /// The maps, for tests that are about more than a snapshot holds.
@@ -55,6 +82,19 @@ impl Kernel {
     /// When a map cannot be written.
     pub fn clear(&mut self) -> Result<(), Error> {
         self.raw.clear()
+    }
+
+    /// Asks for events from now on.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn listen(&mut self) -> Result<(), Error> {
+        Ok(self.events.listen(Duration::MAX)?)
+    }
+
+    /// The events since the last call.
+    pub fn heard(&mut self) -> Vec<Heard> {
+        iter::from_fn(|| self.events.next()).map(|event| Heard::from(&event)).collect()
     }
 
     /// All state.
@@ -156,7 +196,7 @@ impl Kernel {
 
 impl Datapath for Kernel {
     fn take_sent(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.sent)
+        mem::take(&mut self.sent)
     }
 
     fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {

@@ -11,10 +11,11 @@ use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::wire::ipv4;
 use lb_userspace::datapath::{Network, Target};
+use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Member, POOL, Ran, Snapshot, Stamping, Stuck};
+use super::{Act, Action, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck};
 
 /// Bytes of an Ethernet header's two addresses.
 const ADDRESSES: usize = 12;
@@ -35,6 +36,7 @@ impl Model {
     pub fn new(max_flows: u32) -> Self {
         let tables = HostTables { capacity: max_flows as usize, ..HostTables::default() };
         tables.now.set(NOW);
+        tables.listening.set(true);
         Self { tables, walk: Vec::new(), sent: Vec::new() }
     }
 
@@ -43,6 +45,19 @@ impl Model {
     /// client's, and so in which of two sweeps it goes.
     pub fn set_walk(&mut self, order: Vec<FlowKey>) {
         self.walk = order;
+    }
+
+    /// The events since the last call.
+    pub fn heard(&mut self) -> Vec<Heard> {
+        self.tables.events.borrow_mut().drain(..).map(|event| Heard::from(&event)).collect()
+    }
+
+    /// Every key of conntrack, in an order that depends on nothing else.
+    #[must_use]
+    pub fn keys(&self) -> Vec<FlowKey> {
+        let mut keys: Vec<FlowKey> = self.tables.flows.borrow().keys().copied().collect();
+        keys.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+        keys
     }
 
     /// All state.

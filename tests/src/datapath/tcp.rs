@@ -2,7 +2,10 @@
 
 use std::net::SocketAddrV4;
 
-use etherparse::{IpHeaders, IpNumber, Ipv4Header, PacketBuilder, TcpHeader};
+use etherparse::{
+    IpHeaders, IpNumber, Ipv4Header, NetSlice, PacketBuilder, SlicedPacket, TcpHeader,
+    TransportSlice,
+};
 
 /// A TCP segment to be; checksums come from etherparse.
 #[derive(Clone, Debug)]
@@ -132,6 +135,19 @@ impl Tcp {
         frame.resize(frame.len() + self.padding, 0xee);
         frame
     }
+}
+
+/// Source and destination of a TCP segment; `None` if the frame holds none.
+#[must_use]
+pub fn frame_ends(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
+    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let ip = ip.header();
+    Some((
+        SocketAddrV4::new(ip.source_addr(), tcp.source_port()),
+        SocketAddrV4::new(ip.destination_addr(), tcp.destination_port()),
+    ))
 }
 
 /// The frame with other bytes at `offset`; checksums stay as they were.

@@ -1,5 +1,5 @@
 //! The same random packets through the pure decision on the host and through the compiled object:
-//! the same verdicts, bytes, counters, statistics, loads and conntrack after every single one.
+//! the same verdicts, bytes, counters, statistics, loads, conntrack and events after every single one.
 //!
 //! `QLB_SEED=…` repeats a run, `QLB_PACKETS=…` sets its length. Needs root; wants the sandbox.
 

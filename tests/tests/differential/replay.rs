@@ -22,7 +22,8 @@ pub(crate) struct Both {
 }
 
 impl Both {
-    pub(crate) fn new(kernel: Kernel, model: Model, max_flows: u32) -> Self {
+    pub(crate) fn new(mut kernel: Kernel, model: Model, max_flows: u32) -> Self {
+        kernel.listen().unwrap();
         Self { kernel, model, max_flows }
     }
 
@@ -60,6 +61,10 @@ impl Both {
             {
                 wrong.extend(wrong_checksum(&compiled.frame));
             }
+        }
+        let (compiled_says, source_says) = (self.kernel.heard(), self.model.heard());
+        if compiled_says != source_says {
+            wrong.push(format!("source says {source_says:?}, compiled says {compiled_says:?}"));
         }
         if state != model {
             let lines = delta(&model, &state, &[]);

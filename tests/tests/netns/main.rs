@@ -13,6 +13,7 @@ mod bench;
 mod bulk;
 mod clsact;
 mod conntrack;
+mod events;
 mod haproxy;
 mod lifecycle;
 mod lost;

@@ -84,6 +84,73 @@ fn conns_tells_both_sides_of_a_connection() {
     }
 }
 
+#[test]
+fn conns_tells_all_it_knows_when_asked() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    let _run = bench.run();
+    let mut connection = bench.connect();
+    connection.exchange(&pattern(100)).unwrap();
+    assert_eq!(bench.conns()[0]["detail"], Value::Null);
+
+    let id = bench.pool.id.as_str();
+    let all = bench.qlb.json(["conns", id, "--detail", "-o", "json"]).unwrap();
+    let detail = &all["connections"][0]["detail"];
+    assert_eq!(detail["facts"], json!(["accepted", "completed"]));
+    assert_eq!([&detail["counted"], &detail["protocol"]], [&json!(true), &json!(6)]);
+    assert_eq!(detail["nat_port"], connection.seen.port());
+    let (client, member) = (connection.local.to_string(), bench.net.member_socket(0).to_string());
+    let way = |end: &Value| [end["source"].clone(), end["destination"].clone()];
+    assert_eq!(way(&detail["to_member"]), [json!(connection.seen), json!(member)]);
+    assert_eq!(way(&detail["to_client"]), [json!(bench.vip()), json!(client)]);
+    // What one direction adds to a checksum, the other takes away.
+    let sum = |field: &str| {
+        let of = |end: &str| detail[end][field].as_u64().unwrap();
+        (of("to_member") + of("to_client")) % 0xffff
+    };
+    assert_eq!([sum("address_delta"), sum("port_delta")], [0, 0], "{detail}");
+    assert_eq!(
+        [&detail["client"]["payload"], &detail["member"]["acked"]],
+        [&json!(100), &detail["client"]["next"]]
+    );
+    assert!(detail["connect_ms"].as_f64() >= Some(0.0), "{detail}");
+
+    let table = bench.qlb.command(["conns", id, "--detail"]).unwrap();
+    let words = ["accepted completed; counted as active", "to client", "zone 0, protocol 6"];
+    for word in words {
+        assert!(table.contains(word), "{word} in\n{table}");
+    }
+    assert!(table.contains(&format!("{} -> {member}", connection.seen)), "{table}");
+}
+
+#[test]
+fn drops_tells_why_and_how_often() {
+    let bench = Bench::new(ROUND_ROBIN, &[0]);
+    let _run = bench.run();
+    lb_tests::tcp::connect(&bench.net.client().namespace, bench.vip()).unwrap_err();
+    let drops = |args: &[&str]| {
+        let all = bench.qlb.json([&["drops", "-o", "json"], args].concat()).unwrap();
+        assert_eq!(all["pools"][0]["id"], bench.pool.id);
+        let Value::Array(reasons) = all["pools"][0]["reasons"].clone() else { panic!("{all}") };
+        reasons
+    };
+    let applied = drops(&[]);
+    let refused = applied.iter().find(|reason| reason["name"] == "refuse_no_member").unwrap();
+    assert_eq!([&refused["number"], &refused["count"]], [33, 1]);
+    assert_eq!(refused["meaning"], "no member may take new connections");
+    assert!(applied.iter().all(|reason| reason["count"] != 0), "{applied:?}");
+
+    let is_reason = |name: &str| ["pass_", "refuse_", "drop_"].iter().any(|p| name.starts_with(p));
+    let all: Vec<u64> =
+        drops(&["--all"]).iter().map(|reason| reason["number"].as_u64().unwrap()).collect();
+    let there: Vec<u64> = lb_common::counter::all()
+        .filter(|(_, name, _)| is_reason(name))
+        .map(|(number, ..)| number.into())
+        .collect();
+    assert_eq!(all, there);
+    let table = bench.qlb.command(["drops", bench.pool.id.as_str()]).unwrap();
+    assert!(table.contains("refuse_no_member") && !table.contains("drop_rewrite"), "{table}");
+}
+
 /// The state of the only connection.
 fn state(bench: &Bench) -> Value {
     bench.conns()[0]["state"].take()

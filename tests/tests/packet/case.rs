@@ -111,23 +111,29 @@ impl Said {
     }
 }
 
-/// Runs every case, each in an empty datapath, and fails with all that went wrong.
+/// Whether the programs are replaced before the thing that the case is about.
+const UPGRADES: [(bool, &str); 2] = [(false, ""), (true, " (after an upgrade)")];
+
+/// Runs every case twice, each time in an empty datapath, and fails with all that went wrong. The second time the
+/// programs that meet the packet are not those that have seen what was given, but share their maps.
 #[track_caller]
 pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
     let mut failed = Vec::new();
     let mut count = 0;
     let mut kernels = HashMap::new();
     for said in cases {
-        count += 1;
         let room = said.case.world.max_flows;
         let kernel = kernels.entry(room).or_insert_with(|| Kernel::load(room).unwrap());
-        kernel.clear().unwrap();
-        let wrong = said.run(kernel);
-        if !wrong.is_empty() {
-            let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
-            let pcap = write_pcap(Path::new(env!("CARGO_TARGET_TMPDIR")), &frames).unwrap();
-            let wrong = wrong.join("\n  ");
-            failed.push(format!("{}: see {}\n  {wrong}", said.case.name, pcap.display()));
+        for (upgrade, when) in UPGRADES {
+            count += 1;
+            kernel.clear().unwrap();
+            let wrong = said.run(kernel, upgrade);
+            if !wrong.is_empty() {
+                let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
+                let pcap = write_pcap(Path::new(env!("CARGO_TARGET_TMPDIR")), &frames).unwrap();
+                let (name, wrong) = (&said.case.name, wrong.join("\n  "));
+                failed.push(format!("{name}{when}: see {}\n  {wrong}", pcap.display()));
+            }
         }
     }
     assert!(count > 0, "no cases");
@@ -135,7 +141,7 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
 }
 
 impl Said {
-    fn run(&self, kernel: &mut Kernel) -> Vec<String> {
+    fn run(&self, kernel: &mut Kernel, upgrade: bool) -> Vec<String> {
         let case = &self.case;
         let mut wrong = Vec::new();
         kernel.act(&case.world.install()).unwrap();
@@ -162,10 +168,15 @@ impl Said {
         }
 
         kernel.take_sent();
+        if upgrade {
+            kernel.replace().unwrap();
+        }
         let before = kernel.snapshot().unwrap();
         let ran = kernel.act(&self.when).unwrap();
         let after = kernel.snapshot().unwrap();
 
+        // No case listens, so nothing is said.
+        wrong.extend(kernel.heard().into_iter().map(|heard| format!("{heard:?}")));
         if let (Some((act, out)), Some(ran)) = (&self.expected, &ran) {
             if ran.act != *act {
                 wrong.push(format!("verdict is {:?}, not {act:?}", ran.act));

@@ -8,6 +8,7 @@ mod case;
 mod checksum;
 mod close;
 mod crowd;
+mod events;
 mod expiry;
 mod known;
 mod malformed;
@@ -20,12 +21,17 @@ mod refuse;
 mod reopen;
 mod schedule;
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 use lb_tests::datapath::Conn;
 
 /// The first client; the first member takes it.
 const A: Conn = Conn::new("A", 101, 25_000, 25_000, 0);
 /// The second client; the second member takes it.
 const B: Conn = Conn::new("B", 102, 26_000, 26_000, 1);
+
+/// What stands for no address.
+const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 
 /// What opening a connection changes.
 fn opens(conn: &Conn) -> String {

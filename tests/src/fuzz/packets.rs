@@ -1,0 +1,161 @@
+//! Any frames, and what else happens to a datapath, through the parser and the decision.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use lb_common::state::Method;
+
+use crate::datapath::{
+    Act, Action, Age, CLIENT_SEQ, Datapath as _, LISTENER, MEMBER_SEQ, Model, POOL, Ran, Snapshot,
+    Stamping, Tcp, World, frame_ends, member, patched, wrong_checksum,
+};
+
+const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
+const PORTS: [u16; 4] = [25_000, 25_001, 80, 65_535];
+
+/// Room in conntrack: little, so that the corner is near.
+const MAX_FLOWS: u32 = 24;
+
+/// The bytes that are left. Where they end, everything is zero.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn next(&mut self) -> u8 {
+        self.next_if_any().unwrap_or(0)
+    }
+
+    fn next_if_any(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn take(&mut self, wanted: usize) -> &[u8] {
+        let (taken, rest) = self.0.split_at(wanted.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+}
+
+/// Does to a datapath what the bytes say: the first describes the pool, then each thing that happens takes a few.
+///
+/// # Panics
+/// If a frame that is not forwarded is changed, one that is forwarded is spoilt, or the members' counts are not
+/// those of conntrack.
+pub fn packets(data: &[u8]) {
+    let mut bytes = Bytes(data);
+    let mut model = Model::new(MAX_FLOWS);
+    let mut newcomers = vec![0, 1, 2, 3];
+    act(&mut model, &world(bytes.next(), &mut newcomers).install());
+    // Members and the ports they see, as frames showed them.
+    let mut seen = vec![(member(0), SocketAddrV4::new(*LISTENER.ip(), PORTS[0]))];
+    while let Some(what) = bytes.next_if_any() {
+        let action = match what % 8 {
+            0 => {
+                let len = bytes.next().into();
+                Action::Frame(bytes.take(len).to_vec())
+            }
+            1 | 2 => Action::Frame(client(&mut bytes).frame()),
+            3 | 4 => {
+                let (member, vip) = seen[usize::from(bytes.next()) % seen.len()];
+                Action::Frame(segment(&mut bytes, member, vip).frame())
+            }
+            5 => world(bytes.next(), &mut newcomers).install(),
+            6 => {
+                act(&mut model, &Action::Stamp(Stamping::Scattered(bytes.next().into())));
+                sweep(&mut model);
+                continue;
+            }
+            _ => {
+                let frame = client(&mut bytes).frame();
+                let at = usize::from(bytes.next()) % frame.len();
+                Action::Frame(patched(frame, at, &[bytes.next()]))
+            }
+        };
+        if let Some(ran) = act(&mut model, &action)
+            && ran.act == Act::Send
+            && let Some((source, destination)) = frame_ends(&ran.frame)
+            && destination.port() == member(0).port()
+        {
+            seen.push((destination, source));
+        }
+    }
+    let ancient =
+        Stamping::Each { client: Age::Ancient, member: Age::Ancient, opened: Age::Ancient };
+    // A connection ends in one sweep, is forgotten in a second, and its member's entry in a third.
+    for _ in 0..3 {
+        act(&mut model, &Action::Stamp(ancient));
+        sweep(&mut model);
+    }
+    let left = model.snapshot();
+    assert!(left.flows.is_empty(), "stays for ever: {:?}", left.flows);
+}
+
+fn world(byte: u8, newcomers: &mut Vec<u32>) -> World {
+    let weights = [1, 3, 256, 1];
+    let members = (0..).zip(weights).take(1 + usize::from(byte >> 1 & 3));
+    World {
+        method: if byte & 1 == 0 { Method::RoundRobin } else { Method::LeastConn },
+        members: members.collect(),
+        newcomers: std::mem::take(newcomers),
+        ports: if byte & 8 == 0 { (20_000, 29_999) } else { (25_000, 25_001) },
+        enabled: byte & 16 == 0,
+        ..World::new(&[])
+    }
+}
+
+fn client(bytes: &mut Bytes<'_>) -> Tcp {
+    let byte = bytes.next();
+    let host = Ipv4Addr::new(10, 0, 0, 101 + (byte & 15));
+    let source = SocketAddrV4::new(host, PORTS[usize::from(byte >> 4 & 3)]);
+    let other = SocketAddrV4::new(*LISTENER.ip(), LISTENER.port() + 1);
+    segment(bytes, source, if byte & 0xc0 == 0xc0 { other } else { LISTENER })
+}
+
+fn segment(bytes: &mut Bytes<'_>, source: SocketAddrV4, destination: SocketAddrV4) -> Tcp {
+    let byte = bytes.next();
+    let ours = if source.port() == member(0).port() { MEMBER_SEQ } else { CLIENT_SEQ };
+    let theirs = CLIENT_SEQ + MEMBER_SEQ - ours;
+    // In front of what was sent, as a retransmission is, or a little behind.
+    let seq = ours.wrapping_sub(1).wrapping_add(u32::from(bytes.next() & 15));
+    let tcp = Tcp::new(source, destination, FLAGS[usize::from(byte & 7)]);
+    let tcp = tcp.numbered(ours, theirs).seq(seq);
+    if byte & 8 == 0 { tcp } else { tcp.payload(&[0xaa; 9][..usize::from(byte >> 4) % 10]) }
+}
+
+/// Does it, and looks whether all that must hold does.
+fn act(model: &mut Model, action: &Action) -> Option<Ran> {
+    let ran = model.act(action).expect("the model is in memory");
+    if let (Action::Frame(frame), Some(ran)) = (action, &ran) {
+        match ran.act {
+            Act::Pass | Act::Drop => assert_eq!(ran.frame, *frame, "{:?}", ran.act),
+            Act::Send | Act::Other(_) => {
+                assert_eq!(ran.frame.len(), frame.len());
+                if wrong_checksum(frame).is_none() {
+                    assert_eq!(wrong_checksum(&ran.frame), None);
+                }
+            }
+        }
+    }
+    check_counts(&model.snapshot());
+    model.heard();
+    ran
+}
+
+fn sweep(model: &mut Model) {
+    model.set_walk(model.keys());
+    act(model, &Action::Sweep);
+}
+
+/// A member's active connections are those of conntrack that are not closed.
+fn check_counts(snapshot: &Snapshot) {
+    let mut open: BTreeMap<u32, u32> = BTreeMap::new();
+    for entry in snapshot.flows.values() {
+        if entry.pool == POOL && entry.from_member == 0 && !entry.phase.is_closed() {
+            *open.entry(entry.member).or_default() += 1;
+        }
+    }
+    for (index, member) in (0..).zip(&snapshot.members) {
+        assert_eq!(member.active, open.get(&index).copied().unwrap_or(0), "member {index}");
+    }
+}

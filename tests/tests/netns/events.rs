@@ -1,0 +1,114 @@
+//! `qlb events`: what happens to connections, as an operator follows it.
+
+use std::net::Shutdown;
+use std::process::{Command, Stdio};
+
+use lb_tests::tcp::pattern;
+use lb_tests::{Namespace, Process, wait_for};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::bench::{Bench, SOON, end};
+use crate::pool_file::ROUND_ROBIN;
+
+/// `qlb events -o json` of the bench's pool, listening.
+fn follow(bench: &Bench) -> Process {
+    let args = ["events", bench.pool.id.as_str(), "-o", "json"];
+    let command = Namespace::root().unwrap().command(bench.qlb.program()).args(args);
+    let mut process = Process::spawn(command).unwrap();
+    let listening = |process: &Process| process.stderr().contains("listening").then_some(());
+    process.wait_ready(listening, SOON, "a listener").unwrap();
+    process
+}
+
+/// The first `count` events that `process` has told, when it has.
+fn told(process: &Process, count: usize) -> Vec<Value> {
+    let told = || {
+        let stdout = process.stdout();
+        let lines: Vec<Value> =
+            stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        if lines.len() >= count { Ok(lines) } else { Err(stdout) }
+    };
+    wait_for(told, SOON, "events").unwrap()
+}
+
+#[test]
+fn a_life_from_its_beginning_to_its_end() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    let mut run = bench.run();
+    let mut events = follow(&bench);
+
+    let mut connection = bench.connect();
+    connection.exchange(&pattern(1_000)).unwrap();
+    let open = &told(&events, 1)[0];
+    assert_eq!([&open["event"], &open["pool"]], ["open", bench.pool.id.as_str()]);
+    assert_eq!(open["client"], connection.local.to_string());
+    assert_eq!(open["vip"], bench.vip().to_string());
+    assert_eq!(open["nat"], connection.seen.to_string());
+    assert_eq!(open["member"], "m1");
+    assert_eq!(open["member_address"], bench.net.member_socket(0).to_string());
+    assert_eq!(open["reason"], Value::Null);
+
+    let greeting = format!("m1 {}\n", connection.seen).len();
+    connection.stream().shutdown(Shutdown::Write).unwrap();
+    let close = &told(&events, 2)[1];
+    assert_eq!([&close["event"], &close["reason"], &close["state"]], ["close", "client_fin", "--"]);
+    assert_eq!([&close["client"], &close["nat"]], [&open["client"], &open["nat"]]);
+    assert_eq!(close["bytes_in"], 1_000);
+    assert_eq!(close["bytes_out"], 1_000 + greeting);
+    let (connect, age) = (close["connect_ms"].as_f64().unwrap(), close["age_ms"].as_f64().unwrap());
+    assert!(0.0 <= connect && connect <= age, "{close}");
+    assert!(close["time"].as_str() >= open["time"].as_str(), "{open} {close}");
+
+    // The pool's end is the end of the story.
+    end(&mut run);
+    assert_eq!(events.wait(SOON).unwrap().code(), Some(0), "{}", events.stderr());
+}
+
+#[test]
+fn a_refusal_is_told_and_the_listener_ends_by_ctrl_c() {
+    let bench = Bench::new(ROUND_ROBIN, &[0]);
+    let _run = bench.run();
+    let mut events = follow(&bench);
+    lb_tests::tcp::connect(&bench.net.client().namespace, bench.vip()).unwrap_err();
+    let refuse = &told(&events, 1)[0];
+    assert_eq!(
+        [&refuse["event"], &refuse["reason"], &refuse["state"]],
+        ["refuse", "refuse_no_member", "SC"]
+    );
+    assert_eq!([&refuse["member"], &refuse["nat"]], [&Value::Null; 2]);
+    assert_eq!(events.stop(Signal::SIGINT, SOON).unwrap().code(), Some(0));
+    // The next listener may come, and hears nothing of before.
+    let next = follow(&bench);
+    assert_eq!(next.stdout(), "");
+}
+
+#[test]
+fn a_second_listener_is_told_so() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    let _run = bench.run();
+    let first = follow(&bench);
+    let second = bench.run_to_end(&["events"]);
+    assert_eq!(second.code, Some(4));
+    assert!(second.stderr.contains(&format!("process {}", first.pid())), "{}", second.stderr);
+}
+
+/// As `qlb events | head -1`: whoever has read enough leaves, and the next line finds nobody.
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    let _run = bench.run();
+    let mut listener = Command::new(bench.qlb.program())
+        .arg("events")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(listener.stdout.take());
+    let ended = || {
+        drop(bench.connect());
+        listener.try_wait().unwrap().ok_or("still listening".to_owned())
+    };
+    let status = wait_for(ended, SOON, "the end of the listener").unwrap();
+    assert_eq!(status.code(), Some(0));
+}
