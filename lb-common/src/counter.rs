@@ -37,8 +37,16 @@ reasons! {
         ResetIgnored = 70, "reset_ignored";
         /** RSTs sent to an end of a connection whose timer ran out */
         ResetSent = 71, "reset_sent";
+        /** connections whose member refused or was unreachable, given to another member */
+        RedispatchedRefused = 72, "redispatched_refused";
+        /** connections whose member did not answer, given to another member */
+        RedispatchedSilent = 73, "redispatched_silent";
+        /** half-open connections that gave way to newer ones */
+        CrowdedOut = 74, "half_open_crowded_out";
         /** connections given to the member that their client had before (session_persistence) */
         Persisted = 75, "connection_persisted";
+        /** members put out of service for a while because they kept failing */
+        Ejected = 76, "member_ejected";
         /** events that a listener (`qlb events`) was too slow for */
         EventLost = 79, "event_lost";
     }

@@ -7,7 +7,7 @@ use crate::{
     schedule,
     state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
-    wire::Outgoing,
+    wire::{Outgoing, Segment},
 };
 
 /// The member's entry is there before the client's: younger than this, in nanoseconds,
@@ -79,7 +79,7 @@ fn end<T: Tables, O: Outlet>(
         let seq = if accepted { member.acked() } else { client.next() };
         let to_member = Outgoing::reset(key.tuple, seq, member.next());
         for reset in [to_client, to_member] {
-            reset.put(outlet.packet(), None)?;
+            reset.put(outlet.packet(), None, &mut Segment::default())?;
             outlet.deliver()?;
             tables.count(Event::ResetSent.into());
         }

@@ -3,17 +3,18 @@
 use core::cell::{Cell, RefCell};
 use std::{collections::HashMap, rc::Rc};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes};
 
 use crate::{
     addr::Addr,
     atomic::{Atomics, Word32, Word64},
     checksum,
     counter::{COUNTERS, Counter},
+    forward::Desk,
     packet::{EditError, Outlet, Packet},
     state::{
-        AllowedNet, Cursor, Event, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool,
-        Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
+        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -148,6 +149,10 @@ pub struct HostTables {
     pub listening: Cell<bool>,
     /// What happened while somebody was listening.
     pub events: RefCell<Vec<Event>>,
+    /// Places for half-open connections, a power of two, less one.
+    pub half_open_mask: u32,
+    /// Places of half-open connections.
+    pub half_open: RefCell<HashMap<u32, Rc<HalfOpen>>>,
     /// Counters by number.
     pub counters: RefCell<HashMap<u32, u64>>,
     /// Members' statistics.
@@ -253,20 +258,40 @@ impl Tables for HostTables {
         self.flows.borrow().get(key).cloned()
     }
 
-    fn insert_flow(&self, key: &FlowKey, flow: Flow) -> Result<(), InsertError> {
+    fn put_flow(
+        &self,
+        key: &FlowKey,
+        replace: bool,
+        fill: impl FnOnce(&mut Flow),
+    ) -> Result<(), InsertError> {
+        let mut flow = Flow::new_zeroed();
+        fill(&mut flow);
         let mut flows = self.flows.borrow_mut();
-        if flows.contains_key(key) {
+        if !replace && flows.contains_key(key) {
             return Err(InsertError::Exists);
         }
-        if self.capacity != 0 && flows.len() >= self.capacity {
+        if !replace && self.capacity != 0 && flows.len() >= self.capacity {
             return Err(InsertError::Full);
         }
         flows.insert(*key, Rc::new(flow));
         Ok(())
     }
 
+    fn half_open(&self, ticket: u32) -> Option<Rc<HalfOpen>> {
+        let mut places = self.half_open.borrow_mut();
+        Some(Rc::clone(
+            places
+                .entry(ticket & self.half_open_mask)
+                .or_insert_with(|| Rc::new(HalfOpen::new_zeroed())),
+        ))
+    }
+
     fn remove_flow(&self, key: &FlowKey) {
         self.flows.borrow_mut().remove(key);
+    }
+
+    fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R> {
+        Some(work(&mut Desk::default()))
     }
 
     fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S) {
@@ -296,6 +321,10 @@ impl Tables for HostTables {
         let mut stats = self.stats.borrow_mut();
         let stats = stats.entry(member).or_default();
         stats.add(direction, payload);
+    }
+
+    fn account_failure(&self, member: u32) {
+        self.stats.borrow_mut().entry(member).or_default().failed += 1;
     }
 
     fn account_connection(&self, member: u32) {

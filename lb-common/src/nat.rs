@@ -15,7 +15,9 @@ use crate::{
 pub const PORT_TRIES: u32 = 32;
 
 /// How the packets of one direction are rewritten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Rewrite {
     /// Source and destination after the rewrite.
@@ -81,7 +83,11 @@ impl Ports {
         let offset = if attempt == 0 && self.own < self.span {
             self.own
         } else {
-            mix(self.next.wrapping_add(attempt)) % self.span
+            // There always is a span, but a division that could fail is a panic in the BPF program.
+            match mix(self.next.wrapping_add(attempt)).checked_rem(self.span) {
+                Some(offset) => offset,
+                None => 0,
+            }
         };
         Be16::new((self.low + offset) as u16)
     }

@@ -5,9 +5,10 @@ use core::ops::Deref;
 use crate::{
     atomic::Atomics,
     counter::Counter,
+    forward::Desk,
     state::{
-        AllowedNet, Cursor, Event, Flow, FlowKey, Identity, Load, Node, PartKey, Pool, Slot,
-        Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node, PartKey, Pool,
+        Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -70,10 +71,24 @@ pub trait Tables: Atomics {
 
     /// The conntrack entry of one direction of a connection.
     fn flow(&self, key: &FlowKey) -> Option<Self::Ref<Flow>>;
-    /// Adds a conntrack entry unless the key is there.
-    fn insert_flow(&self, key: &FlowKey, flow: Flow) -> Result<(), InsertError>;
+    /// Adds the conntrack entry that `fill` makes, unless the key is there; or puts it, at once, in the
+    /// place of the one that is there.
+    fn put_flow(
+        &self,
+        key: &FlowKey,
+        replace: bool,
+        fill: impl FnOnce(&mut Flow),
+    ) -> Result<(), InsertError>;
     /// Removes a conntrack entry; nothing happens if it is gone already.
     fn remove_flow(&self, key: &FlowKey);
+
+    /// The place of a half-open connection with this ticket; others have had it and will.
+    fn half_open(&self, ticket: u32) -> Option<Self::Ref<HalfOpen>>;
+
+    /// Lends the desk of whoever runs now; `None` if there is none.
+    fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R>
+    where
+        Self: Sized;
 
     /// Takes up to `times` steps, counting from zero.
     ///
@@ -96,4 +111,6 @@ pub trait Tables: Atomics {
     fn account(&self, member: u32, direction: Direction, payload: u32);
     /// Adds a connection to a member's statistics.
     fn account_connection(&self, member: u32);
+    /// Adds a connection that it did not accept to a member's statistics.
+    fn account_failure(&self, member: u32);
 }

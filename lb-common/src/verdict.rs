@@ -4,9 +4,10 @@
 //! and are never reused. A new reason takes the next free number of its block.
 
 /// Where a forwarded packet goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
     /// From a client to its member.
+    #[default]
     ToMember,
     /// From a member to its client.
     ToClient,

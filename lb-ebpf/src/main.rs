@@ -19,7 +19,11 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use aya_log_ebpf::warn;
-use lb_common::{forward::forward, tables::Tables as _, verdict::Verdict};
+use lb_common::{
+    forward::{connect, established},
+    tables::Tables as _,
+    verdict::{DropReason, Verdict},
+};
 
 use crate::{maps::KernelTables, packet::Skb};
 
@@ -27,7 +31,28 @@ use crate::{maps::KernelTables, packet::Skb};
 #[classifier]
 pub fn qlb_ingress(ctx: TcContext) -> i32 {
     let mut skb = Skb::new(ctx);
-    let outcome = forward(&mut skb, &KernelTables);
+    match established(&mut skb, &KernelTables) {
+        Ok(Some(verdict)) => conclude(&skb, Ok(verdict)),
+        Ok(None) => {
+            maps::continue_with_connect(skb.context());
+            // There is no such program: the loader did not finish.
+            conclude(&skb, Err(DropReason::Inconsistent))
+        }
+        Err(reason) => conclude(&skb, Err(reason)),
+    }
+}
+
+/// Goes on where [`qlb_ingress`] leaves off (a tail call), with a stack of its own.
+#[classifier]
+pub fn qlb_connect(ctx: TcContext) -> i32 {
+    let mut skb = Skb::new(ctx);
+    let outcome = connect(&mut skb, &KernelTables);
+    conclude(&skb, outcome)
+}
+
+/// From what was decided to what the kernel wants to hear.
+#[inline(always)]
+fn conclude(skb: &Skb, outcome: Result<Verdict, DropReason>) -> i32 {
     KernelTables.count(outcome.into());
     match outcome {
         Ok(Verdict::Forward(_)) => skb.send_back(),

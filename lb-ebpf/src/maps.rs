@@ -1,18 +1,22 @@
 //! The tables: BPF maps. Nothing else names a map.
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf, lpm_trie::Key},
+    bindings::{BPF_EXIST, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    btf_maps::{
+        Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf, lpm_trie::Key,
+    },
     helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
+    programs::TcContext,
 };
 use lb_common::{
     atomic::Word64,
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
+    forward::Desk,
     state::{
-        AllowedNet, Cursor, EVENT_RING, Event, Flow, FlowKey, Identity, LAYOUT_VERSION, Load,
-        MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, Slot, Sticky,
-        StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen, Identity,
+        LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey,
+        Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -36,6 +40,10 @@ static LAYOUT: u32 = LAYOUT_VERSION;
 /// Zone of the attachment; set at load.
 #[unsafe(no_mangle)]
 static ZONE: u16 = 0;
+
+/// Places for half-open connections, a power of two, less one; set at load.
+#[unsafe(no_mangle)]
+static HALF_OPEN_MASK: u32 = HALF_OPEN - 1;
 
 #[btf_map]
 static VIPS: HashMap<VipKey, Vip, { MAX_POOLS as usize }, GROWING> = HashMap::new();
@@ -61,6 +69,19 @@ static MEMBERS: HashMap<u32, Identity, DEFAULT_MEMBERS, GROWING> = HashMap::new(
 static STICKY: LruHashMap<StickyKey, Sticky, { MAX_STICKY as usize }> = LruHashMap::new();
 #[btf_map]
 static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
+/// Programs that go on where another one leaves off; filled by the loader.
+#[btf_map]
+static PROGRAMS: ProgramArray<1> = ProgramArray::new();
+/// Bytes of a desk.
+const DESK: usize = 256;
+/// What does not fit onto the stack.
+#[btf_map]
+static DESKS: PerCpuArray<[u64; DESK / 8], 1> = PerCpuArray::new();
+/// Where an entry is made before it is added.
+#[btf_map]
+static DRAFT: PerCpuArray<Flow, 1> = PerCpuArray::new();
+#[btf_map]
+static HALF_OPENS: Array<HalfOpen, { HALF_OPEN as usize }> = Array::new();
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { COUNTER_COUNT as usize }> = PerCpuArray::new();
 #[btf_map]
@@ -73,6 +94,13 @@ static LISTENING: Array<Word64, 1> = Array::new();
 
 /// The maps of this object.
 pub(crate) struct KernelTables;
+
+/// Goes on with the program that connects; returns only if there is none.
+#[inline(always)]
+pub(crate) fn continue_with_connect(ctx: &TcContext) {
+    // SAFETY: nothing here wants to be dropped.
+    unsafe { PROGRAMS.tail_call(ctx, 0) };
+}
 
 /// What to do with each entry of conntrack.
 pub(crate) type Visitor =
@@ -191,10 +219,20 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn insert_flow(&self, key: &FlowKey, flow: Flow) -> Result<(), InsertError> {
+    fn put_flow(
+        &self,
+        key: &FlowKey,
+        replace: bool,
+        fill: impl FnOnce(&mut Flow),
+    ) -> Result<(), InsertError> {
         /// `EEXIST` of errno-base.h.
         const EEXIST: i32 = -17;
-        match FLOWS.insert(key, &flow, BPF_NOEXIST.into()) {
+        let Some(draft) = DRAFT.get_ptr_mut(0) else { return Err(InsertError::Full) };
+        // SAFETY: this CPU's own, and programs of one CPU do not nest here.
+        let draft = unsafe { &mut *draft };
+        fill(draft);
+        let flags = if replace { BPF_EXIST } else { BPF_NOEXIST };
+        match FLOWS.insert(key, &*draft, flags.into()) {
             Ok(()) => Ok(()),
             Err(EEXIST) => Err(InsertError::Exists),
             Err(_) => Err(InsertError::Full),
@@ -202,9 +240,25 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn half_open(&self, ticket: u32) -> Option<&'static HalfOpen> {
+        // SAFETY: as for the zone.
+        let mask = unsafe { core::ptr::read_volatile(&raw const HALF_OPEN_MASK) };
+        HALF_OPENS.get(ticket & mask)
+    }
+
+    #[inline(always)]
     fn remove_flow(&self, key: &FlowKey) {
         // Gone already is as good.
         let _ = FLOWS.remove(key);
+    }
+
+    #[inline(always)]
+    fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R> {
+        const { assert!(size_of::<Desk>() <= DESK && align_of::<Desk>() <= 8) };
+        let desk = DESKS.get_ptr_mut(0)?.cast::<Desk>();
+        // SAFETY: zero, or what the last one left behind, is a desk; this CPU's own, and programs of one
+        // CPU do not nest here.
+        Some(work(unsafe { &mut *desk }))
     }
 
     #[inline(always)]
@@ -250,6 +304,14 @@ impl Tables for KernelTables {
         if let Some(stats) = MEMBER_STATS.get_ptr_mut(member) {
             // SAFETY: this CPU's own slot, and programs of one CPU do not nest here.
             unsafe { (*stats).add(direction, payload) };
+        }
+    }
+
+    #[inline(always)]
+    fn account_failure(&self, member: u32) {
+        if let Some(stats) = MEMBER_STATS.get_ptr_mut(member) {
+            // SAFETY: this CPU's own slot, and programs of one CPU do not nest here.
+            unsafe { (*stats).failed += 1 };
         }
     }
 

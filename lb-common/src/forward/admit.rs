@@ -20,12 +20,13 @@ pub(super) fn check_client<T: Tables>(
     vip: &Vip,
     address: Addr,
 ) -> Result<(), Declined> {
+    if is_allowed(tables, vip, address) { Ok(()) } else { Err(Err(DropReason::NotAllowed)) }
+}
+
+#[inline(never)]
+fn is_allowed<T: Tables>(tables: &T, vip: &Vip, address: Addr) -> bool {
     let (pool, generation) = (vip.pool, vip.admission.generation);
-    if vip.admission.restricted == 0 || tables.allows(&AllowedNet { pool, generation, address }) {
-        Ok(())
-    } else {
-        Err(Err(DropReason::NotAllowed))
-    }
+    vip.admission.restricted == 0 || tables.allows(&AllowedNet { pool, generation, address })
 }
 
 /// Counts a connection that is about to open, unless the listener has enough.

@@ -3,12 +3,12 @@
 use crate::{
     counter::Event,
     event,
-    forward::Path,
+    forward::{Path, eject, waiting},
     schedule,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::Direction,
-    wire::Segment,
+    wire::{Segment, ipv4},
 };
 
 /// How far an acknowledgement may lag behind in a handshake, in bytes: data in a SYN need not be
@@ -25,7 +25,7 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
 }
 
 /// Removes a connection whose client port is wanted for a new one.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
     let peer = flow.peer_key(key);
     record(tables, key, flow, PhaseBits::SUPERSEDED);
@@ -47,6 +47,15 @@ pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment:
     };
     tables.account(flow.member, direction, segment.payload);
     Path { rewrite: flow.rewrite, direction }
+}
+
+/// Finds the path of a segment if its connection is known.
+#[inline(never)]
+pub(super) fn follow_if_there<T: Tables>(tables: &T, segment: &Segment, path: &mut Path) -> bool {
+    let key = FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP);
+    let Some(flow) = tables.flow(&key) else { return false };
+    *path = follow(tables, &key, &flow, segment);
+    true
 }
 
 /// Moves the phase by a client's segment. Only segments that can move it look up the member's
@@ -71,6 +80,9 @@ fn track_client<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     }
     if flags.fin() && !flags.rst() && is_last(flow, segment) {
         facts = facts.with(PhaseBits::CLIENT_FIN);
+    }
+    if facts.contains(PhaseBits::COMPLETED) {
+        waiting::leave(tables, flow);
     }
     record(tables, key, flow, facts);
 }
@@ -101,6 +113,7 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);
+            eject::accepted(tables, client.member);
             let now = tables.exact_now();
             client.accepted.set(now);
             let elapsed = now.saturating_sub(client.opened);
@@ -113,6 +126,15 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     record(tables, &client_key, &client, facts);
 }
 
+/// Whether a RST of the member's refuses the connection of this client's entry: it comes before the
+/// member has accepted, and acknowledges the SYN (RFC 9293 section 3.10.7.3).
+#[inline(always)]
+pub(super) fn refuses(client: &Flow, segment: &Segment) -> bool {
+    !client.phase.get().contains(PhaseBits::ACCEPTED)
+        && segment.flags.ack()
+        && client.next().ahead_of(segment.ack) < HANDSHAKE
+}
+
 /// Whether nothing was sent after the segment, as must be of a FIN.
 #[inline(always)]
 fn is_last(flow: &Flow, segment: &Segment) -> bool {
@@ -120,8 +142,7 @@ fn is_last(flow: &Flow, segment: &Segment) -> bool {
 }
 
 /// The fact that a RST is, or none if it does not lie where the other end takes one (RFC 5961
-/// section 3.2): from what that end has acknowledged to what this end has sent. Before the member
-/// has accepted, its RST must acknowledge the SYN (RFC 9293 section 3.10.7.3).
+/// section 3.2): from what that end has acknowledged to what this end has sent.
 #[inline(always)]
 fn take_reset<T: Tables>(
     tables: &T,
@@ -134,7 +155,7 @@ fn take_reset<T: Tables>(
     let valid = match (phase.contains(PhaseBits::ACCEPTED), from.from_member) {
         (true, _) => segment.seq.is_within(to.acked(), from.next()),
         (false, 0) => segment.seq == from.next(),
-        (false, _) => segment.flags.ack() && to.next().ahead_of(segment.ack) < HANDSHAKE,
+        (false, _) => refuses(to, segment),
     };
     if valid {
         return fact;

@@ -1,61 +1,49 @@
-//! New connections.
+//! Connections that open, or open once more at another member.
 
 use crate::{
-    addr::Tuple,
     counter::Event,
     event,
-    forward::{Path, admit, known, persist},
-    nat::{PORT_TRIES, Ports, Rewrite},
+    forward::{
+        Declined, Desk, admit, eject, failover, known, persist,
+        reserve::{self, Goal, member_key},
+        waiting,
+    },
+    nat::Rewrite,
+    packet::Packet,
     schedule::{self, Ask, Avoid},
-    state::{Flow, FlowKey, Pool, Slot, Vip, VipKey},
+    state::{FlowKey, PhaseBits, Pool, Vip, VipKey},
     tables::{InsertError, Tables},
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
-    wire::Segment,
+    wire::{Outgoing, Segment, ipv4},
 };
 
-/// What becomes of a segment that opens no connection.
-type Declined = Result<Verdict, DropReason>;
-
-/// Opens a connection for a segment of no known one, if it asks a listener to.
-#[inline(always)]
-pub(super) fn open<T: Tables>(
-    tables: &T,
-    key: &FlowKey,
-    segment: &Segment,
-) -> Result<Path, Declined> {
-    let listener = VipKey::new(key.tuple.dst, key.tuple.dport, key.zone, key.protocol);
-    let Some(vip) = tables.vip(&listener) else {
-        return Err(Ok(Verdict::Pass(PassReason::NotVip)));
-    };
-    if !segment.flags.opens() {
-        return Err(Ok(Verdict::Pass(PassReason::NoConnection)));
-    }
-    admit::check_client(tables, &vip, key.tuple.src)?;
-    if vip.enabled == 0 {
-        return Err(refuse(RefuseReason::Disabled));
-    }
-    let Some(pool) = tables.pool(vip.pool) else {
-        return Err(Err(DropReason::Inconsistent));
-    };
-    admit::enter(tables, &vip)?;
-    let connected = connect(tables, key, segment, &vip, &pool);
-    if connected.is_err() {
-        admit::leave(tables, &vip);
-    }
-    connected.or_else(|unconnected| match unconnected {
-        Unconnected::Declined(declined) => Err(declined),
-        Unconnected::Outrun => match tables.flow(key) {
-            Some(flow) => Ok(known::follow(tables, key, &flow, segment)),
-            None => Err(refuse(RefuseReason::TableFull)),
-        },
-    })
+/// A connection that wants a member.
+#[derive(Default)]
+pub(super) struct Wish {
+    /// Key of the client's entry.
+    pub(super) client: FlowKey,
+    /// Members that did not accept it.
+    pub(super) avoid: Avoid,
+    /// How many that were; zero for a new connection.
+    pub(super) tries: u32,
+    /// Whether the last of them said nothing at all: zero or one.
+    pub(super) silent: u32,
 }
 
-/// Why an admitted segment opened no connection.
-enum Unconnected {
+impl Wish {
+    #[inline(always)]
+    const fn is_new(&self) -> bool {
+        self.tries == 0
+    }
+}
+
+/// Why a wish was not granted.
+pub(super) enum Unconnected {
+    /// That becomes of the packet.
     Declined(Declined),
-    /// Another CPU was faster with a copy of the same SYN: its choice stands.
-    Outrun,
+    /// The connection stays with the member that it has: there is no other, or another CPU was faster
+    /// with a copy of the same packet.
+    Stays,
 }
 
 impl From<Declined> for Unconnected {
@@ -65,94 +53,185 @@ impl From<Declined> for Unconnected {
     }
 }
 
-/// Gives a connection that the listener has counted to a member.
+/// Why a segment of no known connection is left to the stack, if it asks no listener for one.
 #[inline(always)]
-fn connect<T: Tables>(
+pub(super) fn is_stray<T: Tables>(
     tables: &T,
     key: &FlowKey,
     segment: &Segment,
-    vip: &Vip,
-    pool: &Pool,
-) -> Result<Path, Unconnected> {
-    let (index, client, now) = (vip.pool, key.tuple.src, tables.now());
-    let slot = match persist::recall(tables, vip, pool, client, now) {
-        Some(slot) => slot,
-        None => {
-            let ask = Ask { tuple: key.tuple, now, avoid: Avoid::NONE };
-            schedule::pick(tables, index, pool, &ask).map_err(refuse)?
-        }
-    };
-    let outgoing = reserve_port(tables, key, index, pool, &slot, now)?;
-    let rewrite = Rewrite::new(&key.tuple, &outgoing);
-    let mut flow = Flow::new(rewrite, slot.member, index, false, now);
-    flow.opened = tables.exact_now();
-    // Data in a SYN (TCP Fast Open, RFC 7413).
-    flow.payload.set(segment.payload.into());
-    flow.next.set(segment.end().get());
-    match tables.insert_flow(key, flow) {
-        Ok(()) => {
-            schedule::opened(tables, index, slot.member);
-            persist::remember(tables, vip, client, slot.member, now);
-            tables.count(Event::Opened.into());
-            event::opened(tables, key, &outgoing, index, slot.member);
-            tables.account_connection(slot.member);
-            tables.account(slot.member, Direction::ToMember, segment.payload);
-            Ok(Path { rewrite, direction: Direction::ToMember })
-        }
-        Err(InsertError::Full) => {
-            tables.remove_flow(&member_key(key, &outgoing));
-            Err(refuse(RefuseReason::TableFull).into())
-        }
-        Err(InsertError::Exists) => {
-            tables.remove_flow(&member_key(key, &outgoing));
-            Err(Unconnected::Outrun)
-        }
+) -> Option<PassReason> {
+    if tables.vip(&listener(key)).is_none() {
+        return Some(PassReason::NotVip);
     }
+    (!segment.flags.opens()).then_some(PassReason::NoConnection)
 }
 
-/// Finds a free NAT port towards the member by inserting the entry for its answers: the
-/// insertion itself decides, so two connections can never share one. Returns the
-/// tuple of packets to the member.
+/// Where a client's packets go.
 #[inline(always)]
-fn reserve_port<T: Tables>(
+const fn listener(client: &FlowKey) -> VipKey {
+    VipKey::new(client.tuple.dst, client.tuple.dport, client.zone, client.protocol)
+}
+
+/// Whether a segment asks for a member, as a new connection or as one that has none yet.
+#[inline(never)]
+pub(super) fn wishes<T: Tables>(tables: &T, segment: &Segment, wish: &mut Wish) -> bool {
+    let key = FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP);
+    wish.client = key;
+    let Some(flow) = tables.flow(&key) else { return true };
+    if known::is_superseded(&flow, segment) {
+        known::retire(tables, &key, &flow);
+        return true;
+    }
+    failover::wishes(tables, &key, &flow, segment, wish)
+}
+
+/// Gives the connection of the desk's wish to a member, and says on which path. The desk's segment is
+/// what the packet holds; both become the client's SYN if they are not.
+#[inline(always)]
+pub(super) fn open<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    desk: &mut Desk,
+) -> Result<(), Unconnected> {
+    let is_new = desk.wish.is_new();
+    let Some(vip) = tables.vip(&listener(&desk.wish.client)) else {
+        return Err(if is_new { pass(PassReason::NotVip) } else { Unconnected::Stays });
+    };
+    if is_new {
+        if !desk.segment.flags.opens() {
+            return Err(pass(PassReason::NoConnection));
+        }
+        admit::check_client(tables, &vip, desk.wish.client.tuple.src)?;
+        if vip.enabled == 0 {
+            return Err(refuse(RefuseReason::Disabled).into());
+        }
+    }
+    let Some(pool) = tables.pool(vip.pool) else {
+        return Err(Err(DropReason::Inconsistent).into());
+    };
+    if is_new {
+        admit::enter(tables, &vip)?;
+    }
+    if let Err(why) = connect(packet, tables, desk, &vip, &pool) {
+        if !is_new {
+            return Err(Unconnected::Stays);
+        }
+        admit::leave(tables, &vip);
+        return Err(why);
+    }
+    if desk.segment.flags.opens()
+        || send_once_more(packet, tables, &desk.wish.client, &mut desk.segment)
+    {
+        return Ok(());
+    }
+    Err(Err(DropReason::Rewrite).into())
+}
+
+/// Puts the SYN of a half-open connection into the place of the packet.
+#[inline(never)]
+fn send_once_more<P: Packet, T: Tables>(
+    packet: &mut P,
     tables: &T,
     key: &FlowKey,
-    index: u32,
+    sent: &mut Segment,
+) -> bool {
+    let Some(client) = tables.flow(key) else { return false };
+    let Some(place) = waiting::place(tables, &client) else { return false };
+    let syn = Outgoing::syn(key.tuple, place.seq());
+    syn.put(packet, Some(&place.options), sent).is_ok()
+}
+
+#[inline(always)]
+fn connect<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    desk: &mut Desk,
+    vip: &Vip,
     pool: &Pool,
-    slot: &Slot,
-    now: u64,
-) -> Result<Tuple, Declined> {
-    let ports = Ports::new(pool, &key.tuple);
-    let incoming = key.tuple.reversed();
-    for attempt in 0..PORT_TRIES {
-        let outgoing = Tuple {
-            src: key.tuple.dst,
-            dst: slot.address,
-            sport: ports.get(attempt),
-            dport: slot.port,
-        };
-        // Answers must never look like a client's packets to the listener.
-        if outgoing.sport == key.tuple.dport {
-            continue;
+) -> Result<(), Unconnected> {
+    let Desk { segment, wish, goal, path } = desk;
+    let key = &wish.client;
+    let (index, client, now) = (vip.pool, key.tuple.src, tables.now());
+    (goal.pool, goal.now) = (index, now);
+    if !(wish.is_new() && persist::recall(tables, vip, pool, client, goal)) {
+        let ask = Ask { tuple: key.tuple, now, avoid: wish.avoid };
+        goal.slot = schedule::pick(tables, index, pool, &ask).map_err(refuse)?;
+    }
+    reserve::port(tables, key, pool, goal)?;
+    let Goal { slot, outgoing, .. } = &*goal;
+    path.rewrite = Rewrite::new(&key.tuple, outgoing);
+    let ticket = waiting::ticket(tables, index);
+
+    let before = if wish.is_new() { None } else { tables.flow(key) };
+    let mut moved = NOBODY;
+    if let Some(before) = &before {
+        // Exactly one packet moves a connection, however many say the same.
+        if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
+            tables.remove_flow(&member_key(key, outgoing));
+            return Err(Unconnected::Stays);
         }
-        let answers = outgoing.reversed();
-        let flow = Flow::new(Rewrite::new(&answers, &incoming), slot.member, index, true, now);
-        match tables.insert_flow(&member_key(key, &outgoing), flow) {
-            Ok(()) => return Ok(outgoing),
-            Err(InsertError::Exists) => tables.count(Event::PortTaken.into()),
-            Err(InsertError::Full) => return Err(refuse(RefuseReason::TableFull)),
+        moved = before.member;
+        tables.remove_flow(&before.peer_key(key));
+    }
+    let placed = tables.put_flow(key, before.is_some(), |flow| {
+        flow.begin(&path.rewrite, slot.member, index, false, now);
+        flow.opened = tables.exact_now();
+        flow.ticket = ticket;
+        if let Some(before) = &before {
+            flow.next.set(before.next.get());
+        } else {
+            // Data in a SYN (TCP Fast Open, RFC 7413).
+            flow.payload.set(segment.payload.into());
+            flow.next.set(segment.end().get());
+        }
+    });
+    if let Err(error) = placed {
+        tables.remove_flow(&member_key(key, outgoing));
+        if moved != NOBODY {
+            schedule::closed(tables, index, moved);
+        }
+        return Err(match error {
+            InsertError::Full => refuse(RefuseReason::TableFull).into(),
+            InsertError::Exists => Unconnected::Stays,
+        });
+    }
+    match &before {
+        Some(before) => {
+            waiting::follow(tables, before, ticket, wish);
+            schedule::moved(tables, index, moved, slot.member);
+            let silent = wish.silent != 0;
+            let why = if silent { Event::RedispatchedSilent } else { Event::RedispatchedRefused };
+            tables.count(why.into());
+            if let Some(after) = tables.flow(key) {
+                event::redispatched(tables, key, &after, moved);
+            }
+        }
+        None => {
+            waiting::enter(packet, tables, ticket, key, segment);
+            schedule::opened(tables, index, slot.member);
+            tables.count(Event::Opened.into());
+            event::opened(tables, key, outgoing, index, slot.member);
         }
     }
-    Err(refuse(RefuseReason::NoPort))
+    eject::chosen(tables, pool, slot.member, now);
+    persist::remember(tables, vip, client, slot.member, now);
+    tables.account_connection(slot.member);
+    // The SYN that goes once more has no payload.
+    let payload = if before.is_some() { 0 } else { segment.payload };
+    tables.account(slot.member, Direction::ToMember, payload);
+    path.direction = Direction::ToMember;
+    Ok(())
 }
 
-/// The key of a member's answers to packets with the `outgoing` tuple.
+/// No member has this index.
+const NOBODY: u32 = u32::MAX;
+
 #[inline(always)]
-fn member_key(key: &FlowKey, outgoing: &Tuple) -> FlowKey {
-    FlowKey::new(outgoing.reversed(), key.zone, key.protocol)
+fn pass(reason: PassReason) -> Unconnected {
+    Unconnected::Declined(Ok(Verdict::Pass(reason)))
 }
 
 #[inline(always)]
-fn refuse(reason: RefuseReason) -> Declined {
+pub(super) fn refuse(reason: RefuseReason) -> Declined {
     Ok(Verdict::Refuse(reason))
 }

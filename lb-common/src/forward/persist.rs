@@ -3,43 +3,47 @@
 use crate::{
     addr::Addr,
     counter::Event,
-    state::{Pool, Slot, Sticky, StickyKey, Vip},
+    forward::reserve::Goal,
+    state::{Pool, Sticky, StickyKey, Vip},
     tables::Tables,
 };
 
-/// The member that the client had, if it may have it again.
+/// Whether the client may have the member again that it had: that is then the goal.
 ///
 /// That wins over the pool's method, and over a weight of zero: a member that is drained keeps its
 /// clients (`stick on`, HAProxy configuration manual, section 4.2). A member that has left the pool
 /// or is administratively down has no slot, and one that took its index over is another incarnation.
 /// Nobody is sent back to a member that is ejected or has as many connections as it may.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn recall<T: Tables>(
     tables: &T,
     vip: &Vip,
     pool: &Pool,
     client: Addr,
-    now: u64,
-) -> Option<Slot> {
+    goal: &mut Goal,
+) -> bool {
     if vip.persistence.enabled == 0 {
-        return None;
+        return false;
     }
-    let sticky = tables.sticky(&key(vip, client))?;
-    let same = tables.identity(sticky.member)?.incarnation == sticky.incarnation;
-    if !same || !sticky.is_fresh(vip.persistence.timeout, now) {
-        return None;
+    let Some(sticky) = tables.sticky(&key(vip, client)) else { return false };
+    let Some(identity) = tables.identity(sticky.member) else { return false };
+    if identity.incarnation != sticky.incarnation
+        || !sticky.is_fresh(vip.persistence.timeout, goal.now)
+    {
+        return false;
     }
-    let slot = tables.slot(&pool.part(vip.pool, sticky.member))?;
-    let load = tables.load(sticky.member)?;
+    let Some(slot) = tables.slot(&pool.part(vip.pool, sticky.member)) else { return false };
+    let Some(load) = tables.load(sticky.member) else { return false };
     let is_full = slot.limit != 0 && load.active.get() >= slot.limit;
-    (!is_full && load.out_until.get() <= now).then_some(slot)
+    goal.slot = slot;
+    !is_full && load.out_until.get() <= goal.now
 }
 
 /// Notes the member that a client's new connection was given to.
 ///
 /// To be called whenever that is decided anew, so that the entry always names the member that
 /// got the last connection.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn remember<T: Tables>(tables: &T, vip: &Vip, client: Addr, member: u32, now: u64) {
     if vip.persistence.enabled == 0 {
         return;

@@ -1,5 +1,7 @@
 //! What is asked of a schedule.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::{addr::Tuple, schedule::NOBODY, state::Load};
 
 /// How many members a question can rule out.
@@ -17,8 +19,15 @@ pub struct Ask {
 }
 
 /// Up to four members that a connection must not be given, such as those that failed it already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
 pub struct Avoid([u32; RULED_OUT]);
+
+impl Default for Avoid {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 
 impl Avoid {
     /// Everybody will do.

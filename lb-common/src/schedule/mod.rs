@@ -46,16 +46,23 @@ pub fn pick<T: Tables>(
     if pool.members == 0 {
         return Err(RefuseReason::NoMember);
     }
-    let set = Set { index, pool };
-    let terms = Terms::of(ask);
-    let member =
-        choose(tables, set, ask, terms).or_else(|| choose(tables, set, ask, terms.with_ejected()));
-    let slot = member.and_then(|member| tables.slot(&pool.part(index, member)));
+    let member = answer(tables, index, pool, ask);
+    let slot = if member == NOBODY { None } else { tables.slot(&pool.part(index, member)) };
     slot.ok_or(if ask.avoid == Avoid::NONE {
         RefuseReason::MembersFull
     } else {
         RefuseReason::NoMember
     })
+}
+
+/// The index of the member that is chosen. Has the BPF stack for itself as long as it looks.
+#[inline(never)]
+fn answer<T: Tables>(tables: &T, index: u32, pool: &Pool, ask: &Ask) -> u32 {
+    let set = Set { index, pool };
+    let terms = Terms::of(ask);
+    let member =
+        choose(tables, set, ask, terms).or_else(|| choose(tables, set, ask, terms.with_ejected()));
+    member.unwrap_or(NOBODY)
 }
 
 #[inline(always)]
@@ -105,6 +112,15 @@ pub fn opened<T: Tables>(tables: &T, pool: u32, member: u32) {
     change(tables, pool, member, 1);
 }
 
+/// Moves a connection from one member's count to another's.
+///
+/// Only to be called by whoever took it from the first ([`crate::state::Phase::record`]).
+#[inline(always)]
+pub fn moved<T: Tables>(tables: &T, pool: u32, from: u32, to: u32) {
+    change(tables, pool, from, u32::MAX);
+    change(tables, pool, to, 1);
+}
+
 /// Takes a connection that ended out of the counts of its member and its listener.
 ///
 /// Only to be called by whoever closed it ([`crate::state::Phase::record`]).
@@ -116,7 +132,7 @@ pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
     }
 }
 
-#[inline(always)]
+#[inline(never)]
 fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32) {
     let (Some(cursor), Some(load)) = (tables.cursor(index), tables.load(member)) else { return };
     load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);

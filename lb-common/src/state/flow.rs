@@ -11,7 +11,9 @@ use crate::{
 };
 
 /// Which direction of which connection a packet belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct FlowKey {
     /// Source and destination of the packet as it comes in.
@@ -80,25 +82,31 @@ pub struct Flow {
 const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 88);
 
 impl Flow {
-    /// The entry of a direction that opens now.
+    /// Makes this the entry of a direction that opens now. Written where it lies: the BPF stack has no
+    /// room for another.
     #[inline(always)]
-    pub fn new(rewrite: Rewrite, member: u32, pool: u32, from_member: bool, now: u64) -> Self {
-        Self {
-            rewrite,
-            member,
-            pool,
-            from_member: from_member as u32,
-            phase: Phase::default(),
-            last_seen: Word64::new(now),
-            last_news: Word64::new(now),
-            payload: Word64::new(0),
-            opened: now,
-            accepted: Word64::new(0),
-            next: Word32::new(0),
-            acked: Word32::new(0),
-            ticket: 0,
-            reserved: 0,
-        }
+    pub fn begin(
+        &mut self,
+        rewrite: &Rewrite,
+        member: u32,
+        pool: u32,
+        from_member: bool,
+        now: u64,
+    ) {
+        self.rewrite = *rewrite;
+        self.member = member;
+        self.pool = pool;
+        self.from_member = from_member as u32;
+        self.phase = Phase::default();
+        self.last_seen = Word64::new(now);
+        self.last_news = Word64::new(now);
+        self.payload = Word64::new(0);
+        self.opened = now;
+        self.accepted = Word64::new(0);
+        self.next = Word32::new(0);
+        self.acked = Word32::new(0);
+        self.ticket = 0;
+        self.reserved = 0;
     }
 
     /// Records a packet; nothing is written that has not changed.

@@ -23,6 +23,10 @@ pub struct Load {
     pub out_until: Word64,
     /// When `response` was last measured, in nanoseconds of monotonic time.
     pub measured: Word64,
+    /// Connections in a row that the member did not accept.
+    pub failures: Word32,
+    /// Always zero.
+    pub reserved: Word32,
 }
 
 /// What a member has done since the datapath was loaded. Each CPU counts for itself.
@@ -41,6 +45,8 @@ pub struct MemberStats {
     pub bytes_in: u64,
     /// TCP payload bytes of the member sent to clients.
     pub bytes_out: u64,
+    /// Connections that it did not accept: refused, unreachable, or silent.
+    pub failed: u64,
 }
 
 impl MemberStats {
@@ -53,6 +59,7 @@ impl MemberStats {
             packets_out: self.packets_out.wrapping_add(other.packets_out),
             bytes_in: self.bytes_in.wrapping_add(other.bytes_in),
             bytes_out: self.bytes_out.wrapping_add(other.bytes_out),
+            failed: self.failed.wrapping_add(other.failed),
         }
     }
 
@@ -72,4 +79,4 @@ impl MemberStats {
     }
 }
 
-const _: () = assert!(size_of::<Load>() == 32 && size_of::<MemberStats>() == 40);
+const _: () = assert!(size_of::<Load>() == 40 && size_of::<MemberStats>() == 48);

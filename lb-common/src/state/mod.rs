@@ -7,6 +7,7 @@
 mod admission;
 mod event;
 mod flow;
+mod half_open;
 mod member;
 mod phase;
 mod pool;
@@ -16,6 +17,7 @@ mod vip;
 pub use admission::{Admission, AllowedNet, Overflow, VipLoad};
 pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
+pub use half_open::{HALF_OPEN, HalfOpen};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};
 pub use pool::{

@@ -114,6 +114,12 @@ pub struct Pool {
     pub tournament: u32,
     /// Not zero if keepalives and retransmissions count as life, as data does.
     pub keepalive_counts: u32,
+    /// How many other members a connection is given to at most when one fails it (`retries`).
+    pub retries: u32,
+    /// A member that fails so many connections in a row is ejected; zero for never.
+    pub eject_after: u32,
+    /// How long, in nanoseconds.
+    pub eject_for: u64,
 }
 
 impl Pool {
@@ -130,7 +136,7 @@ impl Pool {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 20 && size_of::<Pool>() == 72);
+const _: () = assert!(size_of::<Slot>() == 20 && size_of::<Pool>() == 88);
 
 /// A part of a pool's set that is too large for the pool itself.
 ///
@@ -163,4 +169,6 @@ pub struct Cursor {
     pub turn: Word64,
     /// Changes of any member's load so far.
     pub stamp: Word64,
+    /// Tickets given to half-open connections so far.
+    pub tickets: Word64,
 }

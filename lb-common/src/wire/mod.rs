@@ -4,6 +4,7 @@
 //! each file names.
 
 pub mod eth;
+pub mod icmp;
 pub mod ipv4;
 mod options;
 mod outgoing;

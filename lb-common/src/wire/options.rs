@@ -1,9 +1,10 @@
-//! TCP options as bytes nobody here interprets (RFC 9293 section 3.1).
+//! What else a SYN carries: window and options, which nobody here interprets (RFC 9293 section 3.1).
 
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::{
     atomic::Word32,
+    be::Be16,
     checksum::Sum,
     packet::{EditError, Packet},
     wire::tcp::Tcp,
@@ -12,21 +13,24 @@ use crate::{
 /// Most words of options that a header has room for.
 const WORDS: usize = 10;
 
-/// The options of a segment, kept in shared memory.
+/// Window and options of a segment, kept in shared memory.
 #[derive(Debug, Default, FromBytes, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Options {
     words: [Word32; WORDS],
     /// How many words are in use.
     used: Word32,
+    /// The window, unscaled, as it lies in memory.
+    window: Word32,
 }
 
 impl Options {
-    /// Takes the options of the TCP header at `l4` of a frame; none if the frame ends before they do.
+    /// Takes those of the TCP header at `l4` of a frame; no options if it ends before they do.
     #[inline(always)]
     pub fn take<P: Packet>(&self, packet: &P, l4: usize) {
         self.used.set(0);
         let Some(tcp) = packet.read::<Tcp>(l4) else { return };
+        self.window.set(tcp.window.raw().into());
         let used = tcp.header_len().saturating_sub(Tcp::MIN_LEN) / 4;
         for (index, word) in self.words.iter().enumerate() {
             if index >= used {
@@ -38,10 +42,11 @@ impl Options {
         self.used.set(used as u32);
     }
 
-    /// Takes over the options of another segment.
+    /// Takes over those of another segment.
     #[inline(always)]
     pub fn copy(&self, other: &Self) {
         self.used.set(other.used.get());
+        self.window.set(other.window.get());
         for (word, other) in self.words.iter().zip(&other.words) {
             word.set(other.get());
         }
@@ -53,6 +58,12 @@ impl Options {
         let used = self.used.get() as usize;
         let words = self.words.iter().enumerate();
         words.take_while(move |(index, _)| *index < used).map(|(index, word)| (index, word.get()))
+    }
+
+    /// The window, unscaled.
+    #[inline(always)]
+    pub(super) fn window(&self) -> Be16 {
+        Be16::from_raw(self.window.get() as u16)
     }
 
     /// Bytes the options take, at most 40.

@@ -27,8 +27,6 @@ pub struct Outgoing {
     pub seq: Seq,
     /// Its acknowledgement; zero without ACK.
     pub ack: Seq,
-    /// The window, unscaled.
-    pub window: Be16,
 }
 
 impl Outgoing {
@@ -36,16 +34,23 @@ impl Outgoing {
     /// what it has sent, which only one without a connection yet looks at (RFC 9293 section 3.10.7.3).
     #[inline(always)]
     pub const fn reset(tuple: Tuple, seq: Seq, ack: Seq) -> Self {
-        Self { tuple, flags: Flags::RESET, seq, ack, window: Be16::new(0) }
+        Self { tuple, flags: Flags::RESET, seq, ack }
     }
 
-    /// Writes the segment over `packet`, behind its Ethernet header.
+    /// A SYN with this number.
+    #[inline(always)]
+    pub const fn syn(tuple: Tuple, seq: Seq) -> Self {
+        Self { tuple, flags: Flags::OPEN, seq, ack: Seq::new(0) }
+    }
+
+    /// Writes the segment over `packet`, behind its Ethernet header; `sent` is then what it holds.
     #[inline(always)]
     pub fn put<P: Packet>(
         &self,
         packet: &mut P,
         options: Option<&Options>,
-    ) -> Result<Segment, EditError> {
+        sent: &mut Segment,
+    ) -> Result<(), EditError> {
         let (l3, l4) = (Ethernet::LEN, Ethernet::LEN + Ipv4::MIN_LEN);
         let options_len = options.map_or(0, Options::size);
         let segment_len = Tcp::MIN_LEN + options_len;
@@ -56,8 +61,9 @@ impl Outgoing {
         let Tuple { src, dst, sport, dport } = self.tuple;
         let ip = Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16);
         let ports = (sport, dport);
+        let window = options.map_or(Be16::new(0), Options::window);
         let numbers = (self.seq, self.ack);
-        let tcp = Tcp::new(ports, numbers, self.flags, self.window, options_len as u8);
+        let tcp = Tcp::new(ports, numbers, self.flags, window, options_len as u8);
         let pseudo = Sum::ZERO
             .add32(src.raw())
             .add32(dst.raw())
@@ -73,14 +79,13 @@ impl Outgoing {
         if let Some(options) = options {
             options.put(packet, l4 + Tcp::MIN_LEN)?;
         }
-        Ok(Segment {
-            tuple: self.tuple,
-            flags: self.flags,
-            seq: self.seq,
-            ack: self.ack,
-            payload: 0,
-            l3,
-            l4,
-        })
+        sent.tuple = self.tuple;
+        sent.flags = self.flags;
+        sent.seq = self.seq;
+        sent.ack = self.ack;
+        sent.payload = 0;
+        sent.l3 = l3;
+        sent.l4 = l4;
+        Ok(())
     }
 }

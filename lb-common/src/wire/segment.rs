@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A whole TCP segment in an unfragmented IPv4 datagram.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Segment {
     /// Where it comes from and goes to.
     pub tuple: Tuple,

@@ -82,10 +82,13 @@ impl Tcp {
 const _: () = assert!(Tcp::MIN_LEN == 20 && Tcp::CHECKSUM == 16 && Tcp::PORTS == 0);
 
 /// The control bits of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(u8);
 
 impl Flags {
+    /// The flags of a SYN that asks for a connection.
+    pub const OPEN: Self = Self(Self::SYN);
+
     /// The flags of a RST that also acknowledges.
     pub const RESET: Self = Self(Self::RST | Self::ACK);
 

@@ -12,8 +12,8 @@ use super::ramp::{self, WHOLE};
 use super::update::POOL;
 use super::{ControlError, clients};
 use crate::config::PoolSpec;
-use crate::config::model::{LbMethod, MemberSpec, Timeouts, VipSpec};
-use crate::datapath::{Maps, Target};
+use crate::config::model::{Failover as FailoverSpec, LbMethod, MemberSpec, Timeouts, VipSpec};
+use crate::datapath::{Failover, Maps, Target};
 use crate::registry::{MemberRecord, Record};
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
@@ -70,6 +70,7 @@ pub(super) fn plan(
         allowed: clients::allowed(vip),
         method,
         timers: timers(&pool.timeouts),
+        failover: failover(&pool.failover),
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
         slots: slots(pool, record),
@@ -139,6 +140,14 @@ pub(super) fn address(address: IpAddr) -> Addr {
     match address {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(_) => Addr::default(),
+    }
+}
+
+fn failover(spec: &FailoverSpec) -> Failover {
+    Failover {
+        retries: spec.retries,
+        eject_after: spec.eject_after,
+        eject_for: u64::from(spec.eject_for) * 1_000_000,
     }
 }
 

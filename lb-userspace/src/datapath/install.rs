@@ -42,6 +42,17 @@ pub struct Network {
     pub bits: u32,
 }
 
+/// What is done about members that do not accept connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failover {
+    /// How many other members a connection is given to at most.
+    pub retries: u32,
+    /// A member that fails so many connections in a row is ejected; zero for never.
+    pub eject_after: u32,
+    /// How long, in nanoseconds.
+    pub eject_for: u64,
+}
+
 /// What the datapath is to do for a pool.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -55,6 +66,8 @@ pub struct Target {
     pub timers: Timers,
     /// Whether keepalives count as life.
     pub keepalive_counts: bool,
+    /// What is done about members that do not accept.
+    pub failover: Failover,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
     /// The members, in order; at most [`lb_common::state::MAX_MEMBERS`].
@@ -125,6 +138,9 @@ impl Target {
             members: self.slots.iter().filter(|slot| slot.weight > 0).count() as u32,
             tournament: u32::from(self.method == Method::LeastConn || self.has_limits()),
             keepalive_counts: self.keepalive_counts.into(),
+            retries: self.failover.retries,
+            eject_after: self.failover.eject_after,
+            eject_for: self.failover.eject_for,
         };
         (pool, order)
     }

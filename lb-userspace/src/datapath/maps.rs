@@ -13,7 +13,7 @@ use zerocopy::transmute;
 use super::DatapathError;
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -26,10 +26,12 @@ pub(super) const NAMES: [&str; 16] = [
     "CURSORS",
     "LOADS",
     "FLOWS",
+    "HALF_OPENS",
     "COUNTERS",
     "MEMBER_STATS",
     "EVENTS",
     "LISTENING",
+    "PROGRAMS",
 ];
 
 type Part = [u8; size_of::<PartKey>()];

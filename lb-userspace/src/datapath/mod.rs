@@ -21,7 +21,7 @@ pub(crate) use attach::{detach, is_attached};
 pub use counters::counters;
 pub use error::DatapathError;
 pub use events::Events;
-pub use install::{Listener, Network, Target, install};
+pub use install::{Failover, Listener, Network, Target, install};
 pub use maps::{Connection, Maps};
 pub use object::{Datapath, OBJECT, Options};
 pub use reaper::{Inlet, Reaper};

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
+    maps::ProgramArray,
     programs::{ProgramError, SchedClassifier},
 };
 use aya_log::EbpfLogger;
+use lb_common::state::HALF_OPEN;
 
 use super::{
     DatapathError, Maps,
@@ -21,6 +23,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// The program on the VIP's device.
 const INGRESS: &str = "qlb_ingress";
+/// The program that it goes on with, by way of the map [`PROGRAMS`].
+const CONNECT: &str = "qlb_connect";
+/// The map of programs to go on with.
+const PROGRAMS: &str = "PROGRAMS";
 /// The program that the reaper runs.
 const REAP: &str = "qlb_reap";
 
@@ -33,18 +39,20 @@ const LOG_BYTES: u32 = 4096;
 pub struct Options {
     /// Most conntrack entries; a connection takes two.
     pub max_flows: u32,
+    /// Places for half-open connections; a power of two.
+    pub half_open: u32,
 }
 
 impl Options {
     /// Room for so many connections.
     pub const fn for_connections(most: u32) -> Self {
-        Self { max_flows: most.saturating_mul(2) }
+        Self { max_flows: most.saturating_mul(2), half_open: HALF_OPEN }
     }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_flows: 131_072 }
+        Self { max_flows: 131_072, half_open: HALF_OPEN }
     }
 }
 
@@ -63,10 +71,13 @@ impl Datapath {
     /// When the kernel refuses the object or a program.
     pub fn load(options: &Options, pins: Option<&Path>) -> Result<Self, DatapathError> {
         let btf = Btf::from_sys_fs().ok();
+        let mask = options.half_open - 1;
         let mut loader = EbpfLoader::new();
         loader
             .btf(btf.as_ref())
             .map_max_entries("FLOWS", options.max_flows)
+            .map_max_entries("HALF_OPENS", options.half_open)
+            .override_global("HALF_OPEN_MASK", &mask, true)
             .map_max_entries(LOG, LOG_BYTES);
         if let Some(pins) = pins {
             for name in NAMES {
@@ -77,10 +88,22 @@ impl Datapath {
             loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
         let log = EbpfLogger::init(&mut ebpf).map_err(|_| DatapathError::NoMap(LOG))?;
         let mut datapath = Self { ebpf, log };
-        for name in [INGRESS, REAP] {
+        for name in [CONNECT, INGRESS, REAP] {
             datapath.program(name)?.load().map_err(|source| rejected(name, source))?;
         }
+        datapath.link_programs()?;
         Ok(datapath)
+    }
+
+    /// Lets the program on the device go on with the one that connects.
+    fn link_programs(&mut self) -> Result<(), DatapathError> {
+        let failed = |source| DatapathError::Map { map: PROGRAMS, source: Box::new(source) };
+        let connect = self.program(CONNECT)?;
+        let fd = connect.fd().and_then(|fd| Ok(fd.try_clone()?));
+        let fd = fd.map_err(|source| rejected(CONNECT, source))?;
+        let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
+        let mut programs = ProgramArray::try_from(map).map_err(failed)?;
+        programs.set(0, &fd, 0).map_err(failed)
     }
 
     /// The maps of the loaded programs; can be taken once.

@@ -18,6 +18,8 @@ pub enum Action {
     ForgetPool(u32),
     /// A member is ejected until then.
     Eject(u32, Age),
+    /// Connections that have just opened are settled: neither clock will find them older or younger.
+    Settle,
     /// Entries are given ages.
     Stamp(Stamping),
     /// Conntrack is walked once and what has expired removed.

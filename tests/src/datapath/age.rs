@@ -10,9 +10,10 @@ const ANCIENT: u64 = 1;
 const FUTURE: u64 = 1 << 62;
 
 /// What a time stamp of an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Age {
     /// Longer ago than any timer of these tests.
+    #[default]
     Ancient,
     /// Written by the datapath since the harness last gave out ages.
     Now,

@@ -61,7 +61,7 @@ fn number(name: &str, old: u32, new: u32) -> Option<String> {
 
 fn members(old: &Member, new: &Member) -> Vec<String> {
     let fields = |member: &Member| {
-        let MemberStats { connections, packets_in, packets_out, bytes_in, bytes_out } =
+        let MemberStats { connections, packets_in, packets_out, bytes_in, bytes_out, failed } =
             member.stats;
         [
             ("active", u64::from(member.active)),
@@ -70,11 +70,16 @@ fn members(old: &Member, new: &Member) -> Vec<String> {
             ("packets_out", packets_out),
             ("bytes_in", bytes_in),
             ("bytes_out", bytes_out),
+            ("failed", failed),
+            ("failures", u64::from(member.failures)),
         ]
     };
     let pairs = fields(old).into_iter().zip(fields(new));
     let mut words: Vec<_> =
         pairs.filter_map(|((name, old), (_, new))| change(name, old, new)).collect();
+    if old.out != new.out {
+        words.push(format!("out {:?}", new.out));
+    }
     // The stamp moves with the count, and with nothing else.
     let moved = (old.stamp != new.stamp, old.active != new.active);
     if moved.0 != moved.1 {

@@ -14,7 +14,9 @@ use super::inlet::Ear;
 use super::pins::Pins;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck};
+use super::{
+    Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck,
+};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
@@ -22,6 +24,17 @@ const GSO_SIZE: usize = 176;
 
 /// Room for the largest frame a test run takes.
 const ROOM: usize = 4096;
+
+/// Places for half-open connections beside this many conntrack entries, which two for each
+/// connection: few enough to run out first
+/// where there is little room.
+pub(super) const fn half_open(max_flows: u32) -> u32 {
+    match max_flows / 2 {
+        0 | 1 => 1,
+        few @ ..1024 => 1 << few.ilog2(),
+        many => many.next_power_of_two(),
+    }
+}
 
 /// A datapath loaded into the kernel, attached nowhere.
 pub struct Kernel {
@@ -45,9 +58,12 @@ impl Kernel {
     /// When the kernel refuses; it wants root.
     pub fn load(max_flows: u32) -> Result<Self, Error> {
         let pins = Pins::make()?;
-        let mut loaded = Loaded::load(&Options { max_flows }, Some(pins.path()))?;
+        let mut loaded = Loaded::load(
+            &Options { max_flows, half_open: half_open(max_flows) },
+            Some(pins.path()),
+        )?;
         let maps = loaded.take_maps()?;
-        let raw = Raw::of(loaded.ingress()?)?;
+        let raw = Raw::of(pins.path())?;
         let (ear, sent, spent) = (Ear::new()?, Vec::new(), Duration::ZERO);
         let events = Events::open(pins.path())?;
         Ok(Self { loaded, successor: None, max_flows, maps, raw, ear, sent, spent, events, pins })
@@ -62,7 +78,8 @@ impl Kernel {
         let successor = match self.successor.take() {
             Some(loaded) => loaded,
             None => {
-                let options = Options { max_flows: self.max_flows };
+                let options =
+                    Options { max_flows: self.max_flows, half_open: half_open(self.max_flows) };
                 Loaded::load(&options, Some(self.pins.path()))?
             }
         };
@@ -105,7 +122,13 @@ impl Kernel {
         let member = |index| -> Result<Member, Error> {
             let load = self.maps.load(index)?;
             let stats = self.maps.stats(index)?;
-            Ok(Member { active: load.active.get(), stamp: load.stamp.get(), stats })
+            Ok(Member {
+                active: load.active.get(),
+                stamp: load.stamp.get(),
+                failures: load.failures.get(),
+                out: Age::of(load.out_until.get()),
+                stats,
+            })
         };
         let flows = self.maps.flows()?;
         Ok(Snapshot {
@@ -177,6 +200,16 @@ impl Kernel {
         Ok(entries)
     }
 
+    fn settle(&mut self) -> Result<(), Error> {
+        for (key, mut flow) in self.maps.flows()? {
+            if Age::of(flow.opened) == Age::Now {
+                flow.opened = Age::Future.stamp(0);
+                self.raw.change_flow(key, flow)?;
+            }
+        }
+        Ok(())
+    }
+
     fn stamp(&mut self, stamping: &Stamping) -> Result<(), Error> {
         for (key, mut flow) in self.maps.flows()? {
             let Ages { seen, news, opened } = stamping.of(&key, flow.from_member != 0);
@@ -206,6 +239,7 @@ impl Datapath for Kernel {
             Action::Install(pool, target) => install(&mut self.maps, *pool, target)?,
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
+            Action::Settle => self.settle()?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
             Action::Sweep => drop(self.sweep()?),
         }

@@ -14,8 +14,11 @@ use lb_userspace::datapath::{Network, Target};
 use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
+use super::kernel::half_open;
 use super::snapshot::{MEMBERS, direction};
-use super::{Act, Action, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck};
+use super::{
+    Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck,
+};
 
 /// Bytes of an Ethernet header's two addresses.
 const ADDRESSES: usize = 12;
@@ -34,7 +37,11 @@ impl Model {
     /// Empty tables with room for `max_flows` conntrack entries.
     #[must_use]
     pub fn new(max_flows: u32) -> Self {
-        let tables = HostTables { capacity: max_flows as usize, ..HostTables::default() };
+        let tables = HostTables {
+            capacity: max_flows as usize,
+            half_open_mask: half_open(max_flows) - 1,
+            ..HostTables::default()
+        };
         tables.now.set(NOW);
         tables.listening.set(true);
         Self { tables, walk: Vec::new(), sent: Vec::new() }
@@ -68,6 +75,8 @@ impl Model {
         let member = |index| Member {
             active: loads.get(&index).map_or(0, |load| load.active.get()),
             stamp: loads.get(&index).map_or(0, |load| load.stamp.get()),
+            failures: loads.get(&index).map_or(0, |load| load.failures.get()),
+            out: Age::of(loads.get(&index).map_or(0, |load| load.out_until.get())),
             stats: stats.get(&index).copied().unwrap_or_default(),
         };
         let (vips, sticky) = (self.tables.vip_loads.borrow(), self.tables.sticky.borrow());
@@ -148,6 +157,15 @@ impl Model {
         }
     }
 
+    fn settle(&self) {
+        for flow in self.tables.flows.borrow_mut().values_mut() {
+            let flow = Rc::get_mut(flow).expect("nobody holds an entry between two actions");
+            if Age::of(flow.opened) == Age::Now {
+                flow.opened = Age::Future.stamp(NOW);
+            }
+        }
+    }
+
     fn stamp(&self, stamping: &Stamping) {
         for (key, flow) in self.tables.flows.borrow_mut().iter_mut() {
             let Ages { seen, news, opened } = stamping.of(key, flow.from_member != 0);
@@ -188,6 +206,7 @@ impl Datapath for Model {
                 let load = self.tables.load(*member);
                 load.expect("made when looked up").out_until.set(until.stamp(NOW));
             }
+            Action::Settle => self.settle(),
             Action::Stamp(stamping) => self.stamp(stamping),
             Action::Sweep => self.sweep(),
         }

@@ -1,12 +1,13 @@
 //! The maps of a loaded program by its handles, for what only a test may do to them.
 
+use std::path::Path;
+
 use aya::Pod;
-use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpuArray};
-use aya::programs::SchedClassifier;
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
-    AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
-    Sticky, StickyKey, Vip, VipKey, VipLoad,
+    AllowedNet, Cursor, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node, PartKey, Pool,
+    Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
@@ -34,6 +35,7 @@ pub(super) struct Raw {
     allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
     members: Bytes<u32, { size_of::<Identity>() }>,
     sticky: Bytes<[u8; size_of::<StickyKey>()], { size_of::<Sticky>() }>,
+    half_opens: Array<MapData, [u8; size_of::<HalfOpen>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     counters: PerCpuArray<MapData, u64>,
@@ -41,22 +43,23 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) fn of(program: &SchedClassifier) -> Result<Self, Error> {
+    pub(super) fn of(pins: &Path) -> Result<Self, Error> {
         Ok(Self {
-            flows: map_of(program, "FLOWS")?.try_into()?,
-            vips: map_of(program, "VIPS")?.try_into()?,
-            pools: map_of(program, "POOLS")?.try_into()?,
-            slots: map_of(program, "SLOTS")?.try_into()?,
-            ticks: map_of(program, "TICKS")?.try_into()?,
-            nodes: map_of(program, "NODES")?.try_into()?,
-            vip_loads: map_of(program, "VIP_LOADS")?.try_into()?,
-            allowed: map_of(program, "ALLOWED")?.try_into()?,
-            members: map_of(program, "MEMBERS")?.try_into()?,
-            sticky: map_of(program, "STICKY")?.try_into()?,
-            cursors: map_of(program, "CURSORS")?.try_into()?,
-            loads: map_of(program, "LOADS")?.try_into()?,
-            counters: map_of(program, "COUNTERS")?.try_into()?,
-            stats: map_of(program, "MEMBER_STATS")?.try_into()?,
+            flows: map_of(pins, "FLOWS")?.try_into()?,
+            vips: map_of(pins, "VIPS")?.try_into()?,
+            pools: map_of(pins, "POOLS")?.try_into()?,
+            slots: map_of(pins, "SLOTS")?.try_into()?,
+            ticks: map_of(pins, "TICKS")?.try_into()?,
+            nodes: map_of(pins, "NODES")?.try_into()?,
+            vip_loads: map_of(pins, "VIP_LOADS")?.try_into()?,
+            allowed: map_of(pins, "ALLOWED")?.try_into()?,
+            members: map_of(pins, "MEMBERS")?.try_into()?,
+            sticky: map_of(pins, "STICKY")?.try_into()?,
+            half_opens: map_of(pins, "HALF_OPENS")?.try_into()?,
+            cursors: map_of(pins, "CURSORS")?.try_into()?,
+            loads: map_of(pins, "LOADS")?.try_into()?,
+            counters: map_of(pins, "COUNTERS")?.try_into()?,
+            stats: map_of(pins, "MEMBER_STATS")?.try_into()?,
         })
     }
 
@@ -104,6 +107,9 @@ impl Raw {
         empty(&mut self.sticky)?;
         let networks = self.allowed.keys().collect::<Result<Vec<_>, _>>()?;
         networks.iter().try_for_each(|network| self.allowed.remove(network))?;
+        for place in 0..self.half_opens.len() {
+            self.half_opens.set(place, [0; _], 0)?;
+        }
         for pool in 0..POOLS {
             self.vip_loads.set(pool, [0; _], 0)?;
             self.cursors.set(pool, [0; _], 0)?;
@@ -130,12 +136,7 @@ fn zero<T: Pod>(map: &mut PerCpuArray<MapData, T>, index: u32, zero: T) -> Resul
     Ok(map.set(index, values, 0)?)
 }
 
-/// Another handle of a map that the program uses.
-fn map_of(program: &SchedClassifier, name: &'static str) -> Result<Map, Error> {
-    for id in program.info()?.map_ids()?.unwrap_or_default() {
-        if MapInfo::from_id(id)?.name_as_str() == Some(name) {
-            return Ok(Map::from_map_data(MapData::from_id(id)?)?);
-        }
-    }
-    Err(Error::NoMap(name))
+/// Another handle of a map by its pin.
+fn map_of(pins: &Path, name: &'static str) -> Result<Map, Error> {
+    Ok(Map::from_map_data(MapData::from_pin(pins.join(name))?)?)
 }

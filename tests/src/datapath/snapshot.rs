@@ -37,6 +37,10 @@ pub struct Member {
     pub active: u32,
     /// When that last changed, in the pool's own time.
     pub stamp: u64,
+    /// Connections in a row that it did not accept.
+    pub failures: u32,
+    /// Until when it is ejected.
+    pub out: Age,
     /// What it has done.
     pub stats: MemberStats,
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::be::Be16;
 use lb_common::state::{Identity, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
-use lb_userspace::datapath::{Listener, Network, Target};
+use lb_userspace::datapath::{Failover, Listener, Network, Target};
 
 use super::{Action, Tcp};
 
@@ -60,6 +60,8 @@ pub struct World {
     pub timers: Timers,
     /// Whether keepalives count as life.
     pub keepalive_counts: bool,
+    /// What is done about members that do not accept.
+    pub failover: Failover,
     /// Most conntrack entries.
     pub max_flows: u32,
 }
@@ -89,6 +91,7 @@ impl World {
                 closed: second,
             },
             keepalive_counts: false,
+            failover: Failover { retries: 3, eject_after: 0, eject_for: second },
             max_flows: 1024,
         }
     }
@@ -128,6 +131,7 @@ impl World {
             method: self.method,
             timers: self.timers,
             keepalive_counts: self.keepalive_counts,
+            failover: self.failover,
             ports: self.ports,
             slots: self.members.iter().map(slot).collect(),
             newcomers: self.newcomers.clone(),

@@ -9,6 +9,8 @@ use lb_tests::datapath::{
     frame_ends, member,
 };
 
+use lb_userspace::datapath::Failover;
+
 use crate::clients::clients;
 use crate::random::Random;
 
@@ -103,10 +105,11 @@ impl Story {
             Method::SourceIpPort,
         ]);
         let crowd = random.among(&[0, 1, 2, 2, 3, 3]);
+        let limited = random.once_in(4);
         for index in 0..MEMBERS {
             if random.below(3) < crowd {
                 world.members.push((index, random.among(&[0, 1, 1, 2, 3, 100, 256])));
-                if random.once_in(4) {
+                if limited || random.once_in(8) {
                     world.limits.insert(index, random.among(&[1, 2, 8]));
                 }
                 // An index is new once; its load then outlives every change.
@@ -133,6 +136,11 @@ impl Story {
             server: time(),
             closing: time(),
             closed: time(),
+        };
+        world.failover = Failover {
+            retries: random.among(&[0, 1, 3, 4]),
+            eject_after: random.among(&[0, 1, 3]),
+            eject_for: random.among(&[0, FOREVER]),
         };
         world.keepalive_counts = random.once_in(3);
         world.install()

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lb_tests::datapath::{
-    Action, Datapath as _, Kernel, Model, Ran, Snapshot, delta, hexdump, wrong_checksum,
+    Action, Age, Datapath as _, Kernel, Model, Ran, Snapshot, delta, hexdump, wrong_checksum,
 };
 
 /// What the two do not agree about.
@@ -69,6 +69,10 @@ impl Both {
         if state != model {
             let lines = delta(&model, &state, &[]);
             wrong.push(format!("compiled minus source: {}", lines.join("; ")));
+        }
+        if model.flows.values().any(|entry| entry.opened == Age::Now) {
+            self.kernel.act(&Action::Settle).unwrap();
+            self.model.act(&Action::Settle).unwrap();
         }
         if wrong.is_empty() { Ok(compiled) } else { Err(Difference(wrong.join("\n"))) }
     }

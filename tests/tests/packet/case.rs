@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use lb_tests::datapath::{
-    Act, Action, Conn, Datapath as _, Kernel, Pair, Stamping, Tcp, World, delta, hexdump,
+    Act, Action, Age, Conn, Datapath as _, Kernel, Pair, Stamping, Tcp, World, delta, hexdump,
     write_pcap, wrong_checksum,
 };
 
@@ -15,6 +15,7 @@ pub(crate) struct Case {
     conns: Vec<Conn>,
     given: Vec<Action>,
     ages_kept: bool,
+    ages: Stamping,
 }
 
 /// A case with everything said.
@@ -34,6 +35,7 @@ pub(crate) fn case(name: impl Into<String>) -> Case {
         conns: Vec::new(),
         given: Vec::new(),
         ages_kept: false,
+        ages: Stamping::FUTURE,
     }
 }
 
@@ -46,6 +48,12 @@ impl Case {
     /// The connections that the delta names.
     pub(crate) fn conns(self, conns: &[Conn]) -> Self {
         Self { conns: conns.to_vec(), ..self }
+    }
+
+    /// Long after the connections opened, where else all is new.
+    pub(crate) fn long_open(self) -> Self {
+        let (client, member, opened) = (Age::Future, Age::Future, Age::Ancient);
+        Self { ages: Stamping::Each { client, member, opened }, ..self }
     }
 
     /// What has happened already; every frame of it must have been sent on.
@@ -156,13 +164,14 @@ impl Said {
         match self.when {
             // Makes visible which entries the packet touches.
             Action::Frame(_) | Action::Gso(..) if !case.ages_kept => {
-                kernel.act(&Action::Stamp(Stamping::FUTURE)).unwrap();
+                kernel.act(&Action::Stamp(case.ages)).unwrap();
             }
             Action::Frame(_)
             | Action::Gso(..)
             | Action::Install(..)
             | Action::ForgetPool(_)
             | Action::Eject(..)
+            | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => {}
         }

@@ -1,6 +1,6 @@
 //! The end of connections.
 
-use lb_tests::datapath::Pair;
+use lb_tests::datapath::{Pair, World};
 
 use super::case::{case, check};
 use super::{A, ahead, back};
@@ -73,7 +73,11 @@ fn by_reset() {
     let by_client = || format!("{CLOSED_BY_CLIENT}; ~ A>: seen client_rst");
     let by_member = || format!("{CLOSED_BY_MEMBER}; ~ A>: member_rst; ~ A<: seen");
     check([
-        opening("the member refuses").sends(&A.member("RA"), by_member()),
+        opening("the member refuses, and there is no other").world(World::new(&[1])).sends(
+            &A.member("RA"),
+            "connection_closed +1; forward_to_client +1;
+             member 0: active -1 packets_out +1 failed +1 failures +1; ~ A>: member_rst; ~ A<: seen",
+        ),
         opening("the client gives up").sends(&A.client("R"), by_client()),
         established("the client's").sends(&A.client("R"), by_client()),
         established("the client's, with ACK").sends(&A.client("RA"), by_client()),

@@ -84,7 +84,7 @@ fn a_refusal_of_the_member_is_no_accepted_connection() {
     let actions = [A.opening(), vec![A.member("RA").action()]].concat();
     let end = End::MemberReset.number();
     let close = heard(&A, Happening::Close, end, &[PhaseBits::MEMBER_RST]);
-    assert_eq!(last(&pool(), &actions), [close]);
+    assert_eq!(last(&World::new(&[1]), &actions), [close], "there is no other member");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod close;
 mod crowd;
 mod events;
 mod expiry;
+mod failover;
 mod known;
 mod malformed;
 mod million;

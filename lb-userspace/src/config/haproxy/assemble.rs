@@ -167,6 +167,7 @@ fn pool(global: &Global, frontend: Option<&Frontend>, backend: &Backend) -> Pool
         monitor: backend.monitor.clone(),
         timeouts: Timeouts { client, ..backend.settings.timeouts },
         max_connections: None,
+        failover: backend.settings.failover(),
     }
 }
 

@@ -4,9 +4,9 @@ use super::fault::{Fault, Read};
 use super::lexer::{Line, Word};
 use super::reader::Reader;
 use super::section::Section;
-use super::value::{count, integer, time};
+use super::value::{count, time};
 use crate::config::error::Pos;
-use crate::config::model::{LbMethod, Protocol, Timeouts};
+use crate::config::model::{Failover, LbMethod, Protocol, Timeouts};
 
 /// Settings a proxy may set itself or inherit from the last `defaults`.
 #[derive(Clone)]
@@ -17,6 +17,9 @@ pub(super) struct Settings {
     /// `timeout check` in milliseconds, and where.
     pub(super) timeout_check: Option<(u32, Pos)>,
     pub(super) maxconn: Option<u32>,
+    /// `retries`, which are made at other members with `option redispatch` only.
+    pub(super) retries: u32,
+    pub(super) redispatch: bool,
     pub(super) disabled: bool,
 }
 
@@ -30,12 +33,21 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             timeout_check: None,
             maxconn: None,
+            retries: Failover::default().retries,
+            redispatch: false,
             disabled: false,
         }
     }
 }
 
 impl Settings {
+    /// What is done about members that do not accept. HAProxy tries the same member once more, a
+    /// second later; so does a client whose SYN nobody answers.
+    pub(super) fn failover(&self) -> Failover {
+        let retries = if self.redispatch { self.retries.min(Failover::MAX_RETRIES) } else { 0 };
+        Failover { retries, ..Failover::default() }
+    }
+
     pub(super) fn read_defaults(section: &Section, reader: &mut Reader) -> Read<Self> {
         let mut settings = Self::default();
         for line in &section.lines {
@@ -56,8 +68,9 @@ impl Settings {
             | ["enabled"]
             | ["fullconn", _]
             | ["option", "dontlognull" | "dontlog-normal" | "log-health-checks"]
-            | ["option", "redispatch"]
             | ["option", "splice-auto" | "splice-request" | "splice-response"] => {}
+            ["option", "redispatch"] => self.redispatch = true,
+            ["no", "option", "redispatch"] => self.redispatch = false,
             ["log-format", ..] => {
                 reader.degraded(
                     number,
@@ -92,11 +105,15 @@ impl Settings {
                 self.maxconn = Some(limit);
             }
             ["retries", _] => {
-                let retries = integer(&line.words[1])?;
-                if retries != 3 {
+                self.retries = count(&line.words[1])?;
+                if self.retries > Failover::MAX_RETRIES {
                     reader.degraded(
                         number,
-                        format!("`retries {retries}`: qlb does not count retries as HAProxy does"),
+                        format!(
+                            "`retries {}`: qlb tries {} other members at most",
+                            self.retries,
+                            Failover::MAX_RETRIES
+                        ),
                     );
                 }
             }

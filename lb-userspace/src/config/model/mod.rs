@@ -3,6 +3,7 @@
 //! [`validate`] is the one place that knows those rules.
 
 mod codes;
+mod failover;
 mod host;
 mod kind;
 mod monitor;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 pub use codes::ExpectedCodes;
+pub use failover::Failover;
 pub use kind::{LbMethod, Overflow, Protocol};
 pub use monitor::{HttpCheck, MonitorCheck, MonitorSpec};
 pub use network::{Cidr, Netmask};
@@ -48,6 +50,8 @@ pub struct PoolSpec {
     pub timeouts: Timeouts,
     /// Most connections at a time, ending ones included; `None` is the controller's choice.
     pub max_connections: Option<MaxConnections>,
+    /// What is done about members that do not accept.
+    pub failover: Failover,
 }
 
 impl PoolSpec {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::host::not_a_host;
-use super::{MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts, VipSpec};
+use super::{Failover, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts, VipSpec};
 use crate::config::field::FieldPath;
 
 /// A rule that the pools break.
@@ -36,6 +36,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         }
         check.members(&path, pool);
         check.timeouts(&path, pool.timeouts);
+        check.failover(&path, pool.failover);
         if let Some(monitor) = &pool.monitor {
             check.monitor(&path.key("monitor"), monitor);
         }
@@ -186,6 +187,15 @@ impl Check {
         if value > Timeouts::MAX {
             let message = format!("{value} ms is above {} ms, which is 24 days", Timeouts::MAX);
             self.fail(path, message, format!("write milliseconds; {zero}"));
+        }
+    }
+
+    fn failover(&mut self, path: &FieldPath, failover: Failover) {
+        for (name, value, most) in failover.named() {
+            if value > most {
+                let message = format!("{name} {value} is above {most}");
+                self.fail(path.key("failover").key(name), message, "write a smaller number");
+            }
         }
     }
 

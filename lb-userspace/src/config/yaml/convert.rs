@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::raw;
 use crate::config::field::FieldPath;
 use crate::config::model::{
-    HttpCheck, Id, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Timeouts, ValueError,
+    Failover, HttpCheck, Id, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Timeouts, ValueError,
     Violation, VipSpec, Weight, address,
 };
 
@@ -43,6 +43,7 @@ impl Reader {
         let most = raw
             .max_connections
             .map(|most| self.value(path.key("max_connections"), most.try_into()));
+        let failover = self.failover(&path.key("failover"), &raw.failover.unwrap_or_default());
         let timeouts = self.timeouts(&path.key("timeouts"), &raw.timeouts.unwrap_or_default());
         Some(PoolSpec {
             id: id?,
@@ -57,6 +58,7 @@ impl Reader {
             monitor: whole(monitor)?,
             timeouts: timeouts?,
             max_connections: whole(most)?,
+            failover: failover?,
         })
     }
 
@@ -189,6 +191,26 @@ impl Reader {
             time_wait: time_wait?,
             keepalive_counts: raw.keepalive_counts,
         })
+    }
+
+    /// Ranges are the model's business ([`Failover::named`]).
+    fn failover(&mut self, path: &FieldPath, raw: &raw::Failover) -> Option<Failover> {
+        let default = Failover::default();
+        let mut number = |name: &'static str, raw: Option<i64>, default: u32| match raw {
+            None => Some(default),
+            Some(raw) => match u32::try_from(raw) {
+                Ok(number) => Some(number),
+                Err(_) => self.fail(
+                    path.key(name),
+                    format!("{name} {raw} is not in 0..=4294967295"),
+                    "write a whole number, not below 0",
+                ),
+            },
+        };
+        let retries = number("retries", raw.retries, default.retries);
+        let eject_after = number("eject_after", raw.eject_after, default.eject_after);
+        let eject_for = number("eject_for", raw.eject_for, default.eject_for);
+        Some(Failover { retries: retries?, eject_after: eject_after?, eject_for: eject_for? })
     }
 
     fn millis(

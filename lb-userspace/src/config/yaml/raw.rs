@@ -34,6 +34,8 @@ pub(super) struct Pool {
     pub(super) timeouts: Option<Timeouts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) max_connections: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failover: Option<Failover>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +109,17 @@ pub(super) struct Monitor {
     pub(super) url_path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expected_codes: Option<String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "failover (a mapping)")]
+pub(super) struct Failover {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retries: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) eject_after: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) eject_for: Option<i64>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]

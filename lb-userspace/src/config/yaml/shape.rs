@@ -2,8 +2,8 @@
 
 use super::raw;
 use crate::config::model::{
-    Cidr, MemberSpec, MonitorCheck, MonitorSpec, Overflow, PoolSpec, Seconds, SessionPersistence,
-    Timeouts, VipSpec,
+    Cidr, Failover, MemberSpec, MonitorCheck, MonitorSpec, Overflow, PoolSpec, Seconds,
+    SessionPersistence, Timeouts, VipSpec,
 };
 
 /// The file's shape of a pool.
@@ -19,6 +19,7 @@ pub(super) fn pool(pool: &PoolSpec) -> raw::Pool {
         session_persistence: pool.session_persistence.as_ref().map(raw_persistence),
         members: pool.members.iter().map(raw_member).collect(),
         monitor: pool.monitor.as_ref().map(raw_monitor),
+        failover: (pool.failover != Failover::default()).then(|| raw_failover(pool.failover)),
         timeouts: (pool.timeouts != Timeouts::default()).then(|| raw_timeouts(pool.timeouts)),
         max_connections: pool.max_connections.map(|most| most.get().into()),
     }
@@ -86,6 +87,14 @@ fn raw_monitor(monitor: &MonitorSpec) -> raw::Monitor {
         http_method: http.map(|http| http.http_method.clone()),
         url_path: http.map(|http| http.url_path.clone()),
         expected_codes: http.map(|http| http.expected_codes.to_string()),
+    }
+}
+
+fn raw_failover(failover: Failover) -> raw::Failover {
+    raw::Failover {
+        retries: Some(failover.retries.into()),
+        eject_after: Some(failover.eject_after.into()),
+        eject_for: Some(failover.eject_for.into()),
     }
 }
 

@@ -1,0 +1,97 @@
+//! Connections that their member did not accept go to another one, without the client hearing of it
+//! (`retries` and `option redispatch` of the HAProxy configuration manual, section 4.2).
+
+use crate::{
+    forward::{eject, known, open::Wish, waiting},
+    packet::Packet,
+    state::{Flow, FlowKey, PhaseBits},
+    tables::Tables,
+    wire::{Segment, icmp},
+};
+
+/// How long a member may take to accept before a SYN that comes once more goes to another one, in
+/// nanoseconds: half of the shortest time that clients wait (RFC 6298 section 2).
+const PATIENCE: u64 = 500_000_000;
+
+/// Whether a segment of a known connection may tell that the member does not accept. Most tell nothing
+/// of the kind.
+#[inline(always)]
+pub(super) fn may_wish(flow: &Flow, segment: &Segment) -> bool {
+    if flow.from_member == 0 { segment.flags.opens() } else { segment.flags.rst() }
+}
+
+/// Whether a segment of a known connection tells that the member does not accept, and the connection
+/// may have another one: that is then the wish.
+#[inline(never)]
+pub(super) fn wishes<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &Flow,
+    segment: &Segment,
+    wish: &mut Wish,
+) -> bool {
+    if !may_wish(flow, segment) {
+        return false;
+    }
+    if flow.from_member == 0 {
+        return is_silent(tables, flow, segment) && again(tables, key, flow, 1, wish);
+    }
+    let client_key = flow.peer_key(key);
+    let Some(client) = tables.flow(&client_key) else { return false };
+    client.answers(key)
+        && known::refuses(&client, segment)
+        && again(tables, &client_key, &client, 0, wish)
+}
+
+/// The same for an error that says that the member cannot be reached.
+#[inline(never)]
+pub(super) fn wishes_by_error<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    protocol: u8,
+    wish: &mut Wish,
+) -> bool {
+    let Some(quoted) = icmp::unreachable(packet) else { return false };
+    let key = FlowKey::new(quoted.tuple.reversed(), tables.zone(), protocol);
+    let Some(flow) = tables.flow(&key) else { return false };
+    let client_key = flow.peer_key(&key);
+    let Some(client) = tables.flow(&client_key) else { return false };
+    let Some(place) = waiting::place(tables, &client) else { return false };
+    // Somebody who has not seen the SYN does not know its number.
+    flow.from_member != 0
+        && place.seq() == quoted.seq
+        && client.answers(&key)
+        && client.phase.get() == PhaseBits::NONE
+        && again(tables, &client_key, &client, 0, wish)
+}
+
+/// Whether the client asks once more because its member has not answered.
+#[inline(always)]
+fn is_silent<T: Tables>(tables: &T, client: &Flow, segment: &Segment) -> bool {
+    client.phase.get() == PhaseBits::NONE
+        && client.next() == segment.end()
+        && tables.now().saturating_sub(client.opened) >= PATIENCE
+}
+
+/// Holds it against the member, and wishes for another one if the connection may have one.
+#[inline(always)]
+fn again<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    client: &Flow,
+    silent: u32,
+    wish: &mut Wish,
+) -> bool {
+    let Some(pool) = tables.pool(client.pool) else { return false };
+    eject::failed(tables, &pool, client.member, tables.now());
+    let Some(place) = waiting::place(tables, client) else { return false };
+    let tries = place.tries.get();
+    if tries >= pool.retries {
+        return false;
+    }
+    wish.client = *key;
+    wish.avoid = place.failed.get().with(client.member);
+    wish.tries = tries + 1;
+    wish.silent = silent;
+    true
+}

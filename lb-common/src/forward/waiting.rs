@@ -1,0 +1,93 @@
+//! Half-open connections: who has a place, and who has to leave.
+
+use crate::{
+    counter::Event,
+    event,
+    forward::open::Wish,
+    packet::Packet,
+    schedule,
+    state::{Flow, FlowKey, HalfOpen, PhaseBits},
+    tables::Tables,
+    wire::Segment,
+};
+
+/// A ticket for a connection of the pool with index `pool`; zero, which gets no place, when there is
+/// none to be had.
+#[inline(always)]
+pub(super) fn ticket<T: Tables>(tables: &T, pool: u32) -> u32 {
+    match tables.cursor(pool) {
+        Some(cursor) => (tables.add64(&cursor.tickets, 1) + 1) as u32,
+        None => 0,
+    }
+}
+
+/// Gives the connection that `segment` opened its place.
+#[inline(never)]
+pub(super) fn enter<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    ticket: u32,
+    client: &FlowKey,
+    segment: &Segment,
+) {
+    let Some(place) = clear(tables, ticket) else { return };
+    place.options.take(packet, segment.l4);
+    place.give(ticket, client, segment);
+}
+
+/// Gives a connection that moves to another member a new place with what the old one holds.
+#[inline(never)]
+pub(super) fn follow<T: Tables>(tables: &T, before: &Flow, ticket: u32, wish: &Wish) {
+    let Some(old) = place(tables, before) else { return };
+    old.ticket.set(0);
+    let Some(new) = clear(tables, ticket) else { return };
+    new.options.copy(&old.options);
+    new.client.set(wish.client);
+    new.seq.set(old.seq.get());
+    new.tries.set(wish.tries);
+    new.failed.set(wish.avoid);
+    new.ticket.set(ticket);
+}
+
+/// The place of a ticket, whoever had it before having left.
+#[inline(always)]
+fn clear<T: Tables>(tables: &T, ticket: u32) -> Option<T::Ref<HalfOpen>> {
+    let place = tables.half_open(ticket)?;
+    let before = place.ticket.get();
+    if before != 0 {
+        crowd_out(tables, &place.client.get(), before);
+    }
+    Some(place)
+}
+
+/// The place of a connection, if it still has one.
+#[inline(always)]
+pub(super) fn place<T: Tables>(tables: &T, client: &Flow) -> Option<T::Ref<HalfOpen>> {
+    let place = tables.half_open(client.ticket)?;
+    (client.ticket != 0 && place.ticket.get() == client.ticket).then_some(place)
+}
+
+/// Gives up the place of a connection whose handshake is complete.
+#[inline(always)]
+pub(super) fn leave<T: Tables>(tables: &T, client: &Flow) {
+    if let Some(place) = place(tables, client) {
+        place.ticket.set(0);
+    }
+}
+
+/// Ends the connection that had a ticket, if it is still half-open.
+#[inline(always)]
+fn crowd_out<T: Tables>(tables: &T, key: &FlowKey, ticket: u32) {
+    let Some(client) = tables.flow(key) else { return };
+    if client.ticket != ticket || client.from_member != 0 || !client.phase.get().is_half_open() {
+        return;
+    }
+    let peer = client.peer_key(key);
+    if client.phase.record(tables, PhaseBits::CROWDED_OUT).closed {
+        schedule::closed(tables, client.pool, client.member);
+        tables.count(Event::CrowdedOut.into());
+        event::closed(tables, key, &client);
+        tables.remove_flow(&peer);
+        tables.remove_flow(key);
+    }
+}
