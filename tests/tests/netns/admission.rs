@@ -94,12 +94,14 @@ fn curl_above_the_limit_waits_for_a_connection_to_end() {
 }
 
 #[test]
-fn curl_is_served_from_allowed_networks_only() {
-    let client = |net: &PoolNet| net.client().address();
+fn curl_is_served_from_an_allowed_network() {
     let web = Web::new(&["allowed_cidrs: [172.16.100.0/24, 192.0.2.7/32]"]);
-    assert_eq!(web.get(&[]).unwrap(), 200, "{}", client(&web.net));
+    assert_eq!(web.get(&[]).unwrap(), 200);
     assert_eq!(web.counter("drop_not_allowed"), 0);
+}
 
+#[test]
+fn curl_is_not_served_from_elsewhere() {
     let web = Web::new(&["allowed_cidrs: [192.0.2.0/24]"]);
     assert_eq!(failure(web.get(&["--connect-timeout", "1"])), "exit status: 28");
     assert!(web.counter("drop_not_allowed") >= 1);
