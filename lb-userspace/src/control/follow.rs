@@ -49,7 +49,7 @@ pub fn follow(
         for mut listener in listeners {
             // First, so that a pool that has ended is heard to its end.
             let goes_on = listener.renew(registry)?;
-            while let Some(event) = listener.events.next() {
+            while let Some(event) = listener.events.read() {
                 tell(&listener.served, &event).map_err(ControlError::Tell)?;
             }
             if goes_on {
@@ -79,7 +79,7 @@ impl Listener {
         let id = served.pool.id.as_str();
         let claim = registry.listen(id)?;
         let mut events = Events::open(&registry.pins(id))?;
-        while events.next().is_some() {}
+        while events.read().is_some() {}
         let renewed = monotonic()?;
         events.listen(renewed + LEASE)?;
         Ok(Self { served, events, claim, renewed })

@@ -48,7 +48,7 @@ impl Events {
     }
 
     /// The oldest event that was not read yet; the descriptor ([`AsFd`]) is readable when there is one.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn read(&mut self) -> Option<Event> {
         let item = self.ring.next()?;
         // The datapath writes no other size, and the layout's version was compared.
         Event::read_from_bytes(&item).ok()

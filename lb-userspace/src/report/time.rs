@@ -32,7 +32,7 @@ fn date(mut days: u64) -> (u64, u64, u64) {
 }
 
 const fn days_of(year: u64) -> u64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     365 + leap as u64
 }
 

@@ -111,7 +111,7 @@ impl Kernel {
 
     /// The events since the last call.
     pub fn heard(&mut self) -> Vec<Heard> {
-        iter::from_fn(|| self.events.next()).map(|event| Heard::from(&event)).collect()
+        iter::from_fn(|| self.events.read()).map(|event| Heard::from(&event)).collect()
     }
 
     /// All state.

@@ -74,7 +74,11 @@ fn a_connection_ends_once_and_the_end_is_named() {
     let end = close(End::MemberReset, &[PhaseBits::MEMBER_RST]);
     assert_eq!(last(&pool(), &established(&[A.member("R").action()])), [end]);
 
-    assert_eq!(last(&pool(), &established(&[client_fin.clone()])), [], "one end has more to say");
+    assert_eq!(
+        last(&pool(), &established(std::slice::from_ref(&client_fin))),
+        [],
+        "one end has more to say"
+    );
     let again = [client_fin, member_fin, A.client("R").action()];
     assert_eq!(last(&pool(), &established(&again)), [], "over already");
 }
