@@ -9,7 +9,7 @@ use lb_common::{
 };
 
 use crate::{
-    maps::{self, KernelTables},
+    maps::{KernelTables, Visit, for_each_flow},
     packet::Skb,
 };
 
@@ -28,7 +28,7 @@ struct Walk {
 /// walk, and marks the frame with the number of entries.
 pub(crate) fn sweep(ctx: &TcContext) -> u32 {
     let mut walk = Walk { skb: Skb::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0 };
-    let entries = maps::for_each_flow(visit, core::ptr::from_mut(&mut walk).cast());
+    let entries = for_each_flow(&mut walk);
     walk.skb.set_mark(entries);
     walk.put_off
 }
@@ -51,11 +51,11 @@ impl Outlet for Walk {
     }
 }
 
-unsafe extern "C" fn visit(_map: *mut u8, key: &FlowKey, flow: &Flow, walk: *mut u8) -> i64 {
-    // SAFETY: the pointer given to the walk, which is exclusive for as long as it runs.
-    let walk = unsafe { &mut *walk.cast::<Walk>() };
-    if expire(&KernelTables, walk, key, flow, KernelTables.now()).is_err() {
-        walk.put_off += 1;
+impl Visit for Walk {
+    #[inline(always)]
+    fn visit(&mut self, key: &FlowKey, flow: &Flow) {
+        if expire(&KernelTables, self, key, flow, KernelTables.now()).is_err() {
+            self.put_off += 1;
+        }
     }
-    0
 }
