@@ -135,7 +135,7 @@ fn a_new_controller_says_what_its_options_and_its_file_do_not_keep() {
     bench.member("set", &["m1", "--weight", "7"]);
     run.stop(Signal::SIGKILL, SOON).unwrap();
     let mut run = bench.run_with(&["--max-connections", "20"]).unwrap();
-    for words in ["m3 leaves, m1 weight 7 to 1", "--max-connections"] {
+    for words in ["m3 leaves, m1 weight 7 to 1", "max_connections takes effect"] {
         assert!(run.stderr().contains(words), "no {words:?} in {}", run.stderr());
     }
     end(&mut run);

@@ -68,10 +68,10 @@ fn one_bad_pool_keeps_the_good_one_from_being_applied() {
 #[test]
 fn a_pool_that_is_not_served_keeps_the_good_one_from_being_applied() {
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
-    let mut source = bench.second_pool("other");
-    source.method = "SOURCE_IP";
-    let file = bench.write("source.yaml", &[bench.pool.clone(), source]);
-    refused(&bench, &file, &[2, 4], &["other", "SOURCE_IP"]);
+    let mut cookie = bench.second_pool("other");
+    cookie.fields = vec!["session_persistence: {type: HTTP_COOKIE}".to_owned()];
+    let file = bench.write("cookie.yaml", &[bench.pool.clone(), cookie]);
+    refused(&bench, &file, &[2, 4], &["other", "HTTP_COOKIE"]);
 }
 
 #[test]
