@@ -114,6 +114,7 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);
             eject::accepted(tables, client.member);
+            client.acked.set(segment.end().get());
             let now = tables.exact_now();
             client.accepted.set(now);
             let elapsed = now.saturating_sub(client.opened);

@@ -69,8 +69,9 @@ pub struct Flow {
     /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
     /// in the member's entry before the member has accepted.
     pub next: Word32,
-    /// The highest acknowledgement of this direction ([`Seq`]), with the same exception: what
-    /// this end expects next, so what it takes a RST for (RFC 5961 section 3.2).
+    /// The highest acknowledgement of this direction ([`Seq`]): what this end expects next, so what
+    /// it takes a RST for (RFC 5961 section 3.2). Means nothing before the member has accepted; the
+    /// SYN-ACK sets it in both entries, because the numbers of an end may start anywhere.
     pub acked: Word32,
     /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
     /// client's entry. Never changes.

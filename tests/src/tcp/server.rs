@@ -1,4 +1,4 @@
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,6 +41,7 @@ struct Shared {
     member: String,
     mode: Mode,
     accepted: AtomicUsize,
+    reset: AtomicUsize,
     /// Sockets of running connections, to cut them.
     open: Mutex<Vec<Arc<TcpStream>>>,
 }
@@ -62,6 +63,7 @@ impl EchoServer {
             member: member.to_owned(),
             mode,
             accepted: AtomicUsize::new(0),
+            reset: AtomicUsize::new(0),
             open: Mutex::default(),
         });
         let (socket, state) = (Arc::clone(&listener), Arc::clone(&shared));
@@ -76,6 +78,12 @@ impl EchoServer {
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Connections that ended with a reset by the peer, or by whoever speaks for it.
+    #[must_use]
+    pub fn reset(&self) -> usize {
+        self.shared.reset.load(Ordering::SeqCst)
     }
 
     /// Connections open at this moment.
@@ -112,8 +120,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.accepted.fetch_add(1, Ordering::SeqCst);
         let state = Arc::clone(shared);
         let served = thread::Builder::new().stack_size(128 * 1024).spawn(move || {
-            // A connection that breaks is the client's to notice.
-            let _ = serve(&stream, &state);
+            // A connection that breaks is the client's to notice; resets are counted.
+            if serve(&stream, &state).is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+            {
+                state.reset.fetch_add(1, Ordering::SeqCst);
+            }
             state.open().retain(|other| !Arc::ptr_eq(other, &stream));
         });
         if served.is_err() {

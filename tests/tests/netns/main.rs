@@ -15,6 +15,7 @@ mod clsact;
 mod conntrack;
 mod events;
 mod haproxy;
+mod idle;
 mod lifecycle;
 mod lost;
 mod members;

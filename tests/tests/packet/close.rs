@@ -60,7 +60,7 @@ fn by_fin() {
             .sends(
                 &A.client("FA"),
                 "forward_to_member +1; member 0: packets_in +1;
-                 ~ A>: seen news next +1 acked 2000000 completed client_fin",
+                 ~ A>: seen news next +1 completed client_fin",
             ),
     ]);
 }
@@ -163,4 +163,30 @@ fn numbers_wrap() {
             format!("{CLOSED_BY_MEMBER}; ~ A>: member_rst; ~ A<: seen"),
         ),
     ]);
+}
+
+/// Nothing is near a number that the other end has made up.
+#[test]
+fn a_members_numbers_start_anywhere() {
+    for start in [0, 1, 1 << 24, 1 << 31, 4_032_206_445, u32::MAX] {
+        let from = |pair: Pair, seq, ack| pair.with(|tcp| tcp.seq(seq).ack(ack));
+        let next = start.wrapping_add(1);
+        let established = |name| {
+            case(format!("{name}, from {start}")).conns(&[A]).given([
+                from(A.client("S"), 999_999, 0).action(),
+                from(A.member("SA"), start, 1_000_000).action(),
+                from(A.client("A"), 1_000_000, next).action(),
+            ])
+        };
+        check([
+            established("the member's RST").sends(
+                &from(A.member("R"), next, 0),
+                format!("{CLOSED_BY_MEMBER}; ~ A>: member_rst; ~ A<: seen"),
+            ),
+            established("a RST that is not the member's").sends(
+                &from(A.member("R"), start, 0),
+                format!("reset_ignored +1; {}", back(&A, 0)),
+            ),
+        ]);
+    }
 }

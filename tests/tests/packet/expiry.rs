@@ -251,3 +251,24 @@ fn a_pool_that_is_gone_gives_no_time() {
         gone("and are forgotten").given([Action::Sweep, future()]).sweeps(REAPED),
     ]);
 }
+
+/// The client takes the RST whatever the member's numbers are, even if it has acknowledged nothing
+/// or its acknowledgement was lost.
+#[test]
+fn the_reset_of_an_idle_connection_is_what_each_end_expects() {
+    for start in [0, 1 << 24, 1 << 31, 4_032_206_445, u32::MAX] {
+        let next = start.wrapping_add(1);
+        let world = World { timers: all(SECOND), ..World::new(&[1, 1]) };
+        let answered = [A.client("S").action(), A.member("SA").with(|tcp| tcp.seq(start)).action()];
+        let acknowledged = A.client("A").with(|tcp| tcp.ack(next)).action();
+        let silence = || aged(Age::Ancient, Age::Ancient, Age::Ancient);
+        let expect = |name: &str, given: Vec<Action>| {
+            let case = case(format!("{name}, from {start}")).world(world.clone()).conns(&[A]);
+            let case = case.given(given).given([silence()]).sweeps(EXPIRED);
+            case.and_sends(resets(&A, (next, 1_000_000), (1_000_000, next)))
+        };
+        let mut complete = answered.to_vec();
+        complete.push(acknowledged);
+        check([expect("established", complete), expect("half open", answered.to_vec())]);
+    }
+}

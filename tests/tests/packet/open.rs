@@ -116,7 +116,7 @@ fn a_member_is_its_own_client() {
         case("its SYN").conns(&[own]).sends(&own.client("S"), opens(&own)),
         case("its answer").conns(&[own]).given(own.opening()).sends(
             &own.member("SA"),
-            "forward_to_client +1; member 0: packets_out +1; ~ H>: accepted;
+            "forward_to_client +1; member 0: packets_out +1; ~ H>: acked 2000000 accepted;
              ~ H<: seen news next 2000000 acked 1000000",
         ),
         case("its SYN from the port it listens on")
@@ -129,7 +129,7 @@ fn a_member_is_its_own_client() {
             .given(same.opening())
             .sends(
                 &same.member("SA"),
-                "forward_to_client +1; member 0: packets_out +1; ~ H>: accepted;
+                "forward_to_client +1; member 0: packets_out +1; ~ H>: acked 2000000 accepted;
              ~ H<: seen news next 2000000 acked 1000000",
             ),
     ]);
