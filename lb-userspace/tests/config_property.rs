@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use lb_userspace::config::model::{
-    Cidr, ExpectedCodes, HttpCheck, Id, LbMethod, MaxConnections, MemberSpec, MonitorCheck,
-    MonitorSpec, Netmask, Overflow, PoolSpec, Port, Protocol, Retries, Seconds, SessionPersistence,
-    Timeouts, VipSpec, Weight, validate,
+    Cidr, ExpectedCodes, Failover, HttpCheck, Id, LbMethod, MaxConnections, MemberSpec,
+    MonitorCheck, MonitorSpec, Netmask, Overflow, PoolSpec, Port, Protocol, Retries, Seconds,
+    SessionPersistence, Timeouts, VipSpec, Weight, validate,
 };
 use lb_userspace::config::{ConfigError, LoadOptions, parse, yaml};
 use proptest::collection::vec;
@@ -136,6 +136,15 @@ fn timeouts() -> impl Strategy<Value = Timeouts> {
     })
 }
 
+fn failover() -> impl Strategy<Value = Failover> {
+    let [retries, after, for_] = Failover::default().named().map(|(.., most)| 0..=most);
+    (retries, after, for_).prop_map(|(retries, eject_after, eject_for)| Failover {
+        retries,
+        eject_after,
+        eject_for,
+    })
+}
+
 fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
     let protocol = select(vec![Protocol::Tcp, Protocol::Http, Protocol::Https]);
     let methods = vec![
@@ -153,12 +162,12 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
         let rest = (
             option::of(persistence(v6)),
             option::of(monitor()),
-            timeouts(),
+            (timeouts(), failover()),
             option::of(1_i64..=1 << 24),
         );
         (Just(head), network, rest).prop_map(move |(head, (vip, members), rest)| {
             let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
-            let (session_persistence, monitor, timeouts, most) = rest;
+            let (session_persistence, monitor, (timeouts, failover), most) = rest;
             PoolSpec {
                 id: Id::new(&format!("{id}.{index}")).unwrap(),
                 name,
@@ -171,6 +180,7 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
                 members,
                 monitor,
                 timeouts,
+                failover,
                 max_connections: most.map(|most| MaxConnections::try_from(most).unwrap()),
             }
         })

@@ -56,6 +56,17 @@ pub(crate) fn client(index: u8) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1 + 10 * (index / 2)), port)
 }
 
+/// Key of the entry of packets from the first to the second.
+fn key((src, dst): (SocketAddrV4, SocketAddrV4)) -> FlowKey {
+    let tuple = Tuple {
+        src: (*src.ip()).into(),
+        dst: (*dst.ip()).into(),
+        sport: Be16::new(src.port()),
+        dport: Be16::new(dst.port()),
+    };
+    FlowKey::new(tuple, 0, ipv4::TCP)
+}
+
 impl World {
     pub(crate) fn new(
         method: Method,
@@ -73,7 +84,7 @@ impl World {
             reserved: 0,
         };
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
-        let tables = HostTables { capacity, ..HostTables::default() };
+        let tables = HostTables { capacity, half_open_mask: 3, ..HostTables::default() };
         tables.now.set(1_000_000 * MILLISECOND);
         let timers = Timers {
             opening: 500 * MILLISECOND,
@@ -90,6 +101,9 @@ impl World {
             tournament: u32::from(method == Method::LeastConn),
             port_low,
             port_high,
+            retries: 2,
+            eject_after: 2,
+            eject_for: 900 * MILLISECOND,
             ..Pool::default()
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
@@ -199,8 +213,28 @@ impl World {
             }
             Direction::ToClient => assert_eq!(new_src, LISTENER),
         }
-        assert!(direction == Direction::ToClient || self.is_whole((src, dst)), "{src} {dst}");
-        self.reverse(&output, (src, dst));
+        let mut began = (src, dst);
+        if direction == Direction::ToMember && dst != LISTENER {
+            // The member refused, and what goes to the next one is the client's SYN.
+            assert!(flags & Flags::RST != 0 && !self.is_known(began), "{src} {dst}");
+            began = self.client_of((new_src, new_dst));
+        }
+        assert!(direction == Direction::ToClient || self.is_whole(began), "{src} {dst}");
+        self.reverse(&output, began);
+    }
+
+    /// The client of the connection that reaches its member with these ends.
+    fn client_of(
+        &self,
+        (vip, member): (SocketAddrV4, SocketAddrV4),
+    ) -> (SocketAddrV4, SocketAddrV4) {
+        let key = key((member, vip));
+        let to = self.tables.flow(&key).unwrap().rewrite.to;
+        (SocketAddrV4::new(to.dst.into(), to.dport.get()), LISTENER)
+    }
+
+    fn is_known(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
+        self.tables.flow(&key(ends)).is_some()
     }
 
     /// What came out, sent back, arrives where it began, unless the packet was an orphan's. An
@@ -229,14 +263,8 @@ impl World {
     }
 
     /// Whether packets with these ends belong to a connection that has both entries.
-    fn is_whole(&self, (src, dst): (SocketAddrV4, SocketAddrV4)) -> bool {
-        let tuple = Tuple {
-            src: (*src.ip()).into(),
-            dst: (*dst.ip()).into(),
-            sport: Be16::new(src.port()),
-            dport: Be16::new(dst.port()),
-        };
-        let key = FlowKey::new(tuple, 0, ipv4::TCP);
+    fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
+        let key = key(ends);
         let flows = self.tables.flows.borrow();
         let peer = flows[&key].peer_key(&key);
         flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
@@ -285,7 +313,7 @@ impl World {
         assert!(listener <= self.limit);
         let counters = self.tables.counters.borrow();
         let count = |event: Event| counters.get(&event.number()).copied().unwrap_or(0);
-        let over = count(Event::Closed) + count(Event::Expired);
+        let over = count(Event::Closed) + count(Event::Expired) + count(Event::CrowdedOut);
         assert_eq!(count(Event::Opened) - over, live().count() as u64, "events and connections");
 
         let mut peers = HashSet::new();
