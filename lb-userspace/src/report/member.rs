@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::{API_VERSION, Report, Table, human};
@@ -24,13 +26,16 @@ pub struct Member {
     pub weight: u16,
     /// Its admin state.
     pub admin_state_up: bool,
-    /// READY, STARTING (slow start), DRAINING (weight 0), DISABLED (admin down) or REMOVED (only
+    /// READY, EJECTED (for a while, after failing connections), STARTING (slow start), DRAINING (weight
+    /// 0), DISABLED (admin down) or REMOVED (only
     /// old connections).
     pub state: &'static str,
     /// Connections that are not closed.
     pub active_connections: u32,
     /// Connections it was given.
     pub total_connections: u64,
+    /// Connections of those that it did not accept.
+    pub failed_connections: u64,
     /// Packets sent to it.
     pub packets_in: u64,
     /// Packets it sent to clients.
@@ -64,11 +69,13 @@ fn member(
     maps: &Maps,
 ) -> Result<Member, DatapathError> {
     let stats = maps.stats(known.index)?;
+    let load = maps.load(known.index)?;
     let state = match spec {
         None => "REMOVED",
         Some(spec) if !spec.admin_state_up => "DISABLED",
         Some(spec) if spec.weight.get() == 0 => "DRAINING",
         Some(_) if known.up_since.is_some() => "STARTING",
+        Some(_) if load.out_until.get() > now() => "EJECTED",
         Some(_) => "READY",
     };
     Ok(Member {
@@ -78,13 +85,20 @@ fn member(
         weight: spec.map_or(0, |spec| spec.weight.get()),
         admin_state_up: spec.is_some_and(|spec| spec.admin_state_up),
         state,
-        active_connections: maps.load(known.index)?.active.get(),
+        active_connections: load.active.get(),
         total_connections: stats.connections,
+        failed_connections: stats.failed,
         packets_in: stats.packets_in,
         packets_out: stats.packets_out,
         bytes_in: stats.bytes_in,
         bytes_out: stats.bytes_out,
     })
+}
+
+/// Nanoseconds of monotonic time, the datapath's; zero if there is no such clock.
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+    now.map_or(0, |now| now.as_nanos() as u64)
 }
 
 /// Prints members as rows.

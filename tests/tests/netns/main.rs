@@ -14,6 +14,8 @@ mod bulk;
 mod clsact;
 mod conntrack;
 mod events;
+mod failover;
+mod flood;
 mod haproxy;
 mod idle;
 mod lifecycle;
