@@ -163,14 +163,12 @@ fn connect<P: Packet, T: Tables>(
     let ticket = waiting::ticket(tables, index);
 
     let before = if wish.is_new() { None } else { tables.flow(key) };
-    let mut moved = NOBODY;
     if let Some(before) = &before {
         // Exactly one packet moves a connection, however many say the same.
         if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
             tables.remove_flow(&member_key(key, outgoing));
             return Err(Unconnected::Stays);
         }
-        moved = before.member;
         tables.remove_flow(&before.peer_key(key));
     }
     let placed = tables.put_flow(key, before.is_some(), |flow| {
@@ -187,8 +185,11 @@ fn connect<P: Packet, T: Tables>(
     });
     if let Err(error) = placed {
         tables.remove_flow(&member_key(key, outgoing));
-        if moved != NOBODY {
-            schedule::closed(tables, index, moved);
+        if let Some(before) = &before {
+            // Lost between two members: no memory for the entry that replaces this one.
+            schedule::closed(tables, index, before.member);
+            tables.count(Event::Closed.into());
+            event::closed(tables, key, before);
         }
         return Err(match error {
             InsertError::Full => refuse(RefuseReason::TableFull).into(),
@@ -198,12 +199,12 @@ fn connect<P: Packet, T: Tables>(
     match &before {
         Some(before) => {
             waiting::follow(tables, before, ticket, wish);
-            schedule::moved(tables, index, moved, slot.member);
+            schedule::moved(tables, index, before.member, slot.member);
             let silent = wish.silent != 0;
             let why = if silent { Event::RedispatchedSilent } else { Event::RedispatchedRefused };
             tables.count(why.into());
             if let Some(after) = tables.flow(key) {
-                event::redispatched(tables, key, &after, moved);
+                event::redispatched(tables, key, &after, before.member);
             }
         }
         None => {
@@ -222,9 +223,6 @@ fn connect<P: Packet, T: Tables>(
     path.direction = Direction::ToMember;
     Ok(())
 }
-
-/// No member has this index.
-const NOBODY: u32 = u32::MAX;
 
 #[inline(always)]
 fn pass(reason: PassReason) -> Unconnected {

@@ -71,6 +71,14 @@ impl Story {
                 let until = self.random.among(&[Age::Ancient, Age::Ancient, Age::Future]);
                 Action::Eject(member, until)
             }
+            13..=20 if !self.seen.is_empty() => {
+                // The client that was sent to a member last has waited for long, and asks again.
+                let client = self.seen[self.seen.len() - 1].client;
+                let again = Tcp::new(client, LISTENER, "S").numbered(CLIENT_SEQ, MEMBER_SEQ);
+                self.next.push(Action::Frame(again.frame()));
+                let (client, member, opened) = (Age::Future, Age::Future, Age::Ancient);
+                Action::Stamp(Stamping::Each { client, member, opened })
+            }
             10 if self.random.once_in(4) => {
                 let install = self.install();
                 let meanwhile = (0..20).map(|_| self.packet());

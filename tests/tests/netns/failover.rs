@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::slice;
 use std::time::{Duration, Instant};
 
 use lb_tests::tcp::connect;
@@ -56,7 +57,7 @@ fn show(who: &str, times: &[Duration]) {
 fn no_client_notices_members_that_refuse_or_are_not_there() {
     let bench = broken();
     {
-        let _haproxy = Haproxy::start(&bench.net.vip.namespace, &[bench.pool.clone()]);
+        let _haproxy = Haproxy::start(&bench.net.vip.namespace, slice::from_ref(&bench.pool));
         show("haproxy", &served(&bench, 8));
     }
     let _run = bench.run();
@@ -83,7 +84,7 @@ fn a_refusal_costs_the_client_no_time_worth_naming() {
     drop(bench.servers.remove(0));
     bench.pool.fields.push("failover: {retries: 3, eject_after: 0}".to_owned());
     {
-        let _haproxy = Haproxy::start(&bench.net.vip.namespace, &[bench.pool.clone()]);
+        let _haproxy = Haproxy::start(&bench.net.vip.namespace, slice::from_ref(&bench.pool));
         show("haproxy, every other refused", &served(&bench, 60));
     }
     let _run = bench.run();

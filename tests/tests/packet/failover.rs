@@ -116,7 +116,7 @@ fn each_member_is_tried_once() {
         refused("one retry only", 1).sends(&NEXT.member("RA"), last(1, "N")),
         refused("the second accepts", 3).sends(
             &NEXT.member("SA"),
-            "forward_to_client +1; member 1: packets_out +1; ~ N>: accepted;
+            "forward_to_client +1; member 1: packets_out +1; ~ N>: acked 2000000 accepted;
              ~ N<: seen news next 2000000 acked 1000000",
         ),
     ]);
@@ -215,7 +215,7 @@ fn a_member_that_keeps_failing_is_ejected() {
             .sends(
                 &Conn { member: 0, ..B }.member("SA"),
                 "forward_to_client +1; member 0: packets_out +1 failures -1 out Ancient;
-                 ~ 10.0.0.102:26000>10.0.0.250:80: accepted;
+                 ~ 10.0.0.102:26000>10.0.0.250:80: acked 2000000 accepted;
                  ~ 10.0.0.1:8080>10.0.0.250:26000: seen news next 2000000 acked 1000000",
             ),
         first("an accepted connection ends the row", 2)
