@@ -118,7 +118,8 @@ impl Story {
             if random.below(3) < crowd {
                 world.members.push((index, random.among(&[0, 1, 1, 2, 3, 100, 256])));
                 if limited || random.once_in(8) {
-                    world.limits.insert(index, random.among(&[1, 2, 8]));
+                    let most = if limited { [1, 1, 2] } else { [1, 2, 8] };
+                    world.limits.insert(index, random.among(&most));
                 }
                 // An index is new once; its load then outlives every change.
                 if !std::mem::replace(&mut self.known[index as usize], true) {
