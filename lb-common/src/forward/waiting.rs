@@ -75,11 +75,13 @@ pub(super) fn leave<T: Tables>(tables: &T, client: &Flow) {
     }
 }
 
-/// Ends the connection that had a ticket, if it is still half-open.
+/// Removes the connection that had a ticket if its handshake was never completed, and ends it if it has
+/// not ended: what is over would linger, and a flood of SYNs and RSTs would fill conntrack with it.
 #[inline(always)]
 fn crowd_out<T: Tables>(tables: &T, key: &FlowKey, ticket: u32) {
     let Some(client) = tables.flow(key) else { return };
-    if client.ticket != ticket || client.from_member != 0 || !client.phase.get().is_half_open() {
+    let completed = client.phase.get().contains(PhaseBits::COMPLETED);
+    if client.ticket != ticket || client.from_member != 0 || completed {
         return;
     }
     let peer = client.peer_key(key);
@@ -87,7 +89,7 @@ fn crowd_out<T: Tables>(tables: &T, key: &FlowKey, ticket: u32) {
         schedule::closed(tables, client.pool, client.member);
         tables.count(Event::CrowdedOut.into());
         event::closed(tables, key, &client);
-        tables.remove_flow(&peer);
-        tables.remove_flow(key);
     }
+    tables.remove_flow(&peer);
+    tables.remove_flow(key);
 }

@@ -114,12 +114,6 @@ impl PhaseBits {
         self.0 & Self::ABRUPT != 0
     }
 
-    /// Whether the handshake is not complete, and the connection not over either.
-    #[inline(always)]
-    pub const fn is_half_open(self) -> bool {
-        !self.is_closed() && !self.contains(Self::COMPLETED)
-    }
-
     /// Whether at least one end said it has no more to send.
     #[inline(always)]
     pub const fn is_closing(self) -> bool {

@@ -11,6 +11,7 @@ mod crowd;
 mod events;
 mod expiry;
 mod failover;
+mod half_open;
 mod known;
 mod malformed;
 mod million;
