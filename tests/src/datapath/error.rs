@@ -21,10 +21,6 @@ pub enum Error {
     #[error("cannot reach a map of the program under test")]
     Map(#[from] MapError),
 
-    /// The program has no such map.
-    #[error("the program under test has no map {0}")]
-    NoMap(&'static str),
-
     /// The device that was just made has no MAC address.
     #[error("a new device has no MAC address")]
     NoMac,
