@@ -25,11 +25,12 @@ const GSO_SIZE: usize = 176;
 /// Room for the largest frame a test run takes.
 const ROOM: usize = 4096;
 
-/// Places for half-open connections beside this many conntrack entries, which two for each
-/// connection: few enough to run out first
-/// where there is little room.
+/// Places for half-open connections beside this many conntrack entries, of which a connection takes
+/// two. Where there is little room, an even number of entries has so few places that they run out first,
+/// an odd one so many that the table does.
 pub(super) const fn half_open(max_flows: u32) -> u32 {
     match max_flows / 2 {
+        _ if max_flows % 2 == 1 => max_flows.next_power_of_two(),
         0 | 1 => 1,
         few @ ..1024 => 1 << few.ilog2(),
         many => many.next_power_of_two(),
