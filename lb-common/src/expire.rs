@@ -2,9 +2,8 @@
 
 use crate::{
     counter::Event,
-    event,
+    ending,
     packet::{EditError, Outlet},
-    schedule,
     state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
     wire::{Outgoing, Segment},
@@ -84,11 +83,7 @@ fn end<T: Tables, O: Outlet>(
             tables.count(Event::ResetSent.into());
         }
     }
-    if client.phase.record(tables, cause).closed {
-        schedule::closed(tables, client.pool, client.member);
-        tables.count(Event::Expired.into());
-        event::closed(tables, key, client);
-    }
+    ending::record(tables, key, client, cause, Event::Expired);
     Ok(())
 }
 

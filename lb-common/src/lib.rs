@@ -21,6 +21,7 @@ pub mod atomic;
 pub mod be;
 pub mod checksum;
 pub mod counter;
+mod ending;
 pub mod event;
 pub mod expire;
 pub mod forward;

@@ -2,13 +2,13 @@
 
 use crate::{
     counter::Event,
-    event,
-    forward::{Path, eject, waiting},
+    ending,
+    forward::{Path, eject, key_of, waiting},
     schedule,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::Direction,
-    wire::{Segment, ipv4},
+    wire::Segment,
 };
 
 /// How far an acknowledgement may lag behind in a handshake, in bytes: data in a SYN need not be
@@ -27,10 +27,7 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
 /// Removes a connection whose client port is wanted for a new one.
 #[inline(never)]
 pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
-    let peer = flow.peer_key(key);
-    record(tables, key, flow, PhaseBits::SUPERSEDED);
-    tables.remove_flow(&peer);
-    tables.remove_flow(key);
+    ending::cut(tables, key, flow, PhaseBits::SUPERSEDED, Event::Closed);
     tables.count(Event::Reopened.into());
 }
 
@@ -52,7 +49,7 @@ pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment:
 /// Finds the path of a segment if its connection is known.
 #[inline(never)]
 pub(super) fn follow_if_there<T: Tables>(tables: &T, segment: &Segment, path: &mut Path) -> bool {
-    let key = FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP);
+    let key = key_of(tables, segment);
     let Some(flow) = tables.flow(&key) else { return false };
     *path = follow(tables, &key, &flow, segment);
     true
@@ -84,7 +81,7 @@ fn track_client<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     if facts.contains(PhaseBits::COMPLETED) {
         waiting::leave(tables, flow);
     }
-    record(tables, key, flow, facts);
+    ending::record(tables, key, flow, facts, Event::Closed);
 }
 
 /// Moves the phase by a member's segment. Only segments that can move it look up the
@@ -124,7 +121,7 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     } else {
         return;
     };
-    record(tables, &client_key, &client, facts);
+    ending::record(tables, &client_key, &client, facts, Event::Closed);
 }
 
 /// Whether a RST of the member's refuses the connection of this client's entry: it comes before the
@@ -163,21 +160,4 @@ fn take_reset<T: Tables>(
     }
     tables.count(Event::ResetIgnored.into());
     PhaseBits::NONE
-}
-
-/// Records facts in the client's entry; whoever closes the connection takes it out of the count.
-#[inline(always)]
-pub(super) fn record<T: Tables>(
-    tables: &T,
-    key: &FlowKey,
-    client: &Flow,
-    facts: PhaseBits,
-) -> bool {
-    let closed = client.phase.record(tables, facts).closed;
-    if closed {
-        schedule::closed(tables, client.pool, client.member);
-        tables.count(Event::Closed.into());
-        event::closed(tables, key, client);
-    }
-    closed
 }

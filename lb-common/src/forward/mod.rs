@@ -28,6 +28,12 @@ use crate::{
 use open::{Unconnected, Wish};
 use reserve::Goal;
 
+/// The key of the connection that a segment is of.
+#[inline(always)]
+fn key_of<T: Tables>(tables: &T, segment: &Segment) -> FlowKey {
+    FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP)
+}
+
 /// A packet on its way: how it is rewritten and where it then goes.
 #[derive(Default)]
 struct Path {
@@ -62,7 +68,7 @@ pub fn established<P: Packet, T: Tables>(
         Err(PassReason::NotTcp) if wire::icmp::is_unreachable(packet) => return Ok(None),
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
     };
-    let key = FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP);
+    let key = key_of(tables, &segment);
     let Some(flow) = tables.flow(&key) else {
         return Ok(open::is_stray(tables, &key, &segment).map(Verdict::Pass));
     };

@@ -2,9 +2,9 @@
 
 use crate::{
     counter::Event,
-    event,
+    ending, event,
     forward::{
-        Declined, Desk, admit, eject, failover, known, persist,
+        Declined, Desk, admit, eject, failover, key_of, known, persist,
         reserve::{self, Goal, member_key},
         waiting,
     },
@@ -14,7 +14,7 @@ use crate::{
     state::{FlowKey, PhaseBits, Pool, Vip, VipKey},
     tables::{InsertError, Tables},
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
-    wire::{Outgoing, Segment, ipv4},
+    wire::{Outgoing, Segment},
 };
 
 /// A connection that wants a member.
@@ -75,7 +75,7 @@ const fn listener(client: &FlowKey) -> VipKey {
 /// Whether a segment asks for a member, as a new connection or as one that has none yet.
 #[inline(never)]
 pub(super) fn wishes<T: Tables>(tables: &T, segment: &Segment, wish: &mut Wish) -> bool {
-    let key = FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP);
+    let key = key_of(tables, segment);
     wish.client = key;
     let Some(flow) = tables.flow(&key) else { return true };
     if known::is_superseded(&flow, segment) {
@@ -187,9 +187,7 @@ fn connect<P: Packet, T: Tables>(
         tables.remove_flow(&member_key(key, outgoing));
         if let Some(before) = &before {
             // Lost between two members: no memory for the entry that replaces this one.
-            schedule::closed(tables, index, before.member);
-            tables.count(Event::Closed.into());
-            event::closed(tables, key, before);
+            ending::conclude(tables, key, before, Event::Closed);
         }
         return Err(match error {
             InsertError::Full => refuse(RefuseReason::TableFull).into(),

@@ -2,10 +2,10 @@
 
 use crate::{
     counter::Event,
-    event,
+    ending,
     forward::open::Wish,
     packet::Packet,
-    schedule,
+    schedule::Avoid,
     state::{Flow, FlowKey, HalfOpen, PhaseBits},
     tables::Tables,
     wire::Segment,
@@ -32,7 +32,7 @@ pub(super) fn enter<P: Packet, T: Tables>(
 ) {
     let Some(place) = clear(tables, ticket) else { return };
     place.options.take(packet, segment.l4);
-    place.give(ticket, client, segment);
+    place.give(ticket, client, segment.seq, 0, Avoid::NONE);
 }
 
 /// Gives a connection that moves to another member a new place with what the old one holds.
@@ -42,11 +42,7 @@ pub(super) fn follow<T: Tables>(tables: &T, before: &Flow, ticket: u32, wish: &W
     old.ticket.set(0);
     let Some(new) = clear(tables, ticket) else { return };
     new.options.copy(&old.options);
-    new.client.set(wish.client);
-    new.seq.set(old.seq.get());
-    new.tries.set(wish.tries);
-    new.failed.set(wish.avoid);
-    new.ticket.set(ticket);
+    new.give(ticket, &wish.client, old.seq(), wish.tries, wish.avoid);
 }
 
 /// The place of a ticket, whoever had it before having left.
@@ -84,12 +80,5 @@ fn crowd_out<T: Tables>(tables: &T, key: &FlowKey, ticket: u32) {
     if client.ticket != ticket || client.from_member != 0 || completed {
         return;
     }
-    let peer = client.peer_key(key);
-    if client.phase.record(tables, PhaseBits::CROWDED_OUT).closed {
-        schedule::closed(tables, client.pool, client.member);
-        tables.count(Event::CrowdedOut.into());
-        event::closed(tables, key, &client);
-    }
-    tables.remove_flow(&peer);
-    tables.remove_flow(key);
+    ending::cut(tables, key, &client, PhaseBits::CROWDED_OUT, Event::CrowdedOut);
 }

@@ -12,7 +12,7 @@ use crate::{
     atomic::Word32,
     schedule::Avoid,
     state::FlowKey,
-    wire::{Options, Segment, Seq},
+    wire::{Options, Seq},
 };
 
 /// Places for half-open connections of one datapath, unless the loader says otherwise; a power of two.
@@ -41,13 +41,14 @@ pub struct HalfOpen {
 const _: () = assert!(size_of::<HalfOpen>() == 96);
 
 impl HalfOpen {
-    /// Gives the place to the connection with this ticket, which `segment` asks for.
+    /// Gives the place to the connection with this ticket, whose SYN has the number `seq` and was
+    /// given to `tries` members before, `failed` the last of them.
     #[inline(always)]
-    pub fn give(&self, ticket: u32, client: &FlowKey, segment: &Segment) {
+    pub fn give(&self, ticket: u32, client: &FlowKey, seq: Seq, tries: u32, failed: Avoid) {
         self.client.set(*client);
-        self.seq.set(segment.seq.get());
-        self.tries.set(0);
-        self.failed.set(Avoid::NONE);
+        self.seq.set(seq.get());
+        self.tries.set(tries);
+        self.failed.set(failed);
         self.ticket.set(ticket);
     }
 
