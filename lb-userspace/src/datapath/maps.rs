@@ -10,7 +10,7 @@ use lb_common::state::{
 };
 use zerocopy::transmute;
 
-use super::DatapathError;
+use super::{DatapathError, walk};
 
 /// Every map of the object, by name; also the names of the pins.
 pub(super) const NAMES: [&str; 18] = [
@@ -235,13 +235,12 @@ impl Maps {
         entries.collect()
     }
 
-    /// How many conntrack entries there are.
+    /// How many conntrack entries there are, as exactly as a walk can tell while packets come in.
     ///
     /// # Errors
     /// When the map cannot be read.
     pub fn flow_count(&self) -> Result<u64, DatapathError> {
-        let count = self.flows.keys().try_fold(0, |count, key| key.map(|_| count + 1));
-        count.map_err(failed("FLOWS"))
+        walk::count(self.flows.keys()).map_err(failed("FLOWS"))
     }
 
     /// Most conntrack entries; a connection takes two.

@@ -15,6 +15,7 @@ mod object;
 mod order;
 mod reaper;
 mod tcx;
+mod walk;
 
 pub use attach::{Attach, Hook, HookChoice};
 pub(crate) use attach::{detach, is_attached};
