@@ -82,10 +82,7 @@ impl Connection {
         });
         received.context(|| what.clone())?;
         sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).context(|| what.clone())?;
-        match answer.iter().zip(data).position(|(got, put)| got != put) {
-            None => Ok(()),
-            Some(at) => Err(Error::Unexpected { what, found: format!("other byte at {at}") }),
-        }
+        same(&answer, data).map_err(|found| Error::Unexpected { what, found })
     }
 
     /// Sends `data`.
@@ -94,6 +91,17 @@ impl Connection {
     /// [`Error::Io`] when the connection breaks.
     pub fn send(&mut self, data: &[u8]) -> Result<(), Error> {
         self.writer.write_all(data).context(|| format!("sending to {}", self.member))
+    }
+
+    /// Reads as many bytes as `data` has and checks that they are the same.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the connection breaks, [`Error::Unexpected`] when bytes differ.
+    pub fn expect(&mut self, data: &[u8]) -> Result<(), Error> {
+        let what = || format!("{} bytes from {}", data.len(), self.member);
+        let mut answer = vec![0; data.len()];
+        self.reader.read_exact(&mut answer).context(what)?;
+        same(&answer, data).map_err(|found| Error::Unexpected { what: what(), found })
     }
 
     /// Ends the sending direction and reads to the end of the other.
@@ -114,6 +122,12 @@ impl Connection {
     pub fn stream(&self) -> &TcpStream {
         &self.writer
     }
+}
+
+/// Whether what came is what was sent; else where they part.
+fn same(got: &[u8], put: &[u8]) -> Result<(), String> {
+    let at = got.iter().zip(put).position(|(got, put)| got != put);
+    at.map_or(Ok(()), |at| Err(format!("other byte at {at}")))
 }
 
 fn open(from: Option<SocketAddrV4>, to: SocketAddrV4) -> std::io::Result<TcpStream> {

@@ -23,6 +23,7 @@ mod lost;
 mod members;
 mod members_busy;
 mod members_refused;
+mod memory;
 mod order;
 mod persistence;
 mod ping;
