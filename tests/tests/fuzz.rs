@@ -1,5 +1,5 @@
-//! The fuzz targets on the committed corpus, and on every crash that `cargo xtask fuzz` has left: without libFuzzer, so
-//! that a bug once found stays found by any compiler.
+//! The fuzz targets on the committed corpus, and on every committed crash: without libFuzzer, so that a bug once found
+//! stays found by any compiler.
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
