@@ -12,7 +12,6 @@ mod json;
 mod node;
 mod paper;
 mod served;
-mod session;
 mod ssh;
 mod story;
 mod summary;

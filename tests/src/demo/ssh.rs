@@ -7,11 +7,10 @@ use std::time::Duration;
 use super::controller::Controller;
 use super::node::{Node, short};
 use super::served::{Pairs, Served, claim_source, claim_turns, counts};
-use super::session::Session;
 use super::view::PoolView;
 use super::{Failure, Story};
 use crate::topology::SSH_POOL;
-use crate::wait_for;
+use crate::{SshSession, wait_for};
 
 const LOGINS: usize = 20;
 
@@ -58,13 +57,14 @@ fn log_in(
     node: &Node,
     before: usize,
     count: usize,
-) -> Result<Vec<Session>, Failure> {
+) -> Result<Vec<SshSession>, Failure> {
     story.paper.columns(&Pairs::heading("login"))?;
     let mut pairs = Pairs::after(before);
+    let client = &node.ssh.client().namespace;
     let mut sessions = Vec::new();
     for _ in 0..count {
         story.interrupt.check()?;
-        let session = Session::open(node)?;
+        let session = SshSession::open(client, *SSH_POOL.vip.ip(), &node.keys, &[])?;
         if let Some(line) = pairs.add(&session.member, &session.seen.to_string()) {
             story.paper.line(&line)?;
         }
@@ -77,7 +77,7 @@ fn drain(
     story: &mut Story,
     node: &Node,
     controller: &Controller,
-    sessions: &mut Vec<Session>,
+    sessions: &mut Vec<SshSession>,
 ) -> Result<(), Failure> {
     let [leaving, staying] = SSH_POOL.members;
     story.paper.chapter(&format!("{} leaves while {LOGINS} sessions are open", leaving.ip()))?;
@@ -101,7 +101,7 @@ fn drain(
 fn log_out(
     story: &mut Story,
     controller: &Controller,
-    sessions: Vec<Session>,
+    sessions: Vec<SshSession>,
 ) -> Result<(), Failure> {
     let count = sessions.len();
     story.paper.chapter(&format!("All {count} sessions log out"))?;
@@ -152,8 +152,8 @@ fn actives(status: &PoolView) -> String {
     format!("{} active ({})", status.active, members.collect::<Vec<_>>().join(", "))
 }
 
-fn all(sessions: &[Session]) -> Vec<Served> {
-    let served = |session: &Session| Served {
+fn all(sessions: &[SshSession]) -> Vec<Served> {
+    let served = |session: &SshSession| Served {
         pool: SSH_POOL.id,
         member: session.at,
         seen: *session.seen.ip(),

@@ -1,17 +1,15 @@
 //! Idle connections: both ends are told, and what counts as life.
 
 use std::io::{ErrorKind, Read};
-use std::net::SocketAddrV4;
 
-use lb_tests::capture::Capture;
 use lb_tests::tcp::{Connection, pattern};
-use lb_tests::topology::Host;
 use lb_tests::wait_until;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{KeepAlive, TcpKeepIdle, TcpKeepInterval};
 
 use crate::bench::{Bench, SOON};
 use crate::pool_file::ROUND_ROBIN;
+use crate::reset::{assert_one_exact_reset, capture};
 
 /// Longer than the interval of keepalives below.
 const TIMEOUTS: [(&str, u32); 2] = [("client", 1_500), ("server", 1_500)];
@@ -30,55 +28,12 @@ fn wait_reset(connection: &Connection) {
     assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
 }
 
-fn capture(host: &Host) -> Capture {
-    Capture::start(&host.namespace, &host.plugged().device, "tcp").unwrap()
-}
-
-/// What tcpdump says of a segment, numbers as they are on the wire.
-struct Line(String);
-
-impl Line {
-    fn all(capture: &Capture) -> Vec<Self> {
-        capture.lines(&["-S"]).unwrap().into_iter().map(Self).collect()
-    }
-
-    /// A number by its name, the first of a range.
-    fn number(&self, name: &str) -> Option<u32> {
-        let rest = self.0.split(&format!(", {name} ")).nth(1)?;
-        rest.split([',', ':']).next()?.parse().ok()
-    }
-
-    fn is_reset(&self) -> bool {
-        self.0.contains("Flags [R")
-    }
-
-    fn goes(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
-        let dotted = |socket: SocketAddrV4| format!("{}.{}", socket.ip(), socket.port());
-        self.0.contains(&format!("IP {} > {}:", dotted(from), dotted(to)))
-    }
-}
-
-/// The capture at `end` must hold one RST, from `peer`, with the sequence number that `end` has
-/// acknowledged last.
-fn assert_one_exact_reset(capture: &mut Capture, end: SocketAddrV4, peer: SocketAddrV4) {
-    capture.stop().unwrap();
-    let lines = Line::all(capture);
-    let told: Vec<&str> = lines.iter().map(|line| line.0.as_str()).collect();
-    let resets: Vec<&Line> = lines.iter().filter(|line| line.is_reset()).collect();
-    assert_eq!(resets.len(), 1, "{told:#?}");
-    assert!(resets[0].goes(peer, end), "{told:#?}");
-    let acknowledged = lines.iter().filter(|line| line.goes(end, peer));
-    let expected = acknowledged.filter_map(|line| line.number("ack")).next_back();
-    assert!(expected.is_some(), "{told:#?}");
-    assert_eq!(resets[0].number("seq"), expected, "{told:#?}");
-}
-
 #[test]
 fn both_ends_of_an_idle_connection_are_reset_whatever_keepalives_say() {
     let mut bench = Bench::new(ROUND_ROBIN, &[1]);
     bench.pool = bench.pool.timeouts(&TIMEOUTS);
     let _run = bench.run();
-    let mut captures = [capture(bench.net.client()), capture(&bench.net.members[0])];
+    let mut captures = [bench.net.client(), &bench.net.members[0]].map(|host| capture(host, "tcp"));
 
     let mut connection = bench.connect();
     keep_alive(&connection);

@@ -1,36 +1,44 @@
 //! An ssh login that is held open.
 
 use std::io::{PipeWriter, Write, pipe};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::{Failure, Node};
-use crate::{Error, Process, ssh_command};
+use crate::error::Context;
+use crate::{Error, Namespace, Process, SshKeys, ssh_command};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Says who serves it and whom the member sees, then repeats what it is told.
 const REMOTE: &str = "echo $QLB_MEMBER $SSH_CONNECTION; exec cat";
 
-/// A login through the VIP.
+/// A login through a VIP. Dropping it ends ssh.
 #[derive(Debug)]
-pub(super) struct Session {
+pub struct SshSession {
     process: Process,
     stdin: PipeWriter,
     /// The member that answered, as it names itself.
-    pub(super) member: String,
+    pub member: String,
     /// The client's address as the member sees it.
-    pub(super) seen: SocketAddrV4,
+    pub seen: SocketAddrV4,
     /// The member's own end of the connection.
-    pub(super) at: SocketAddrV4,
+    pub at: SocketAddrV4,
 }
 
-impl Session {
-    /// Logs in; returns when the remote command has answered.
-    pub(super) fn open(node: &Node) -> Result<Self, Failure> {
-        let (reader, stdin) = pipe()?;
-        let vip = *node.ssh.pool.vip.ip();
-        let command = ssh_command(&node.ssh.client().namespace, vip, &node.keys, &[], REMOTE);
+impl SshSession {
+    /// Logs in as [`ssh_command`] does; returns when the remote command has answered.
+    ///
+    /// # Errors
+    /// [`Error::Program`] with ssh's words when it ends instead, [`Error::Unexpected`] when the session does not know
+    /// itself.
+    pub fn open(
+        namespace: &Namespace,
+        address: Ipv4Addr,
+        keys: &SshKeys,
+        options: &[&str],
+    ) -> Result<Self, Error> {
+        let (reader, stdin) = pipe().context(|| "a pipe for ssh".into())?;
+        let command = ssh_command(namespace, address, keys, options, REMOTE);
         let command = command.configure(|command| {
             command.stdin(reader);
         });
@@ -46,17 +54,29 @@ impl Session {
     }
 
     /// Whether a word still makes its way to the member and back.
-    pub(super) fn repeats(&mut self, word: &str) -> bool {
+    pub fn repeats(&mut self, word: &str) -> bool {
         let back = |process: &Process| process.stdout().contains(word).then_some(());
         writeln!(self.stdin, "{word}").is_ok()
             && self.process.wait_ready(back, DEADLINE, "echo of the session").is_ok()
     }
 
     /// Logs out: end of input ends the remote command. Answers whether the end was orderly.
-    pub(super) fn close(self) -> Result<bool, Failure> {
+    ///
+    /// # Errors
+    /// [`Error::NeverTrue`] when ssh does not end.
+    pub fn close(self) -> Result<bool, Error> {
         let Self { mut process, stdin, .. } = self;
         drop(stdin);
         Ok(process.wait(DEADLINE)?.success())
+    }
+
+    /// Waits until ssh ends by itself; its exit code (255 for a broken connection, ssh(1)) and its words.
+    ///
+    /// # Errors
+    /// [`Error::NeverTrue`] when it does not.
+    pub fn wait_end(&mut self) -> Result<(Option<i32>, String), Error> {
+        let status = self.process.wait(DEADLINE)?;
+        Ok((status.code(), self.process.stderr()))
     }
 }
 
