@@ -8,6 +8,8 @@ use lb_tests::datapath::{
     write_pcap, wrong_checksum,
 };
 
+use super::fixtures;
+
 /// See [`case`].
 pub(crate) struct Case {
     name: String,
@@ -126,6 +128,11 @@ const UPGRADES: [(bool, &str); 2] = [(false, ""), (true, " (after an upgrade)")]
 /// programs that meet the packet are not those that have seen what was given, but share their maps.
 #[track_caller]
 pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
+    let cases: Vec<Said> = cases.into_iter().collect();
+    let sweeps = cases.iter().filter(|said| said.expected.is_none()).count();
+    if fixtures::counted(cases.len() - sweeps, sweeps) {
+        return;
+    }
     let mut failed = Vec::new();
     let mut count = 0;
     let mut kernels = HashMap::new();

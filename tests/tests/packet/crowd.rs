@@ -1,8 +1,6 @@
 //! Pools as large as they get.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, SlicedPacket};
@@ -140,13 +138,10 @@ fn what_a_connection_costs() {
             let before = kernel.spent();
             (0..4_000).for_each(|number| _ = send(&mut kernel, number, "S"));
             let each = (kernel.spent() - before) / 4_000;
-            tell(format_args!("{method:?}, {members} members: {} ns a SYN", each.as_nanos()));
+            super::tell(format_args!(
+                "{method:?}, {members} members: {} ns a SYN",
+                each.as_nanos()
+            ));
         }
     }
-}
-
-/// Says something that the test runner does not keep to itself when the test passes.
-#[expect(clippy::explicit_write, reason = "the test runner keeps what eprintln! says")]
-fn tell(text: fmt::Arguments<'_>) {
-    writeln!(io::stderr(), "{text}").unwrap();
 }

@@ -11,6 +11,7 @@ mod crowd;
 mod events;
 mod expiry;
 mod failover;
+mod fixtures;
 mod half_open;
 mod known;
 mod malformed;
@@ -23,6 +24,8 @@ mod refuse;
 mod reopen;
 mod schedule;
 
+use std::fmt;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_tests::datapath::Conn;
@@ -62,4 +65,10 @@ fn back(conn: &Conn, payload: usize) -> String {
         some => (format!(" bytes_out +{some}"), format!(" news payload +{some} next +{some}")),
     };
     format!("forward_to_client +1; member {member}: packets_out +1{bytes}; ~ {name}<: seen{grown}")
+}
+
+/// Says something that the test runner does not keep to itself when the test passes.
+#[expect(clippy::explicit_write, reason = "the test runner keeps what eprintln! says")]
+fn tell(text: fmt::Arguments<'_>) {
+    writeln!(io::stderr(), "{text}").unwrap();
 }
