@@ -19,6 +19,8 @@ mod million;
 mod open;
 mod pass;
 mod persist;
+mod phases;
+mod policies;
 mod ports;
 mod refuse;
 mod reopen;
