@@ -38,6 +38,8 @@ pub struct World {
     pub method: Method,
     /// The members' indexes and weights.
     pub members: Vec<(u32, u32)>,
+    /// Sixteenths of their weight that members have so far, by index; all of them have the whole if they are not here.
+    pub shares: BTreeMap<u32, u32>,
     /// Most connections of members, by index.
     pub limits: BTreeMap<u32, u32>,
     /// Members that come new to their index.
@@ -74,6 +76,7 @@ impl World {
         Self {
             method: Method::RoundRobin,
             members: (0..).zip(weights.iter().copied()).collect(),
+            shares: BTreeMap::new(),
             limits: BTreeMap::new(),
             newcomers: (0..).take(weights.len()).collect(),
             ports: (20_000, 29_999),
@@ -103,7 +106,7 @@ impl World {
             let address = member(*index);
             Slot {
                 member: *index,
-                weight: *weight * WEIGHT_ONE,
+                weight: *weight * self.shares.get(index).copied().unwrap_or(WEIGHT_ONE),
                 limit: self.limits.get(index).copied().unwrap_or(0),
                 address: (*address.ip()).into(),
                 port: Be16::new(address.port()),

@@ -1,5 +1,7 @@
 //! Members that do not accept.
 
+use std::net::Ipv4Addr;
+
 use etherparse::icmpv4::DestUnreachableHeader;
 use lb_tests::datapath::{
     Action, Age, Conn, LISTENER, Pair, Stamping, Tcp, World, member, unreachable,
@@ -114,6 +116,20 @@ fn each_member_is_tried_once() {
             .given([NEXT.member("RA").action()])
             .sends(&THIRD.member("RA"), last(2, "T")),
         refused("one retry only", 1).sends(&NEXT.member("RA"), last(1, "N")),
+        refused("one retry only, and nobody on the way knows the second", 1).passes(
+            unreachable(
+                Ipv4Addr::new(10, 0, 0, 254),
+                *LISTENER.ip(),
+                &DestUnreachableHeader::Host,
+                &syn(&NEXT).output.frame(),
+                28,
+            ),
+            "pass_not_tcp +1; member 1: failed +1 failures +1",
+        ),
+        refused("one retry only, and the second is silent", 1).long_open().sends(
+            &NEXT.client("S").with(|tcp| tcp.tcp_options(&OPTIONS)),
+            "forward_to_member +1; member 1: packets_in +1 failed +1 failures +1; ~ N>: seen",
+        ),
         refused("the second accepts", 3).sends(
             &NEXT.member("SA"),
             "forward_to_client +1; member 1: packets_out +1; ~ N>: acked 2000000 accepted;

@@ -3,7 +3,7 @@
 use lb_tests::datapath::{Action, Conn, World};
 
 use super::case::{Case, case, check};
-use super::opens;
+use super::{ahead, opens};
 
 /// Eight places, and room for ten connections.
 const ROOM: u32 = 20;
@@ -31,6 +31,7 @@ fn the_oldest_gives_way() {
     let ninth = conn("I", 8);
     let syn = || ninth.client("S");
     let reset = |conn: &Conn| [conn.opening(), vec![conn.client("R").action()]].concat();
+    let accepted = |conn: &Conn| [conn.opening(), vec![conn.member("SA").action()]].concat();
     check([
         eight("half-open ones", Conn::opening).sends(
             &syn(),
@@ -39,6 +40,27 @@ fn the_oldest_gives_way() {
         ),
         eight("half-open ones that were reset", reset)
             .sends(&syn(), format!("{}; - A>; - A<", opens(&ninth))),
+        eight("ones that a member has accepted", accepted).sends(
+            &syn(),
+            "forward_to_member +1; connection_opened +1; half_open_crowded_out +1;
+             member 0: connections +1 packets_in +1 stamp 7 => 10; - A>; - A<; + I>; + I<",
+        ),
+        eight("a SYN that is sent again takes no place", Conn::opening)
+            .sends(&conn("A", 0).client("S"), ahead(&conn("A", 0), 0)),
         eight("complete ones stay", Conn::established).sends(&syn(), opens(&ninth)),
+    ]);
+}
+
+#[test]
+fn who_gave_way_is_a_stranger() {
+    let gone = conn("A", 0);
+    let crowded = |name: &str| eight(name, Conn::opening).given(conn("I", 8).opening());
+    check([
+        crowded("the member answers late")
+            .passes(gone.member("SA").input.frame(), "pass_not_vip +1"),
+        crowded("the client completes late")
+            .passes(gone.client("A").input.frame(), "pass_no_connection +1"),
+        crowded("the client gives up")
+            .passes(gone.client("R").input.frame(), "pass_no_connection +1"),
     ]);
 }

@@ -141,3 +141,32 @@ fn persistence_wins_over_every_policy() {
     });
     check(cases);
 }
+
+/// A member that has just come has a sixteenth of its weight, as HAProxy's slow start gives it.
+#[test]
+fn a_member_that_starts_slowly_has_its_part() {
+    let starting = |method| World { method, shares: [(0, 1)].into(), ..World::new(&[1, 1]) };
+    let conn = |name, client: u8, member| {
+        let port = 25_000 + u16::from(client);
+        Conn::new(name, client, port, port, member)
+    };
+    let opened =
+        |count: u8| (0..count).map(move |number| conn("", 101 + number, 0).client("S").action());
+    let last = |member| conn("L", 200, member);
+    let said = |method, before, member| {
+        case(format!("{method:?}, {before} before"))
+            .world(starting(method))
+            .conns(&[last(member)])
+            .given(opened(before))
+            .sends(&last(member).client("S"), opens(&last(member)))
+    };
+    check([
+        // An idle member goes first; 2 of 1 sixteenth is as much as 32 of 16.
+        said(Method::LeastConn, 0, 0),
+        said(Method::LeastConn, 1, 1),
+        said(Method::LeastConn, 2, 1),
+        said(Method::LeastConn, 31, 1),
+        said(Method::LeastConn, 32, 0),
+        said(Method::LeastConn, 33, 1),
+    ]);
+}
