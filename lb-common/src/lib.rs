@@ -10,6 +10,7 @@
 //! - [`packet::Packet`] and [`tables::Tables`] are all it can touch.
 //! - [`state`] holds the map keys and values; their layout is the contract with
 //!   user space, versioned by [`state::LAYOUT_VERSION`].
+//! - [`forward::route`] is the same decision without any of its effects.
 //!
 //! This crate never allocates, never does I/O and never uses `unsafe`.
 
@@ -21,6 +22,7 @@ pub mod atomic;
 pub mod be;
 pub mod checksum;
 pub mod counter;
+mod dry;
 mod ending;
 pub mod event;
 pub mod expire;
@@ -29,6 +31,7 @@ pub mod forward;
 pub mod host;
 pub mod nat;
 pub mod packet;
+pub mod route;
 pub mod schedule;
 pub mod state;
 pub mod tables;

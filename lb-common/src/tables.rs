@@ -35,6 +35,10 @@ pub trait Tables: Atomics {
     /// A shared value that was looked up.
     type Ref<T: 'static>: Deref<Target = T>;
 
+    /// Whether nothing may be written, because somebody only asks what would be decided
+    /// ([`crate::forward::route`]).
+    const DRY: bool = false;
+
     /// The zone of the device the packet came in on ([`FlowKey::zone`]).
     fn zone(&self) -> u16;
     /// Monotonic time in nanoseconds; may be coarse.
@@ -48,6 +52,15 @@ pub trait Tables: Atomics {
     fn pool(&self, pool: u32) -> Option<Self::Ref<Pool>>;
     /// A pool's place in its schedule.
     fn cursor(&self, pool: u32) -> Option<Self::Ref<Cursor>>;
+    /// Takes the next turn of a pool's round robin; nobody else gets the same.
+    #[inline(always)]
+    fn take_turn(&self, cursor: &Cursor) -> u64 {
+        self.add64(&cursor.turn, 1)
+    }
+    /// Takes note that a member would have had a connection, but cannot take it now: the one that its
+    /// client was `kept` on, or the method's choice.
+    #[inline(always)]
+    fn overlook(&self, _member: u32, _kept: bool) {}
     /// A member of a pool by its index.
     fn slot(&self, key: &PartKey) -> Option<Slot>;
     /// The index of the member that a pool's order gives to a tick.

@@ -26,7 +26,7 @@ macro_rules! reasons {
             /// Every value, in the order of the numbers.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The number, which is also the index of the counter.
+            /// The number; that of something that is counted is the index of the counter.
             #[inline(always)]
             pub const fn number(self) -> u32 {
                 self as u32

@@ -12,6 +12,7 @@ mod atomic;
 mod maps;
 mod packet;
 mod reap;
+mod route;
 
 use aya_ebpf::{
     bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
@@ -75,6 +76,13 @@ fn conclude(skb: &Skb, outcome: Result<Verdict, DropReason>) -> i32 {
 #[classifier]
 pub fn qlb_reap(ctx: TcContext) -> i32 {
     reap::sweep(&ctx) as i32
+}
+
+/// Says what would become of the frame, a client's SYN with padding behind it, and why, in place of the
+/// padding; changes nothing else. Run by whoever wants to know (BPF_PROG_TEST_RUN), never attached.
+#[classifier]
+pub fn qlb_route(ctx: TcContext) -> i32 {
+    route::ask(ctx)
 }
 
 #[panic_handler]

@@ -54,6 +54,22 @@ fn a_member_that_cannot_be_is_refused_at_the_command_line() {
 }
 
 #[test]
+fn the_ends_of_a_route_are_addresses_with_ports() {
+    let route = |src: &str, dst: &str, words: &[&str]| {
+        refused(&["route", "--src", src, "--dst", dst], words);
+    };
+    let fine = "10.0.0.9:40000";
+    for wrong in ["10.0.0.250", "10.0.0.250:", ":22", "10.0.0.250:65536", "web:22", ""] {
+        route(fine, wrong, &["--dst", wrong, "192.0.2.1:80"]);
+        route(wrong, fine, &["--src", wrong, "192.0.2.1:80"]);
+    }
+    route(fine, "10.0.0.250:0", &["--dst", "port 0", "1 to 65535"]);
+    route("[2001:db8::9]:40000", fine, &["--src", "2001:db8::9 is IPv6", "use IPv4"]);
+    refused(&["route", "--src", fine], &["--dst <VIP:PORT>"]);
+    refused(&["route", "--src", fine, "--dst", fine, ""], &["is empty"]);
+}
+
+#[test]
 fn a_cause_is_told_once() {
     refused(&["check", "-f", "/nonexistent/conf"], &["/nonexistent/conf: cannot read the file"]);
     let output = Command::new(env!("CARGO_BIN_EXE_qlb"))

@@ -29,16 +29,16 @@ fn is_allowed<T: Tables>(tables: &T, vip: &Vip, address: Addr) -> bool {
     vip.admission.restricted == 0 || tables.allows(&AllowedNet { pool, generation, address })
 }
 
-/// Counts a connection that is about to open, unless the listener has enough.
+/// Counts a connection that is about to open, unless the listener has enough without those that `make_way`.
 ///
 /// What does not become a connection has to [`leave`]; what does leaves when it is closed
 /// ([`crate::schedule::closed`]).
 #[inline(always)]
-pub(super) fn enter<T: Tables>(tables: &T, vip: &Vip) -> Result<(), Declined> {
+pub(super) fn enter<T: Tables>(tables: &T, vip: &Vip, make_way: u32) -> Result<(), Declined> {
     let Some(load) = tables.vip_load(vip.pool) else {
         return Err(Err(DropReason::Inconsistent));
     };
-    if load.enter(tables, vip.admission.limit) {
+    if load.enter(tables, vip.admission.limit.saturating_add(make_way)) {
         Ok(())
     } else if vip.admission.overflow == Overflow::Reset as u32 {
         Err(Ok(Verdict::Refuse(RefuseReason::ConnectionLimit)))

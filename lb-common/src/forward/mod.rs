@@ -14,6 +14,7 @@ mod known;
 mod open;
 mod persist;
 mod reserve;
+mod route;
 mod waiting;
 
 use crate::{
@@ -27,6 +28,8 @@ use crate::{
 };
 use open::{Unconnected, Wish};
 use reserve::Goal;
+
+pub use route::route;
 
 /// The key of the connection that a segment is of.
 #[inline(always)]

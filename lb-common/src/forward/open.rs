@@ -68,7 +68,7 @@ pub(super) fn is_stray<T: Tables>(
 
 /// Where a client's packets go.
 #[inline(always)]
-const fn listener(client: &FlowKey) -> VipKey {
+pub(super) const fn listener(client: &FlowKey) -> VipKey {
     VipKey::new(client.tuple.dst, client.tuple.dport, client.zone, client.protocol)
 }
 
@@ -98,19 +98,13 @@ pub(super) fn open<P: Packet, T: Tables>(
         return Err(if is_new { pass(PassReason::NotVip) } else { Unconnected::Stays });
     };
     if is_new {
-        if !desk.segment.flags.opens() {
-            return Err(pass(PassReason::NoConnection));
-        }
-        admit::check_client(tables, &vip, desk.wish.client.tuple.src)?;
-        if vip.enabled == 0 {
-            return Err(refuse(RefuseReason::Disabled).into());
-        }
+        check(tables, &vip, &desk.wish, &desk.segment)?;
     }
     let Some(pool) = tables.pool(vip.pool) else {
         return Err(Err(DropReason::Inconsistent).into());
     };
     if is_new {
-        admit::enter(tables, &vip)?;
+        admit::enter(tables, &vip, 0)?;
     }
     if let Err(why) = connect(packet, tables, desk, &vip, &pool) {
         if !is_new {
@@ -125,6 +119,44 @@ pub(super) fn open<P: Packet, T: Tables>(
         return Ok(());
     }
     Err(Err(DropReason::Rewrite).into())
+}
+
+/// Whether the listener takes new connections, and from this client.
+#[inline(always)]
+pub(super) fn check<T: Tables>(
+    tables: &T,
+    vip: &Vip,
+    wish: &Wish,
+    segment: &Segment,
+) -> Result<(), Unconnected> {
+    if !segment.flags.opens() {
+        return Err(pass(PassReason::NoConnection));
+    }
+    admit::check_client(tables, vip, wish.client.tuple.src)?;
+    if vip.enabled == 0 {
+        return Err(refuse(RefuseReason::Disabled).into());
+    }
+    Ok(())
+}
+
+/// Finds the member that the connection is to be given to; answers whether it is the one that the client
+/// had before.
+#[inline(always)]
+pub(super) fn choose<T: Tables>(
+    tables: &T,
+    vip: &Vip,
+    pool: &Pool,
+    wish: &Wish,
+    goal: &mut Goal,
+) -> Result<bool, Unconnected> {
+    let (tuple, now) = (wish.client.tuple, tables.now());
+    (goal.pool, goal.now) = (vip.pool, now);
+    if wish.is_new() && persist::recall(tables, vip, pool, tuple.src, goal) {
+        return Ok(true);
+    }
+    let ask = Ask { tuple, now, avoid: wish.avoid };
+    goal.slot = schedule::pick(tables, vip.pool, pool, &ask).map_err(refuse)?;
+    Ok(false)
 }
 
 /// Puts the SYN of a half-open connection into the place of the packet.
@@ -151,13 +183,9 @@ fn connect<P: Packet, T: Tables>(
 ) -> Result<(), Unconnected> {
     let Desk { segment, wish, goal, path } = desk;
     let key = &wish.client;
-    let (index, client, now) = (vip.pool, key.tuple.src, tables.now());
-    (goal.pool, goal.now) = (index, now);
-    if !(wish.is_new() && persist::recall(tables, vip, pool, client, goal)) {
-        let ask = Ask { tuple: key.tuple, now, avoid: wish.avoid };
-        goal.slot = schedule::pick(tables, index, pool, &ask).map_err(refuse)?;
-    }
+    choose(tables, vip, pool, wish, goal)?;
     reserve::port(tables, key, pool, goal)?;
+    let (index, client, now) = (vip.pool, key.tuple.src, goal.now);
     let Goal { slot, outgoing, .. } = &*goal;
     path.rewrite = Rewrite::new(&key.tuple, outgoing);
     let ticket = waiting::ticket(tables, index);

@@ -36,7 +36,11 @@ pub(super) fn recall<T: Tables>(
     let Some(load) = tables.load(sticky.member) else { return false };
     let is_full = slot.limit != 0 && load.active.get() >= slot.limit;
     goal.slot = slot;
-    !is_full && load.out_until.get() <= goal.now
+    let takes = !is_full && load.out_until.get() <= goal.now;
+    if !takes {
+        tables.overlook(sticky.member, true);
+    }
+    takes
 }
 
 /// Notes the member that a client's new connection was given to.

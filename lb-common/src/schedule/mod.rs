@@ -79,7 +79,14 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
     };
     place
         .and_then(|place| order::next(tables, set, place, terms))
-        .or_else(|| least_loaded.filter(|member| set.can_take(tables, *member, terms)))
+        .or_else(|| {
+            let member = least_loaded?;
+            let takes = set.can_take(tables, member, terms);
+            if !takes {
+                tables.overlook(member, false);
+            }
+            takes.then_some(member)
+        })
         .or_else(|| scan::best(tables, set, terms))
 }
 

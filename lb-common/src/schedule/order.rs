@@ -63,12 +63,17 @@ impl Places<'_> {
     fn look<T: Tables>(&self, tables: &T, skipped: u32) -> Option<u32> {
         let Set { index, pool } = self.set;
         let place = if self.place.takes_turn {
-            tables.add64(&tables.cursor(index)?.turn, 1)
+            let cursor = tables.cursor(index)?;
+            tables.take_turn(&cursor)
         } else {
             self.place.number as u64 + skipped as u64
         };
         let tick = place.checked_rem(pool.ticks.into())?;
         let member = tables.tick(&pool.part(index, tick as u32))?;
-        self.set.can_take(tables, member, self.terms).then_some(member)
+        let takes = self.set.can_take(tables, member, self.terms);
+        if !takes {
+            tables.overlook(member, false);
+        }
+        takes.then_some(member)
     }
 }

@@ -31,3 +31,30 @@ impl<T: Tables> Step<T> for Scan<'_> {
         true
     }
 }
+
+/// The index of the least loaded member that has room, ejected or not: who wins the tournament
+/// ([`super::tournament`]) once it is played.
+#[inline(always)]
+pub(super) fn least_loaded<T: Tables>(tables: &T, set: Set<'_>) -> Option<u32> {
+    let mut leaves = Leaves { set, best: NOBODY, rank: Rank::LAST };
+    tables.repeat(set.pool.leaves, &mut leaves);
+    (leaves.best != NOBODY).then_some(leaves.best)
+}
+
+struct Leaves<'a> {
+    set: Set<'a>,
+    best: u32,
+    rank: Rank,
+}
+
+impl<T: Tables> Step<T> for Leaves<'_> {
+    #[inline(always)]
+    fn step(&mut self, tables: &T, member: u32) -> bool {
+        let rank = self.set.rank(tables, member);
+        if rank.beats(&self.rank) {
+            self.best = member;
+            self.rank = rank;
+        }
+        true
+    }
+}

@@ -12,7 +12,7 @@
 //! meanwhile is played by those who change it.
 
 use crate::{
-    schedule::{NOBODY, Rank, Set},
+    schedule::{NOBODY, Rank, Set, scan},
     state::Node,
     tables::{Step, Tables},
 };
@@ -29,6 +29,9 @@ const FILLED: u32 = 0;
 pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>) -> Option<u32> {
     let filled = tables.node(&set.pool.part(set.index, FILLED))?;
     if filled.0.get() == 0 {
+        if T::DRY {
+            return scan::least_loaded(tables, set);
+        }
         tables.repeat(set.pool.leaves - 1, &mut Fill(set));
         filled.0.set(1);
     }

@@ -57,6 +57,12 @@ pub(crate) fn ends(frame: &[u8]) -> (SocketAddrV4, SocketAddrV4) {
     )
 }
 
+/// Whether such a frame asks for a connection.
+pub(crate) fn opens(frame: &[u8]) -> bool {
+    let ends = Flags::FIN | Flags::SYN | Flags::RST | Flags::ACK;
+    frame[TCP + 13] & ends == Flags::SYN
+}
+
 /// Whether both checksums of such a frame are right.
 pub(crate) fn is_sound(frame: &[u8]) -> bool {
     header_sum(frame) == 0xffff && segment_sum(frame) == 0xffff

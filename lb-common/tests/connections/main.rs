@@ -5,7 +5,8 @@
 mod frame;
 mod world;
 
-use lb_common::state::Method;
+use lb_common::addr::Addr;
+use lb_common::state::{Method, Persistence};
 use proptest::prelude::*;
 
 use frame::Flags;
@@ -35,7 +36,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let method = prop_oneof![Just(Method::RoundRobin), Just(Method::LeastConn)];
+    let method = prop_oneof![
+        2 => Just(Method::RoundRobin),
+        2 => Just(Method::LeastConn),
+        1 => Just(Method::SourceIp),
+        1 => Just(Method::SourceIpPort),
+        1 => Just(Method::LeastResponseTime),
+    ];
     let weights = proptest::collection::vec(1_u32..=256, 1..5);
     let ports = prop_oneof![
         Just((20_000, 29_999)),
@@ -45,11 +52,22 @@ fn world() -> impl Strategy<Value = World> {
     ];
     let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
     let limit = prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..6];
-    (method, weights, ports, capacity, limit).prop_map(
-        |(method, weights, ports, capacity, limit)| {
-            World::new(method, &weights, ports, capacity, limit)
+    let timeout = prop_oneof![2 => Just(None), 1 => (0_u64..4_000).prop_map(Some)];
+    (method, weights, ports, capacity, limit, timeout).prop_map(
+        |(method, weights, ports, capacity, limit, timeout)| {
+            World::new(method, &weights, ports, capacity, limit, persistence(timeout))
         },
     )
+}
+
+/// Clients that are kept for so many milliseconds, zero for ever; none keeps nobody.
+fn persistence(timeout: Option<u64>) -> Persistence {
+    match timeout {
+        None => Persistence::default(),
+        Some(milliseconds) => {
+            Persistence { timeout: milliseconds * 1_000_000, mask: Addr::mask(32), enabled: 1 }
+        }
+    }
 }
 
 proptest! {
@@ -89,7 +107,8 @@ proptest! {
 
 #[test]
 fn every_truncation_of_a_frame_is_malformed() {
-    let world = World::new(Method::RoundRobin, &[1], (20_000, 29_999), 0, u32::MAX);
+    let world =
+        World::new(Method::RoundRobin, &[1], (20_000, 29_999), 0, u32::MAX, persistence(None));
     let whole = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 3);
     for end in 6..whole.len() {
         world.malformed(whole[..end].to_vec());

@@ -8,15 +8,16 @@ use lb_common::addr::Tuple;
 use lb_common::be::Be16;
 use lb_common::counter::{Counter, Event};
 use lb_common::expire::expire;
-use lb_common::forward::forward;
+use lb_common::forward::{forward, route};
 use lb_common::host::{Frame, HostTables, Sent};
+use lb_common::route::{Answer, Choice};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Flow, FlowKey, Method, Node, Persistence, Pool, Slot, State, Timers, Vip, VipKey,
-    WEIGHT_ONE,
+    Admission, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, State, Timers, Vip,
+    VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
-use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
+use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
 use lb_common::wire::ipv4;
 
 use crate::frame::{self, Flags};
@@ -39,6 +40,15 @@ pub(crate) enum Step {
     Sweep(u64),
     /// These members, as far as there are any, take new connections from now on.
     Members(Vec<u32>),
+}
+
+/// What was said about a connection before it opened.
+struct Asked {
+    answer: Answer,
+    /// Whether one on the same client port was about to end.
+    ending: bool,
+    /// Connections opened so far.
+    opened: u64,
 }
 
 #[derive(Debug)]
@@ -74,11 +84,12 @@ impl World {
         (port_low, port_high): (u16, u16),
         capacity: usize,
         limit: u32,
+        persistence: Persistence,
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
             weight: *weight * WEIGHT_ONE,
-            limit: 0,
+            limit: if weight.is_multiple_of(4) { 2 } else { 0 },
             address: Ipv4Addr::new(10, 0, 0, index as u8 + 1).into(),
             port: Be16::new(8080),
             reserved: 0,
@@ -98,7 +109,9 @@ impl World {
             generation: 0,
             method: method as u32,
             leaves: 4,
-            tournament: u32::from(method == Method::LeastConn),
+            tournament: u32::from(
+                method == Method::LeastConn || all.iter().any(|slot| slot.limit != 0),
+            ),
             port_low,
             port_high,
             retries: 2,
@@ -109,7 +122,7 @@ impl World {
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
         let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
         let admission = Admission { limit, ..Admission::OPEN };
-        let vip = Vip { pool: POOL, enabled: 1, admission, persistence: Persistence::default() };
+        let vip = Vip { pool: POOL, enabled: 1, admission, persistence };
         tables.vips.borrow_mut().insert(key, vip);
         let world = Self { tables, limit, all, seen: Vec::new().into() };
         world.serve(&world.all);
@@ -130,7 +143,10 @@ impl World {
         for (tick, slot) in (0..pool.ticks).zip(cycle) {
             self.tables.ticks.borrow_mut().insert(pool.part(POOL, tick), members[slot].member);
         }
+        self.tables.identities.borrow_mut().clear();
         for slot in members {
+            let identity = Identity { incarnation: 1, pool: POOL };
+            self.tables.identities.borrow_mut().insert(slot.member, identity);
             self.tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
         }
         for node in 0..pool.leaves {
@@ -194,7 +210,9 @@ impl World {
         let input = frame::tcp(src, dst, flags, payload);
         assert!(frame::is_sound(&input));
         let orphans = self.orphans();
+        let asked = self.ask(&input);
         let (verdict, output) = self.run(input.clone());
+        self.compare(asked, (src, dst), verdict);
         assert!(self.orphans() <= orphans, "{src} {dst}: half a connection");
         let Ok(Verdict::Forward(direction)) = verdict else {
             assert_eq!(output, input, "changed and not forwarded");
@@ -270,6 +288,54 @@ impl World {
         flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
     }
 
+    /// What is said about a client's SYN before it comes in. To ask changes nothing.
+    fn ask(&self, frame: &[u8]) -> Option<Asked> {
+        let (src, dst) = frame::ends(frame);
+        if dst != LISTENER || !frame::opens(frame) {
+            return None;
+        }
+        let counted = |flow: Rc<Flow>| flow.phase.get().state() == State::Closing;
+        let ask = || route(&Frame(frame.to_vec()), &self.tables);
+        let stuck = format!("{:?}", self.tables.sticky);
+        let nodes = format!("{:?}", self.tables.nodes);
+        let answer = ask();
+        // What is looked up is made, so only the first question can be told from the second.
+        let before = format!("{:?}", self.tables);
+        assert_eq!(ask(), answer);
+        assert_eq!(format!("{:?}", self.tables), before);
+        assert_eq!(format!("{:?}", self.tables.sticky), stuck);
+        assert_eq!(format!("{:?}", self.tables.nodes), nodes);
+        let ending = self.tables.flow(&key((src, dst))).is_some_and(counted);
+        Some(Asked { answer, ending, opened: self.count(Event::Opened) })
+    }
+
+    /// What was said is what happened.
+    fn compare(
+        &self,
+        asked: Option<Asked>,
+        ends: (SocketAddrV4, SocketAddrV4),
+        verdict: Result<Verdict, DropReason>,
+    ) {
+        // A connection that makes way still counts when the question is asked.
+        let Some(Asked { answer, ending: false, opened }) = asked else { return };
+        let full = verdict == Ok(Verdict::Refuse(RefuseReason::TableFull));
+        if full && self.tables.capacity != 0 {
+            return;
+        }
+        assert_eq!(answer.outcome, Counter::from(verdict).number(), "{answer:?}");
+        let known = answer.choice == Choice::Known.number();
+        let forwarded = verdict == Ok(Verdict::Forward(Direction::ToMember));
+        assert_eq!(self.count(Event::Opened) != opened, forwarded && !known, "{answer:?}");
+        if forwarded && !known {
+            let flow = self.tables.flow(&key(ends)).unwrap();
+            assert_eq!((flow.member, flow.rewrite.to), (answer.member, answer.outgoing));
+        }
+    }
+
+    fn count(&self, event: Event) -> u64 {
+        self.tables.counters.borrow().get(&event.number()).copied().unwrap_or(0)
+    }
+
     fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
         let mut frame = Frame(frame);
         let verdict = forward(&mut frame, &self.tables);
@@ -311,10 +377,13 @@ impl World {
         let listener = self.tables.vip_load(POOL).unwrap().active.get();
         assert_eq!(listener, counted.values().sum::<u32>(), "the listener's count");
         assert!(listener <= self.limit);
-        let counters = self.tables.counters.borrow();
-        let count = |event: Event| counters.get(&event.number()).copied().unwrap_or(0);
-        let over = count(Event::Closed) + count(Event::Expired) + count(Event::CrowdedOut);
-        assert_eq!(count(Event::Opened) - over, live().count() as u64, "events and connections");
+        let over =
+            [Event::Closed, Event::Expired, Event::CrowdedOut].map(|event| self.count(event));
+        assert_eq!(
+            self.count(Event::Opened) - over.iter().sum::<u64>(),
+            live().count() as u64,
+            "events and connections"
+        );
 
         let mut peers = HashSet::new();
         for (key, flow) in clients() {

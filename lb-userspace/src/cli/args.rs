@@ -1,6 +1,6 @@
 //! What can be typed. Help texts are the documentation operators read first.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -81,6 +81,23 @@ pub enum Command {
         /// Everything that is known of each connection.
         #[arg(long)]
         detail: bool,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Say which member a connection would get if it opened now, and why. Nothing is changed by asking.
+    ///
+    /// The program on the VIP's device is asked itself, without the effects that a packet would have. "Now" passes: the next connection of somebody else may take the turn.
+    Route {
+        /// The client's address and port.
+        #[arg(long, value_name = "ADDRESS:PORT", value_parser = socket)]
+        src: SocketAddrV4,
+        /// The VIP and its port.
+        #[arg(long, value_name = "VIP:PORT", value_parser = socket)]
+        dst: SocketAddrV4,
+        /// Id, name or beginning of the id; the pool with the VIP by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
@@ -216,6 +233,21 @@ fn address(text: &str) -> Result<IpAddr, String> {
     match unserved_address(address) {
         None => Ok(address),
         Some(refusal) => Err(format!("{}; {}", refusal.text, refusal.alternative)),
+    }
+}
+
+fn socket(text: &str) -> Result<SocketAddrV4, String> {
+    let socket = text.parse().map_err(|_| {
+        format!("`{text}` is not an IP address and a port; write them as 192.0.2.1:80")
+    })?;
+    match socket {
+        SocketAddr::V4(socket) if socket.port() == 0 => {
+            Err("port 0 is nobody's; write 1 to 65535".to_owned())
+        }
+        SocketAddr::V4(socket) => Ok(socket),
+        SocketAddr::V6(socket) => {
+            Err(format!("{} is IPv6, which this version does not serve; use IPv4", socket.ip()))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::control::{
     ControlError, MemberChange, RunOptions, ServeOptions, Standing, change_member, follow,
     new_member, run, standing, stop,
 };
-use crate::datapath::{Maps, Options};
+use crate::datapath::{Maps, Options, Router};
 use crate::node::enter_root_mounts;
 use crate::registry::{Registry, Served};
 use crate::report::{self, Clocks, MemberList, Output, Report};
@@ -78,6 +78,20 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             let now = clocks()?.monotonic;
             let maps = with_maps(&registry, &served)?;
             report::connections(maps, now, detail)?.print(output, &mut out)?;
+            Ok(0)
+        }
+        Command::Route { src, dst, pool, output } => {
+            enter_root_mounts()?;
+            let served = match pool {
+                Some(pool) => registry.find(&pool)?,
+                None => registry.with_vip((*dst.ip()).into())?,
+            };
+            let pins = registry.pins(served.pool.id.as_str());
+            let router = Router::open(&pins)?
+                .ok_or_else(|| ControlError::NoRouter(served.pool.id.to_string()))?;
+            let maps = Maps::open(&pins)?;
+            let answer = router.ask(src, dst, &maps)?;
+            report::route(&served, &maps, (src, dst), &answer)?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Drops { pool, all, output } => {

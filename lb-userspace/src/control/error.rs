@@ -84,6 +84,11 @@ pub enum ControlError {
         /// The device.
         device: String,
     },
+    /// The datapath of the pool was loaded by a qlb that could not be asked.
+    #[error(
+        "pool {0} was brought up by a qlb that cannot say where a connection would go; start `qlb run` of this version on its file: it takes over without touching a connection"
+    )]
+    NoRouter(String),
     /// Every pool of the controller has lost its device.
     #[error("no pool is served any more")]
     NothingLeft,
@@ -125,12 +130,15 @@ impl ControlError {
             | Self::AmbiguousMember { .. }
             | Self::NoIndex(_)
             | Self::Elsewhere { .. }
+            | Self::NoRouter(_)
             | Self::Registry(
                 RegistryError::Busy { .. }
                 | RegistryError::Heard { .. }
                 | RegistryError::VipTaken { .. }
                 | RegistryError::NoPool(_)
                 | RegistryError::Ambiguous { .. }
+                | RegistryError::NoVip(_)
+                | RegistryError::SeveralVips { .. }
                 | RegistryError::Layout { .. },
             ) => 4,
             Self::NothingLeft

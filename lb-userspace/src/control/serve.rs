@@ -95,6 +95,7 @@ impl Serving {
         let (vip, _) = listener(pool)?;
         let target = plan(pool, vip, &mut record, &maps)?;
         install(&mut maps, POOL, &target)?;
+        datapath.share(&pins)?;
         registry.put(&id, &record)?;
 
         // This pool's own record, with the hook before, is among them.

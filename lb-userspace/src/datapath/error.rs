@@ -57,6 +57,17 @@ pub enum DatapathError {
         /// What the kernel said.
         source: PinError,
     },
+    /// A pin could not take the place of an earlier one.
+    #[error("cannot replace {path}")]
+    Repin {
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A program that was run gave no answer.
+    #[error("the BPF program `{0}` did not answer; please report it")]
+    NoAnswer(&'static str),
     /// A file of the bpffs could not be removed.
     #[error("cannot remove {path}")]
     Unpin {

@@ -1,4 +1,4 @@
-//! The BPF datapath as user space sees it: load, attach, fill, read, reap.
+//! The BPF datapath as user space sees it: load, attach, fill, read, reap, ask.
 //!
 //! Only this module names BPF programs and maps. It knows nothing of YAML, namespaces'
 //! names or where state is kept; whoever calls it has entered the right namespace.
@@ -14,6 +14,7 @@ mod maps;
 mod object;
 mod order;
 mod reaper;
+mod router;
 mod tcx;
 mod walk;
 
@@ -26,3 +27,4 @@ pub use install::{Failover, Listener, Network, Target, install};
 pub use maps::{Connection, Maps};
 pub use object::{Datapath, OBJECT, Options};
 pub use reaper::{Inlet, Reaper};
+pub use router::Router;

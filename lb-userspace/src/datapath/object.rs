@@ -15,6 +15,7 @@ use super::{
     attach::{self, Attach, Hook},
     maps::NAMES,
     reaper::Reaper,
+    router,
 };
 use crate::node::Device;
 
@@ -29,6 +30,8 @@ const CONNECT: &str = "qlb_connect";
 const PROGRAMS: &str = "PROGRAMS";
 /// The program that the reaper runs.
 const REAP: &str = "qlb_reap";
+/// The program that says who would get a connection.
+pub(super) const ROUTE: &str = "qlb_route";
 
 /// The programs' log: a ring of this many bytes, a page. Only drops are logged.
 const LOG: &str = "AYA_LOGS";
@@ -88,7 +91,7 @@ impl Datapath {
             loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
         let log = EbpfLogger::init(&mut ebpf).map_err(|_| DatapathError::NoMap(LOG))?;
         let mut datapath = Self { ebpf, log };
-        for name in [CONNECT, INGRESS, REAP] {
+        for name in [CONNECT, INGRESS, REAP, ROUTE] {
             datapath.program(name)?.load().map_err(|source| rejected(name, source))?;
         }
         datapath.link_programs()?;
@@ -142,6 +145,14 @@ impl Datapath {
     /// When the object lacks the program.
     pub fn reaper(&mut self) -> Result<Reaper<'_>, DatapathError> {
         Ok(Reaper::new(self.program(REAP)?))
+    }
+
+    /// Pins below `pins` what other processes run: what a [`super::Router`] asks.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn share(&mut self, pins: &Path) -> Result<(), DatapathError> {
+        router::pin(self.program(ROUTE)?, pins)
     }
 
     /// Passes on what the programs have logged since the last call.

@@ -82,6 +82,19 @@ pub enum RegistryError {
         /// What it could be.
         candidates: Vec<String>,
     },
+    /// No pool has such a VIP.
+    #[error(
+        "no pool with the VIP {0} is served on this node; `qlb status` lists those that are, and naming a pool asks that one whatever the address"
+    )]
+    NoVip(IpAddr),
+    /// Pools in several namespaces have the VIP.
+    #[error("the VIP {vip} is that of pools {}; name the one that is meant", .pools.join(" and "))]
+    SeveralVips {
+        /// The VIP.
+        vip: IpAddr,
+        /// The pools.
+        pools: Vec<String>,
+    },
     /// The bpffs could not be mounted.
     #[error(transparent)]
     Node(#[from] NodeError),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 
 use lb_common::state::LAYOUT_VERSION;
 
@@ -72,6 +73,24 @@ impl Registry {
         self.find(wanted)?;
         let lock = self.lock()?;
         Ok((lock, self.find(wanted)?))
+    }
+
+    /// The pool that has this VIP.
+    ///
+    /// # Errors
+    /// When there is none, or there are several in namespaces of their own.
+    pub fn with_vip(&self, vip: IpAddr) -> Result<Served, RegistryError> {
+        let has = |served: &Served| served.pool.vip.as_ref().is_some_and(|it| it.address == vip);
+        let mut pools: Vec<Served> = self.list()?.into_iter().filter(has).collect();
+        match (pools.pop(), pools.is_empty()) {
+            (Some(served), true) => Ok(served),
+            (None, _) => Err(RegistryError::NoVip(vip)),
+            (Some(last), false) => {
+                let all = pools.iter().chain([&last]);
+                let pools = all.map(|served| served.pool.id.to_string()).collect();
+                Err(RegistryError::SeveralVips { vip, pools })
+            }
+        }
     }
 
     /// The pool an operator means: by id, else by name, else by the beginning of the id.

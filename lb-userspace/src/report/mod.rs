@@ -8,6 +8,7 @@ mod drops;
 mod events;
 mod member;
 mod persistence;
+mod route;
 mod status;
 mod table;
 mod time;
@@ -21,6 +22,7 @@ pub use drops::{Drops, drops};
 pub use events::{Clocks, Line, Lines, event};
 pub use member::{MemberList, members};
 pub use persistence::{PersistenceList, persistence};
+pub use route::{Route, route};
 pub use status::{Status, status};
 pub use table::Table;
 

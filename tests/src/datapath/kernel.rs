@@ -1,13 +1,18 @@
 //! The compiled object, run packet by packet.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 use std::{iter, mem};
 
 use aya::TestRunOptions;
 use aya::programs::TestRun as _;
 use lb_common::counter::Event;
+use lb_common::route::Answer;
 use lb_common::state::FlowKey;
-use lb_userspace::datapath::{Datapath as Loaded, Events, Maps, Options, counters, install};
+use lb_userspace::datapath::{
+    Datapath as Loaded, Events, Maps, Options, Router, counters, install,
+};
 
 use super::action::Datapath;
 use super::inlet::Ear;
@@ -44,6 +49,7 @@ pub struct Kernel {
     successor: Option<Loaded>,
     max_flows: u32,
     maps: Maps,
+    router: Router,
     raw: Raw,
     ear: Ear,
     sent: Vec<Vec<u8>>,
@@ -64,10 +70,23 @@ impl Kernel {
             Some(pins.path()),
         )?;
         let maps = loaded.take_maps()?;
+        let router = router(&mut loaded, &pins)?;
         let raw = Raw::of(pins.path())?;
         let (ear, sent, spent) = (Ear::new()?, Vec::new(), Duration::ZERO);
         let events = Events::open(pins.path())?;
-        Ok(Self { loaded, successor: None, max_flows, maps, raw, ear, sent, spent, events, pins })
+        Ok(Self {
+            loaded,
+            successor: None,
+            max_flows,
+            maps,
+            router,
+            raw,
+            ear,
+            sent,
+            spent,
+            events,
+            pins,
+        })
     }
 
     /// Replaces the programs by ones of a second load on the same maps, by the way of their pins,
@@ -85,6 +104,7 @@ impl Kernel {
             }
         };
         self.successor = Some(mem::replace(&mut self.loaded, successor));
+        self.router = router(&mut self.loaded, &self.pins)?;
         Ok(())
     }
 
@@ -92,6 +112,22 @@ impl Kernel {
     #[must_use]
     pub const fn maps(&self) -> &Maps {
         &self.maps
+    }
+
+    /// Asks who would get a connection, as does `qlb route`.
+    ///
+    /// # Errors
+    /// When the program cannot be run or a map not be read.
+    pub fn route(&self, src: SocketAddrV4, dst: SocketAddrV4) -> Result<Answer, Error> {
+        Ok(self.router.ask(src, dst, &self.maps)?)
+    }
+
+    /// Everything that is in the maps, a line for each entry.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn dump(&self) -> Result<BTreeSet<String>, Error> {
+        self.raw.dump()
     }
 
     /// Makes everything as if just loaded, in much less time than loading takes.
@@ -226,6 +262,12 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// The program to be asked, by the way of its pin.
+fn router(loaded: &mut Loaded, pins: &Pins) -> Result<Router, Error> {
+    loaded.share(pins.path())?;
+    Ok(Router::open(pins.path())?.expect("it was just pinned"))
 }
 
 impl Datapath for Kernel {

@@ -6,6 +6,7 @@
 
 mod action;
 mod age;
+mod asked;
 mod checksums;
 mod delta;
 mod error;
@@ -23,6 +24,7 @@ mod world;
 
 pub use action::{Act, Action, Datapath, Ran};
 pub use age::{Age, Ages, Stamping};
+pub use asked::{asks, disagreement};
 pub use checksums::wrong_checksum;
 pub use delta::delta;
 pub use error::Error;

@@ -1,12 +1,14 @@
 //! The pure decision on the host's tables.
 
+use std::net::SocketAddrV4;
 use std::rc::Rc;
 
 use lb_common::be::Be16;
 use lb_common::counter::{self, Counter};
 use lb_common::expire::expire;
-use lb_common::forward::forward;
+use lb_common::forward::{forward, route};
 use lb_common::host::{Frame, HostTables, Sent};
+use lb_common::route::Answer;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::wire::ipv4;
@@ -17,7 +19,7 @@ use super::action::Datapath;
 use super::kernel::half_open;
 use super::snapshot::{MEMBERS, direction};
 use super::{
-    Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck,
+    Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck, Tcp,
 };
 
 /// Bytes of an Ethernet header's two addresses.
@@ -91,6 +93,12 @@ impl Model {
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
                 .collect(),
         }
+    }
+
+    /// Who would get a connection.
+    #[must_use]
+    pub fn route(&self, src: SocketAddrV4, dst: SocketAddrV4) -> Answer {
+        route(&Frame(Tcp::new(src, dst, "S").frame()), &self.tables)
     }
 
     fn run(&self, frame: &[u8]) -> Ran {

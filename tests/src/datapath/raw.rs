@@ -1,5 +1,7 @@
 //! The maps of a loaded program by its handles, for what only a test may do to them.
 
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::path::Path;
 
 use aya::Pod;
@@ -95,6 +97,37 @@ impl Raw {
         Ok(self.loads.set(member, load, 0)?)
     }
 
+    /// Every entry of every map, as far as a test uses it.
+    pub(super) fn dump(&self) -> Result<BTreeSet<String>, Error> {
+        let mut lines = BTreeSet::new();
+        entries(&mut lines, "FLOWS", &self.flows)?;
+        entries(&mut lines, "VIPS", &self.vips)?;
+        entries(&mut lines, "POOLS", &self.pools)?;
+        entries(&mut lines, "SLOTS", &self.slots)?;
+        entries(&mut lines, "TICKS", &self.ticks)?;
+        entries(&mut lines, "NODES", &self.nodes)?;
+        entries(&mut lines, "MEMBERS", &self.members)?;
+        entries(&mut lines, "STICKY", &self.sticky)?;
+        for network in self.allowed.keys() {
+            lines.insert(format!("ALLOWED {:?}", network?.data()));
+        }
+        for place in 0..self.half_opens.len() {
+            lines.insert(format!("HALF_OPENS {place} {:?}", self.half_opens.get(&place, 0)?));
+        }
+        for pool in 0..POOLS {
+            lines.insert(format!("VIP_LOADS {pool} {:?}", self.vip_loads.get(&pool, 0)?));
+            lines.insert(format!("CURSORS {pool} {:?}", self.cursors.get(&pool, 0)?));
+        }
+        for member in 0..MEMBERS {
+            lines.insert(format!("LOADS {member} {:?}", self.loads.get(&member, 0)?));
+            lines.insert(format!("MEMBER_STATS {member} {:?}", &*self.stats.get(&member, 0)?));
+        }
+        for counter in 0..COUNTERS {
+            lines.insert(format!("COUNTERS {counter} {:?}", &*self.counters.get(&counter, 0)?));
+        }
+        Ok(lines)
+    }
+
     /// Makes everything as if just loaded.
     pub(super) fn clear(&mut self) -> Result<(), Error> {
         empty(&mut self.flows)?;
@@ -123,6 +156,18 @@ impl Raw {
         }
         Ok(())
     }
+}
+
+fn entries<K: Pod + Debug, V: Pod + Debug>(
+    lines: &mut BTreeSet<String>,
+    name: &str,
+    map: &HashMap<MapData, K, V>,
+) -> Result<(), Error> {
+    for entry in map.iter() {
+        let (key, value) = entry?;
+        lines.insert(format!("{name} {key:?} {value:?}"));
+    }
+    Ok(())
 }
 
 fn empty<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>) -> Result<(), Error> {

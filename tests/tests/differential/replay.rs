@@ -1,9 +1,13 @@
 //! Doing the same to both, and comparing.
 
 use std::fmt;
+use std::net::SocketAddrV4;
 
+use lb_common::route::Answer;
+use lb_common::verdict::RefuseReason;
 use lb_tests::datapath::{
-    Action, Age, Datapath as _, Kernel, Model, Ran, Snapshot, delta, hexdump, wrong_checksum,
+    Action, Age, Datapath as _, Kernel, Model, Ran, Snapshot, asks, delta, disagreement, hexdump,
+    wrong_checksum,
 };
 
 /// What the two do not agree about.
@@ -21,6 +25,16 @@ pub(crate) struct Both {
     max_flows: u32,
 }
 
+/// What both say about a connection before it opens.
+struct Asked {
+    src: SocketAddrV4,
+    before: Snapshot,
+    compiled: Answer,
+    source: Answer,
+}
+
+const TABLE_FULL: u32 = RefuseReason::TableFull as u32;
+
 impl Both {
     pub(crate) fn new(mut kernel: Kernel, model: Model, max_flows: u32) -> Self {
         kernel.listen().unwrap();
@@ -37,13 +51,34 @@ impl Both {
         self.model.snapshot()
     }
 
+    /// Asks both about the connection that the action is to open, if it looks like that.
+    fn ask(&self, action: &Action) -> Option<Asked> {
+        let Action::Frame(frame) = action else { return None };
+        let (src, dst) = asks(frame)?;
+        let compiled = self.kernel.route(src, dst).unwrap();
+        let source = self.model.route(src, dst);
+        Some(Asked { src, before: self.model.snapshot(), compiled, source })
+    }
+
     /// Does it to both; answers what became of the frame if it was one.
     pub(crate) fn act(&mut self, action: &Action) -> Result<Option<Ran>, Difference> {
         self.model.set_walk(self.kernel.walk().unwrap());
+        let asked = self.ask(action);
         let compiled = self.kernel.act(action).unwrap();
         let source = self.model.act(action).unwrap();
         let (state, model) = (self.kernel.snapshot().unwrap(), self.model.snapshot());
         let mut wrong = Vec::new();
+        if let Some(Asked { src, before, compiled, source }) = asked {
+            wrong.extend(disagreement(&compiled, src, &before, &state));
+            // Whether there is room is looked up beside the program.
+            let source = match compiled.outcome {
+                outcome if outcome == TABLE_FULL => Answer { outcome, ..source },
+                _ => source,
+            };
+            if compiled != source {
+                wrong.push(format!("asked, source says {source:?}, compiled says {compiled:?}"));
+            }
+        }
         let (sent, modelled) = (self.kernel.take_sent(), self.model.take_sent());
         if sent != modelled {
             wrong.push(format!("source sends {modelled:02x?}\ncompiled sends {sent:02x?}"));

@@ -33,6 +33,7 @@ mod refuse;
 mod refused_start;
 mod report;
 mod reset;
+mod route;
 mod routed;
 mod schedule;
 mod seen;

@@ -1,11 +1,13 @@
 //! One case: a world, what was before, one thing that happens, and all that may change by it.
 
 use std::collections::HashMap;
+use std::net::SocketAddrV4;
 use std::path::Path;
 
+use lb_common::route::Answer;
 use lb_tests::datapath::{
-    Act, Action, Age, Conn, Datapath as _, Kernel, Pair, Stamping, Tcp, World, delta, hexdump,
-    write_pcap, wrong_checksum,
+    Act, Action, Age, Conn, Datapath as _, Kernel, Pair, Stamping, Tcp, World, asks, delta,
+    disagreement, hexdump, write_pcap, wrong_checksum,
 };
 
 use super::fixtures;
@@ -165,6 +167,17 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
 }
 
 impl Said {
+    /// If this is about a SYN: who would get the connection. To ask must change nothing.
+    fn ask(&self, kernel: &Kernel, wrong: &mut Vec<String>) -> Option<(SocketAddrV4, Answer)> {
+        let Action::Frame(frame) = &self.when else { return None };
+        let (src, dst) = asks(frame)?;
+        let before = kernel.dump().unwrap();
+        let answer = kernel.route(src, dst).unwrap();
+        let after = kernel.dump().unwrap();
+        wrong.extend(after.difference(&before).map(|line| format!("asking has changed {line}")));
+        Some((src, answer))
+    }
+
     fn run(&self, kernel: &mut Kernel, upgrade: bool) -> Vec<String> {
         let case = &self.case;
         let mut wrong = Vec::new();
@@ -198,8 +211,12 @@ impl Said {
             kernel.replace().unwrap();
         }
         let before = kernel.snapshot().unwrap();
+        let asked = self.ask(kernel, &mut wrong);
         let ran = kernel.act(&self.when).unwrap();
         let after = kernel.snapshot().unwrap();
+        if let Some((src, answer)) = asked {
+            wrong.extend(disagreement(&answer, src, &before, &after));
+        }
 
         // No case listens, so nothing is said.
         wrong.extend(kernel.heard().into_iter().map(|heard| format!("{heard:?}")));

@@ -24,6 +24,7 @@ mod policies;
 mod ports;
 mod refuse;
 mod reopen;
+mod route;
 mod schedule;
 
 use std::fmt;

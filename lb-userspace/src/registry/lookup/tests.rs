@@ -8,7 +8,9 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
     for (index, (id, name)) in pools.iter().enumerate() {
         let pool = format!(
             "pools: [{{id: {id}, name: '{name}', protocol: TCP, lb_method: ROUND_ROBIN, \
-             vip: {{id: v, address: 192.0.2.{index}, port: 80}}}}]"
+             vip: {{id: v, address: 192.0.2.{}, port: 80}}}}]",
+            // The third has the address of the first, in another namespace.
+            index % 2
         );
         let record = Record {
             layout: LAYOUT_VERSION,
@@ -57,4 +59,19 @@ fn nothing_is_no_pool_even_when_there_is_only_one() {
     let root = tempfile::tempdir().unwrap();
     let registry = registry(root.path(), &[("a1", "")]);
     assert!(matches!(registry.find(""), Err(RegistryError::NoPool(_))));
+}
+
+#[test]
+fn a_pool_is_found_by_its_vip_if_only_one_has_it() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = registry(root.path(), &[("a1", ""), ("b2", ""), ("c3", "")]);
+    assert_eq!(id(registry.with_vip("192.0.2.1".parse().unwrap())), "b2");
+    let Err(RegistryError::SeveralVips { pools, .. }) =
+        registry.with_vip("192.0.2.0".parse().unwrap())
+    else {
+        panic!("one of two was taken");
+    };
+    assert_eq!(pools, ["a1", "c3"]);
+    let none = registry.with_vip("192.0.2.2".parse().unwrap()).unwrap_err().to_string();
+    assert!(none.contains("192.0.2.2") && none.contains("qlb status"), "{none}");
 }

@@ -1,0 +1,139 @@
+//! Who would get a connection: the loaded program is asked, whoever loaded it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+
+use aya::TestRunOptions;
+use aya::programs::{ProgramError, SchedClassifier, TestRun as _};
+use lb_common::be::Be16;
+use lb_common::counter::Counter;
+use lb_common::route::{Answer, Choice};
+use lb_common::verdict::{Direction, RefuseReason, Verdict};
+use lb_common::wire::Seq;
+use lb_common::wire::eth::{self, Ethernet};
+use lb_common::wire::ipv4::Ipv4;
+use lb_common::wire::tcp::{Flags, Tcp};
+use zerocopy::{FromBytes as _, IntoBytes as _};
+
+use super::object::ROUTE;
+use super::{DatapathError, Maps};
+
+/// Name of the program's pin, and of the one that is about to take its place.
+const PIN: &str = "route";
+const NEW: &str = "route-new";
+
+/// Asks the program of a datapath that is running. Asking changes nothing there.
+pub struct Router {
+    program: SchedClassifier,
+}
+
+/// Pins the program below `pins` for [`Router::open`], in place of an earlier one.
+pub(super) fn pin(program: &mut SchedClassifier, pins: &Path) -> Result<(), DatapathError> {
+    let (new, path) = (pins.join(NEW), pins.join(PIN));
+    let unpin = |path: &Path| match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(DatapathError::Unpin { path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    };
+    // One that died in the midst of this has left it.
+    unpin(&new)?;
+    program.pin(&new).map_err(|source| DatapathError::Pin { path: new.clone(), source })?;
+    fs::rename(&new, &path).map_err(|source| DatapathError::Repin { path, source })
+}
+
+impl Router {
+    /// The program that is pinned below `pins`; none if the datapath was loaded by a qlb that had no such
+    /// program.
+    ///
+    /// # Errors
+    /// When there is one and it cannot be opened.
+    pub fn open(pins: &Path) -> Result<Option<Self>, DatapathError> {
+        match SchedClassifier::from_pin(pins.join(PIN)) {
+            Ok(program) => Ok(Some(Self { program })),
+            Err(ProgramError::SyscallError(error))
+                if error.io_error.kind() == ErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// What would become of a connection from `src` to `dst` if it opened now. The `maps` are those of the
+    /// same datapath: whether conntrack has room is all that the program cannot know.
+    ///
+    /// # Errors
+    /// When the program cannot be run or a map cannot be read.
+    pub fn ask(
+        &self,
+        src: SocketAddrV4,
+        dst: SocketAddrV4,
+        maps: &Maps,
+    ) -> Result<Answer, DatapathError> {
+        let mut frame = syn(src, dst);
+        let at = frame.len();
+        frame.resize(at + size_of::<Answer>(), 0);
+        let mut out = vec![0; frame.len()];
+        let options = TestRunOptions {
+            data_in: Some(&frame),
+            data_out: Some(&mut out),
+            ..TestRunOptions::new()
+        };
+        let run = self.program.test_run(options).map_err(failed)?;
+        let answer = out.get(at..).and_then(|bytes| Answer::read_from_bytes(bytes).ok());
+        match answer {
+            Some(answer) if run.return_value == 0 => within(answer, maps),
+            Some(_) | None => Err(DatapathError::NoAnswer(ROUTE)),
+        }
+    }
+}
+
+/// The answer, if conntrack has room for it. What makes way leaves its own.
+fn within(answer: Answer, maps: &Maps) -> Result<Answer, DatapathError> {
+    let opens = answer.outcome == number(Verdict::Forward(Direction::ToMember))
+        && answer.choice != Choice::Known.number()
+        && answer.replaces == 0;
+    if opens && maps.flow_count()? + 2 > maps.flow_capacity().into() {
+        let outcome = number(Verdict::Refuse(RefuseReason::TableFull));
+        return Ok(Answer { outcome, ..answer });
+    }
+    Ok(answer)
+}
+
+fn number(verdict: Verdict) -> u32 {
+    Counter::from(Ok(verdict)).number()
+}
+
+fn failed(source: ProgramError) -> DatapathError {
+    DatapathError::Program { program: ROUTE, source: Box::new(source) }
+}
+
+/// A client's SYN as it comes in; nobody looks at its checksums. The MAC address is that of the loopback
+/// device, by which a test run's frames come in.
+fn syn(src: SocketAddrV4, dst: SocketAddrV4) -> Vec<u8> {
+    let eth = Ethernet { dst: [0; 6], src: [0; 6], ethertype: Be16::new(eth::IPV4) };
+    let length = Ipv4::MIN_LEN + Tcp::MIN_LEN;
+    let address = |ip: &Ipv4Addr| (*ip).into();
+    let ip = Ipv4::of_tcp(address(src.ip()), address(dst.ip()), length as u16);
+    let ports = (Be16::new(src.port()), Be16::new(dst.port()));
+    let numbers = (Seq::new(0), Seq::new(0));
+    let tcp = Tcp::new(ports, numbers, Flags::OPEN, Be16::new(u16::MAX), 0);
+    [eth.as_bytes(), ip.as_bytes(), tcp.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syn_is_what_it_should_be() {
+        let frame = syn("10.0.0.9:40000".parse().unwrap(), "10.0.0.250:22".parse().unwrap());
+        let text: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(text.starts_with(&format!("{}080045000028", "00".repeat(12))), "{text}");
+        assert!(text.contains("0a0000090a0000fa9c400016"), "{text}");
+        assert_eq!((frame.len(), frame[14 + 20 + 13]), (54, 0x02));
+    }
+}

@@ -1,0 +1,67 @@
+//! What was said before a connection opened, held against what then happened.
+
+use std::net::SocketAddrV4;
+
+use lb_common::counter;
+use lb_common::route::{Answer, Choice};
+
+use super::snapshot::direction;
+use super::{LISTENER, Snapshot, frame_ends};
+
+/// Where the flags of a TCP header without IP options before it lie in a frame, and the bits of FIN, SYN,
+/// RST and ACK.
+const FLAGS: usize = 14 + 20 + 13;
+const ENDS: u8 = 0x17;
+const SYN: u8 = 0x02;
+
+/// Counters of frames that are nobody's SYN, whatever they look like.
+const NO_SEGMENT: [&str; 6] = [
+    "pass_other_host",
+    "pass_not_ipv4",
+    "pass_not_tcp",
+    "pass_fragment",
+    "pass_malformed",
+    "pass_vlan",
+];
+
+/// Source and destination of a SYN to the listener, so far as a look at the frame can tell.
+#[must_use]
+pub fn asks(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
+    let plain = frame.get(14) == Some(&0x45) && frame.get(FLAGS)? & ENDS == SYN;
+    frame_ends(frame).filter(|(_, dst)| plain && *dst == LISTENER)
+}
+
+/// Whether the SYN from `src` became what the answer said. Words if not.
+#[must_use]
+pub fn disagreement(
+    answer: &Answer,
+    src: SocketAddrV4,
+    before: &Snapshot,
+    after: &Snapshot,
+) -> Option<String> {
+    let counters = before.counters.iter().zip(&after.counters);
+    let rose: Vec<&str> =
+        counters.filter(|(old, new)| old.1 != new.1).map(|(old, _)| old.0).collect();
+    let has = |name: &str| rose.contains(&name);
+    let moved = has("redispatched_silent") || has("redispatched_refused");
+    // The ending connection still counts when the question is asked.
+    let ended = answer.replaces != 0 && has("connection_closed");
+    if moved || ended || NO_SEGMENT.iter().any(|name| has(name)) {
+        return None;
+    }
+    let outcome = counter::all().find(|(number, ..)| *number == answer.outcome)?.1;
+    if !has(outcome) {
+        return Some(format!("asked, it was to be {outcome}; it became {}", rose.join(" ")));
+    }
+    let known = answer.choice == Choice::Known.number();
+    let opened = has("connection_opened");
+    if outcome != "forward_to_member" || known == opened {
+        let wrong = known && opened;
+        return wrong.then(|| "asked, it was of a known connection; it opened one".to_owned());
+    }
+    let entry = after.flows.get(&(src, LISTENER))?;
+    let (said, is) = (direction(&answer.outgoing), direction(&entry.rewrite.to));
+    (entry.member != answer.member || said != is).then(|| {
+        format!("asked, it was {} by {said:?}; it is {} by {is:?}", answer.member, entry.member)
+    })
+}
