@@ -86,6 +86,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documentation_has_every_reason() {
+        let doc = include_str!("../../docs/route.md");
+        let choices = Choice::ALL.iter().map(|c| (c.number(), c.name(), c.help()));
+        let lost = Lost::ALL.iter().map(|l| (l.number(), l.name(), l.help()));
+        for (number, name, help) in choices.chain(lost) {
+            let row = format!("| {number} | `{name}` | {} |\n", help.trim());
+            assert!(doc.contains(&row), "docs/route.md lacks {row}");
+        }
+    }
+
+    #[test]
     fn numbers_and_names_never_change() {
         let rows = |all: &mut dyn Iterator<Item = (u32, &'static str)>| -> String {
             all.map(|(number, name)| format!("{number} {name}\n")).collect()
