@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod asked;
 mod frame;
 mod world;
 

@@ -8,16 +8,15 @@ use lb_common::addr::Tuple;
 use lb_common::be::Be16;
 use lb_common::counter::{Counter, Event};
 use lb_common::expire::expire;
-use lb_common::forward::{forward, route};
+use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
-use lb_common::route::{Answer, Choice};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
     Admission, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, State, Timers, Vip,
     VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
-use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
+use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
 use lb_common::wire::ipv4;
 
 use crate::frame::{self, Flags};
@@ -42,18 +41,9 @@ pub(crate) enum Step {
     Members(Vec<u32>),
 }
 
-/// What was said about a connection before it opened.
-struct Asked {
-    answer: Answer,
-    /// Whether one on the same client port was about to end.
-    ending: bool,
-    /// Connections opened so far.
-    opened: u64,
-}
-
 #[derive(Debug)]
 pub(crate) struct World {
-    tables: HostTables,
+    pub(crate) tables: HostTables,
     limit: u32,
     all: Vec<Slot>,
     /// Segments that reached members: source and destination.
@@ -67,7 +57,7 @@ pub(crate) fn client(index: u8) -> SocketAddrV4 {
 }
 
 /// Key of the entry of packets from the first to the second.
-fn key((src, dst): (SocketAddrV4, SocketAddrV4)) -> FlowKey {
+pub(crate) fn key((src, dst): (SocketAddrV4, SocketAddrV4)) -> FlowKey {
     let tuple = Tuple {
         src: (*src.ip()).into(),
         dst: (*dst.ip()).into(),
@@ -288,51 +278,7 @@ impl World {
         flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
     }
 
-    /// What is said about a client's SYN before it comes in. To ask changes nothing.
-    fn ask(&self, frame: &[u8]) -> Option<Asked> {
-        let (src, dst) = frame::ends(frame);
-        if dst != LISTENER || !frame::opens(frame) {
-            return None;
-        }
-        let counted = |flow: Rc<Flow>| flow.phase.get().state() == State::Closing;
-        let ask = || route(&Frame(frame.to_vec()), &self.tables);
-        let stuck = format!("{:?}", self.tables.sticky);
-        let nodes = format!("{:?}", self.tables.nodes);
-        let answer = ask();
-        // What is looked up is made, so only the first question can be told from the second.
-        let before = format!("{:?}", self.tables);
-        assert_eq!(ask(), answer);
-        assert_eq!(format!("{:?}", self.tables), before);
-        assert_eq!(format!("{:?}", self.tables.sticky), stuck);
-        assert_eq!(format!("{:?}", self.tables.nodes), nodes);
-        let ending = self.tables.flow(&key((src, dst))).is_some_and(counted);
-        Some(Asked { answer, ending, opened: self.count(Event::Opened) })
-    }
-
-    /// What was said is what happened.
-    fn compare(
-        &self,
-        asked: Option<Asked>,
-        ends: (SocketAddrV4, SocketAddrV4),
-        verdict: Result<Verdict, DropReason>,
-    ) {
-        // A connection that makes way still counts when the question is asked.
-        let Some(Asked { answer, ending: false, opened }) = asked else { return };
-        let full = verdict == Ok(Verdict::Refuse(RefuseReason::TableFull));
-        if full && self.tables.capacity != 0 {
-            return;
-        }
-        assert_eq!(answer.outcome, Counter::from(verdict).number(), "{answer:?}");
-        let known = answer.choice == Choice::Known.number();
-        let forwarded = verdict == Ok(Verdict::Forward(Direction::ToMember));
-        assert_eq!(self.count(Event::Opened) != opened, forwarded && !known, "{answer:?}");
-        if forwarded && !known {
-            let flow = self.tables.flow(&key(ends)).unwrap();
-            assert_eq!((flow.member, flow.rewrite.to), (answer.member, answer.outgoing));
-        }
-    }
-
-    fn count(&self, event: Event) -> u64 {
+    pub(crate) fn count(&self, event: Event) -> u64 {
         self.tables.counters.borrow().get(&event.number()).copied().unwrap_or(0)
     }
 
