@@ -33,6 +33,13 @@ macro_rules! big_endian {
                 Self(raw)
             }
 
+            /// The bits that both have.
+            #[inline(always)]
+            #[must_use]
+            pub const fn and(self, other: Self) -> Self {
+                Self(self.0 & other.0)
+            }
+
             /// The word as it lies in memory, for arithmetic that does not depend
             /// on byte order (RFC 1071 section 2 (B)).
             #[inline(always)]

@@ -31,7 +31,7 @@ pub(crate) fn record<T: Tables>(
 /// ([`crate::state::Phase::record`]).
 #[inline(always)]
 pub(crate) fn conclude<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, how: Event) {
-    schedule::closed(tables, client.pool, client.member);
+    schedule::closed(tables, client.pool(), client.member);
     tables.count(how.into());
     event::closed(tables, key, client);
 }

@@ -112,7 +112,7 @@ fn story<T: Tables>(tables: &T, event: &mut Event, key: &FlowKey, client: &Flow)
     event.accepted = client.accepted.get();
     event.bytes_in = client.payload.get();
     event.facts = client.phase.get();
-    event.pool = client.pool;
+    event.pool = client.pool();
     event.member = client.member;
     event.nat = client.rewrite.to;
 }

@@ -1,12 +1,13 @@
 //! When a connection is over, and when its conntrack entries may go.
 
 use crate::{
+    addr::Tuple,
     counter::Event,
     ending,
     packet::{EditError, Outlet},
     state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
-    wire::{Outgoing, Segment},
+    wire::{Outgoing, Segment, Seq},
 };
 
 /// The member's entry is there before the client's: younger than this, in nanoseconds,
@@ -34,7 +35,7 @@ pub fn expire<T: Tables, O: Outlet>(
     flow: &Flow,
     now: u64,
 ) -> Result<(), EditError> {
-    let gone = if flow.from_member != 0 {
+    let gone = if flow.is_from_member() {
         age(flow.opened, now) >= GRACE && is_orphan(tables, key, flow)
     } else if flow.phase.get().is_closed() {
         is_forgotten(tables, key, flow, now)
@@ -64,7 +65,7 @@ fn end<T: Tables, O: Outlet>(
     client: &Flow,
     now: u64,
 ) -> Result<(), EditError> {
-    let pool = tables.pool(client.pool);
+    let pool = tables.pool(client.pool());
     let member = tables.flow(&client.peer_key(key));
     let Some(cause) = overdue(pool.as_deref(), client, member.as_deref(), now) else {
         return Ok(());
@@ -72,25 +73,38 @@ fn end<T: Tables, O: Outlet>(
     if let Some(member) = &member {
         // As from the member: what the client expects next. A client that waits for its SYN-ACK wants
         // to see its SYN acknowledged.
-        let to_client = Outgoing::reset(member_tuple(client), client.acked(), client.next());
+        let (seq, ack) = (client.acked(), client.next());
+        reset(tables, outlet, &client.rewrite.to.reversed(), seq.get(), ack.get())?;
         // As from the client. A member that has not answered has no numbers; the SYN's will do.
         let accepted = client.phase.get().contains(PhaseBits::ACCEPTED);
         let seq = if accepted { member.acked() } else { client.next() };
-        let to_member = Outgoing::reset(key.tuple, seq, member.next());
-        for reset in [to_client, to_member] {
-            reset.put(outlet.packet(), None, &mut Segment::default())?;
-            outlet.deliver()?;
-            tables.count(Event::ResetSent.into());
-        }
+        reset(tables, outlet, &key.tuple, seq.get(), member.next().get())?;
     }
     ending::record(tables, key, client, cause, Event::Expired);
     Ok(())
 }
 
-/// Source and destination of the packets that the member of this client's entry sends.
+/// Sends a RST with these ends and numbers.
 #[inline(always)]
-const fn member_tuple(client: &Flow) -> crate::addr::Tuple {
-    client.rewrite.to.reversed()
+fn reset<T: Tables, O: Outlet>(
+    tables: &T,
+    outlet: &mut O,
+    tuple: &Tuple,
+    seq: u32,
+    ack: u32,
+) -> Result<(), EditError> {
+    if !put_reset(outlet, tuple, seq, ack) {
+        return Err(EditError);
+    }
+    tables.count(Event::ResetSent.into());
+    Ok(())
+}
+
+/// Has the BPF stack for itself as long as it writes.
+#[inline(never)]
+fn put_reset<O: Outlet>(outlet: &mut O, tuple: &Tuple, seq: u32, ack: u32) -> bool {
+    let reset = Outgoing::reset(*tuple, Seq::new(seq), Seq::new(ack));
+    reset.put(outlet.packet(), None, &mut Segment::default()).is_ok() && outlet.deliver().is_ok()
 }
 
 /// What ends the connection now, if anything does.
@@ -127,7 +141,7 @@ fn overdue(
 fn is_forgotten<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, now: u64) -> bool {
     let member = tables.flow(&client.peer_key(key));
     let seen = latest(client, member.as_deref(), |flow| flow.last_seen.get());
-    let limit = match tables.pool(client.pool) {
+    let limit = match tables.pool(client.pool()) {
         Some(pool) if client.phase.get().is_abrupt() => LINGER.min(pool.timers.closed),
         Some(pool) => pool.timers.closed,
         None => 0,

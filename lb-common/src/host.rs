@@ -214,8 +214,8 @@ impl Tables for HostTables {
         Some(Rc::clone(self.cursors.borrow_mut().entry(pool).or_default()))
     }
 
-    fn slot(&self, key: &PartKey) -> Option<Slot> {
-        self.slots.borrow().get(key).copied()
+    fn slot(&self, key: &PartKey) -> Option<Rc<Slot>> {
+        self.slots.borrow().get(key).copied().map(Rc::new)
     }
 
     fn tick(&self, key: &PartKey) -> Option<u32> {

@@ -30,19 +30,27 @@ pub struct Rewrite {
 
 impl Rewrite {
     /// The rewrite that turns `from` into `to`.
-    #[inline(always)]
-    pub const fn new(from: &Tuple, to: &Tuple) -> Self {
-        let addresses = Sum::ZERO
-            .add32(!from.src.raw())
-            .add32(!from.dst.raw())
-            .add32(to.src.raw())
-            .add32(to.dst.raw());
+    #[must_use]
+    pub fn new(from: &Tuple, to: &Tuple) -> Self {
+        let mut rewrite = Self::default();
+        rewrite.set(from, to);
+        rewrite
+    }
+
+    /// Makes this the rewrite that turns `from` into `to`. Never in line: a BPF program would have all
+    /// words of both on its stack.
+    #[inline(never)]
+    pub const fn set(&mut self, from: &Tuple, to: &Tuple) {
+        let taken = from.dst.take_from(from.src.take_from(Sum::ZERO));
+        let addresses = to.dst.add_to(to.src.add_to(taken));
         let ports = Sum::ZERO
             .add16(!from.sport.raw())
             .add16(!from.dport.raw())
             .add16(to.sport.raw())
             .add16(to.dport.raw());
-        Self { to: *to, address_delta: addresses.fold(), port_delta: ports.fold() }
+        self.to = *to;
+        self.address_delta = addresses.fold();
+        self.port_delta = ports.fold();
     }
 
     /// Rewrites the packet that `segment` was parsed from.
@@ -51,7 +59,7 @@ impl Rewrite {
         packet.correct_l3(segment.l3 + Ipv4::CHECKSUM, self.address_delta)?;
         packet.correct_l4_pseudo(segment.l4 + Tcp::CHECKSUM, self.address_delta)?;
         packet.correct_l4(segment.l4 + Tcp::CHECKSUM, self.port_delta)?;
-        packet.write(segment.l3 + Ipv4::ADDRESSES, &[self.to.src, self.to.dst])?;
+        packet.write(segment.l3 + Ipv4::ADDRESSES, &[self.to.src.to_v4(), self.to.dst.to_v4()])?;
         packet.write(segment.l4 + Tcp::PORTS, &[self.to.sport, self.to.dport])
     }
 }
@@ -74,7 +82,7 @@ impl Ports {
         let low = pool.port_low as u32;
         let span = (pool.port_high as u32).saturating_sub(low) + 1;
         let own = (tuple.sport.get() as u32).wrapping_sub(low);
-        Self { low, span, own, next: mix(tuple.src.raw() ^ ((tuple.sport.raw() as u32) << 16)) }
+        Self { low, span, own, next: mix(tuple.src.folded() ^ ((tuple.sport.get() as u32) << 16)) }
     }
 
     /// The port of the given try, counted from zero.

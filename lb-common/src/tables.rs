@@ -62,7 +62,7 @@ pub trait Tables: Atomics {
     #[inline(always)]
     fn overlook(&self, _member: u32, _kept: bool) {}
     /// A member of a pool by its index.
-    fn slot(&self, key: &PartKey) -> Option<Slot>;
+    fn slot(&self, key: &PartKey) -> Option<Self::Ref<Slot>>;
     /// The index of the member that a pool's order gives to a tick.
     fn tick(&self, key: &PartKey) -> Option<u32>;
     /// A node of the tournament between a pool's members.

@@ -125,7 +125,7 @@ proptest! {
                     let src = std::net::Ipv4Addr::from(client).into();
                     let tuple = Tuple { src, ..Tuple::default() };
                     let avoid = avoid.into_iter().fold(Avoid::NONE, Avoid::with);
-                    let ask = Ask { tuple, now: NOW, avoid };
+                    let ask = Ask::new(&tuple, NOW, avoid);
                     let allowed = allowed(&tables, &slots, &ask);
                     let answer = schedule::pick(&tables, POOL, &pool, &ask);
                     if let Ok(slot) = answer {

@@ -73,7 +73,7 @@ static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 #[btf_map]
 static PROGRAMS: ProgramArray<1> = ProgramArray::new();
 /// Bytes of a desk.
-const DESK: usize = 256;
+const DESK: usize = 512;
 /// What does not fit onto the stack.
 #[btf_map]
 static DESKS: PerCpuArray<[u64; DESK / 8], 1> = PerCpuArray::new();
@@ -172,9 +172,9 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn slot(&self, key: &PartKey) -> Option<Slot> {
+    fn slot(&self, key: &PartKey) -> Option<&'static Slot> {
         // SAFETY: written by user space only, and replaced rather than changed.
-        unsafe { SLOTS.get(key) }.copied()
+        unsafe { SLOTS.get(key) }
     }
 
     #[inline(always)]

@@ -17,7 +17,7 @@ const PATIENCE: u64 = 500_000_000;
 /// of the kind.
 #[inline(always)]
 pub(super) fn may_wish(flow: &Flow, segment: &Segment) -> bool {
-    if flow.from_member == 0 { segment.flags.opens() } else { segment.flags.rst() }
+    if !flow.is_from_member() { segment.flags.opens() } else { segment.flags.rst() }
 }
 
 /// Whether a segment of a known connection tells that the member does not accept, and the connection
@@ -33,7 +33,7 @@ pub(super) fn wishes<T: Tables>(
     if !may_wish(flow, segment) {
         return false;
     }
-    if flow.from_member == 0 {
+    if !flow.is_from_member() {
         return is_silent(tables, flow, segment) && again(tables, key, flow, 1, wish);
     }
     let client_key = flow.peer_key(key);
@@ -58,7 +58,7 @@ pub(super) fn wishes_by_error<P: Packet, T: Tables>(
     let Some(client) = tables.flow(&client_key) else { return false };
     let Some(place) = waiting::place(tables, &client) else { return false };
     // Somebody who has not seen the SYN does not know its number.
-    flow.from_member != 0
+    flow.is_from_member()
         && place.seq() == quoted.seq
         && client.answers(&key)
         && client.phase.get() == PhaseBits::NONE
@@ -82,7 +82,7 @@ fn again<T: Tables>(
     silent: u32,
     wish: &mut Wish,
 ) -> bool {
-    let Some(pool) = tables.pool(client.pool) else { return false };
+    let Some(pool) = tables.pool(client.pool()) else { return false };
     eject::failed(tables, &pool, client.member, tables.now());
     let Some(place) = waiting::place(tables, client) else { return false };
     let tries = place.tries.get();

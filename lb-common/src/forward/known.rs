@@ -3,7 +3,7 @@
 use crate::{
     counter::Event,
     ending,
-    forward::{Path, eject, key_of, waiting},
+    forward::{Path, eject, waiting},
     schedule,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
@@ -21,7 +21,7 @@ const HANDSHAKE: u32 = 1 << 16;
 /// goes to the member, which knows what to do (RFC 9293 section 3.10.7.4, RFC 5961).
 #[inline(always)]
 pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
-    segment.flags.opens() && flow.from_member == 0 && flow.phase.get().is_closing()
+    segment.flags.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
 }
 
 /// Removes a connection whose client port is wanted for a new one.
@@ -31,11 +31,16 @@ pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
     tables.count(Event::Reopened.into());
 }
 
-/// Sends a segment along its connection.
+/// Takes note of a segment that goes along its connection.
 #[inline(always)]
-pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Segment) -> Path {
+pub(super) fn follow<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &Flow,
+    segment: &Segment,
+) -> Direction {
     flow.touch(tables, tables.now(), segment);
-    let direction = if flow.from_member == 0 {
+    let direction = if !flow.is_from_member() {
         track_client(tables, key, flow, segment);
         Direction::ToMember
     } else {
@@ -43,15 +48,20 @@ pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment:
         Direction::ToClient
     };
     tables.account(flow.member, direction, segment.payload);
-    Path { rewrite: flow.rewrite, direction }
+    direction
 }
 
 /// Finds the path of a segment if its connection is known.
 #[inline(never)]
-pub(super) fn follow_if_there<T: Tables>(tables: &T, segment: &Segment, path: &mut Path) -> bool {
-    let key = key_of(tables, segment);
-    let Some(flow) = tables.flow(&key) else { return false };
-    *path = follow(tables, &key, &flow, segment);
+pub(super) fn follow_if_there<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    segment: &Segment,
+    path: &mut Path,
+) -> bool {
+    let Some(flow) = tables.flow(key) else { return false };
+    path.direction = follow(tables, key, &flow, segment);
+    path.rewrite = flow.rewrite;
     true
 }
 
@@ -115,7 +125,7 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
             let now = tables.exact_now();
             client.accepted.set(now);
             let elapsed = now.saturating_sub(client.opened);
-            schedule::accepted(tables, client.pool, client.member, elapsed);
+            schedule::accepted(tables, client.pool(), client.member, elapsed);
         }
         PhaseBits::ACCEPTED
     } else {
@@ -150,10 +160,10 @@ fn take_reset<T: Tables>(
     segment: &Segment,
     fact: PhaseBits,
 ) -> PhaseBits {
-    let valid = match (phase.contains(PhaseBits::ACCEPTED), from.from_member) {
+    let valid = match (phase.contains(PhaseBits::ACCEPTED), from.is_from_member()) {
         (true, _) => segment.seq.is_within(to.acked(), from.next()),
-        (false, 0) => segment.seq == from.next(),
-        (false, _) => refuses(to, segment),
+        (false, false) => segment.seq == from.next(),
+        (false, true) => refuses(to, segment),
     };
     if valid {
         return fact;

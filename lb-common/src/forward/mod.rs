@@ -66,11 +66,12 @@ pub fn established<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
 ) -> Result<Option<Verdict>, DropReason> {
-    let segment = match wire::parse(packet) {
-        Ok(segment) => segment,
+    let mut segment = Segment::default();
+    match wire::parse(packet, &mut segment) {
+        Ok(()) => {}
         Err(PassReason::NotTcp) if wire::icmp::is_unreachable(packet) => return Ok(None),
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
-    };
+    }
     let key = key_of(tables, &segment);
     let Some(flow) = tables.flow(&key) else {
         return Ok(open::is_stray(tables, &key, &segment).map(Verdict::Pass));
@@ -78,8 +79,8 @@ pub fn established<P: Packet, T: Tables>(
     if known::is_superseded(&flow, &segment) || failover::may_wish(&flow, &segment) {
         return Ok(None);
     }
-    let path = known::follow(tables, &key, &flow, &segment);
-    path.take(packet, &segment).map(Some)
+    let direction = known::follow(tables, &key, &flow, &segment);
+    take(&flow.rewrite, direction, packet, &segment).map(Some)
 }
 
 /// The second half of [`forward`]: connections that open, or open once more.
@@ -105,16 +106,14 @@ fn connect_at<P: Packet, T: Tables>(
     desk: &mut Desk,
 ) -> Result<Verdict, DropReason> {
     *desk = Desk::default();
-    match wire::parse(packet) {
-        Ok(parsed) => desk.segment = parsed,
-        Err(PassReason::NotTcp)
-            if failover::wishes_by_error(packet, tables, ipv4::TCP, &mut desk.wish) => {}
-        Err(reason) => return Ok(Verdict::Pass(reason)),
+    // Whoever goes on here has a segment, or an error that may be about one.
+    let is_error = !is_segment(packet, &mut desk.segment);
+    if is_error && !failover::wishes_by_error(packet, tables, ipv4::TCP, &mut desk.wish) {
+        return Ok(Verdict::Pass(PassReason::NotTcp));
     }
-    let is_error = desk.segment.l4 == 0;
     if is_error || open::wishes(tables, &desk.segment, &mut desk.wish) {
         match open::open(packet, tables, desk) {
-            Ok(()) => return desk.path.take(packet, &desk.segment),
+            Ok(()) => return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
@@ -125,17 +124,26 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) => {}
         }
     }
-    if known::follow_if_there(tables, &desk.segment, &mut desk.path) {
-        return desk.path.take(packet, &desk.segment);
+    if known::follow_if_there(tables, &desk.wish.client, &desk.segment, &mut desk.path) {
+        return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment);
     }
     Ok(Verdict::Refuse(RefuseReason::TableFull))
 }
 
-impl Path {
-    /// Rewrites the packet that holds `segment`.
-    #[inline(always)]
-    fn take<P: Packet>(&self, packet: &mut P, segment: &Segment) -> Result<Verdict, DropReason> {
-        self.rewrite.apply(packet, segment).map_err(|_| DropReason::Rewrite)?;
-        Ok(Verdict::Forward(self.direction))
-    }
+/// Whether the packet is a segment, which is then written down.
+#[inline(never)]
+fn is_segment<P: Packet>(packet: &P, segment: &mut Segment) -> bool {
+    wire::parse(packet, segment).is_ok()
+}
+
+/// Rewrites the packet that holds `segment`.
+#[inline(always)]
+fn take<P: Packet>(
+    rewrite: &Rewrite,
+    direction: Direction,
+    packet: &mut P,
+    segment: &Segment,
+) -> Result<Verdict, DropReason> {
+    rewrite.apply(packet, segment).map_err(|_| DropReason::Rewrite)?;
+    Ok(Verdict::Forward(direction))
 }

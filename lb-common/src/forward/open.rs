@@ -5,13 +5,12 @@ use crate::{
     ending, event,
     forward::{
         Declined, Desk, admit, eject, failover, key_of, known, persist,
-        reserve::{self, Goal, member_key},
+        reserve::{self, Goal},
         waiting,
     },
-    nat::Rewrite,
     packet::Packet,
     schedule::{self, Ask, Avoid},
-    state::{FlowKey, PhaseBits, Pool, Vip, VipKey},
+    state::{Flow, FlowKey, PhaseBits, Pool, Vip, VipKey},
     tables::{InsertError, Tables},
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::{Outgoing, Segment},
@@ -186,21 +185,22 @@ fn connect<P: Packet, T: Tables>(
     choose(tables, vip, pool, wish, goal)?;
     reserve::port(tables, key, pool, goal)?;
     let (index, client, now) = (vip.pool, key.tuple.src, goal.now);
-    let Goal { slot, outgoing, .. } = &*goal;
-    path.rewrite = Rewrite::new(&key.tuple, outgoing);
+    let Goal { slot, outgoing, answers, .. } = &*goal;
+    path.rewrite.set(&key.tuple, outgoing);
     let ticket = waiting::ticket(tables, index);
 
     let before = if wish.is_new() { None } else { tables.flow(key) };
     if let Some(before) = &before {
         // Exactly one packet moves a connection, however many say the same.
         if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
-            tables.remove_flow(&member_key(key, outgoing));
+            tables.remove_flow(answers);
             return Err(Unconnected::Stays);
         }
-        tables.remove_flow(&before.peer_key(key));
+        forget_answers(tables, key, before);
     }
     let placed = tables.put_flow(key, before.is_some(), |flow| {
-        flow.begin(&path.rewrite, slot.member, index, false, now);
+        flow.rewrite = path.rewrite;
+        flow.begin(slot.member, index, false, now);
         flow.opened = tables.exact_now();
         flow.ticket = ticket;
         if let Some(before) = &before {
@@ -212,7 +212,7 @@ fn connect<P: Packet, T: Tables>(
         }
     });
     if let Err(error) = placed {
-        tables.remove_flow(&member_key(key, outgoing));
+        tables.remove_flow(answers);
         if let Some(before) = &before {
             // Lost between two members: no memory for the entry that replaces this one.
             ending::conclude(tables, key, before, Event::Closed);
@@ -224,6 +224,7 @@ fn connect<P: Packet, T: Tables>(
     }
     match &before {
         Some(before) => {
+            waiting::make_room(tables, ticket);
             waiting::follow(tables, before, ticket, wish);
             schedule::moved(tables, index, before.member, slot.member);
             let silent = wish.silent != 0;
@@ -234,6 +235,7 @@ fn connect<P: Packet, T: Tables>(
             }
         }
         None => {
+            waiting::make_room(tables, ticket);
             waiting::enter(packet, tables, ticket, key, segment);
             schedule::opened(tables, index, slot.member);
             tables.count(Event::Opened.into());
@@ -248,6 +250,12 @@ fn connect<P: Packet, T: Tables>(
     tables.account(slot.member, Direction::ToMember, payload);
     path.direction = Direction::ToMember;
     Ok(())
+}
+
+/// Removes the member's entry of a connection that has left it.
+#[inline(never)]
+fn forget_answers<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
+    tables.remove_flow(&client.peer_key(key));
 }
 
 #[inline(always)]

@@ -35,7 +35,7 @@ pub(super) fn recall<T: Tables>(
     let Some(slot) = tables.slot(&pool.part(vip.pool, sticky.member)) else { return false };
     let Some(load) = tables.load(sticky.member) else { return false };
     let is_full = slot.limit != 0 && load.active.get() >= slot.limit;
-    goal.slot = slot;
+    goal.slot = *slot;
     let takes = !is_full && load.out_until.get() <= goal.now;
     if !takes {
         tables.overlook(sticky.member, true);

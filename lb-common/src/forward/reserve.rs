@@ -4,7 +4,7 @@ use crate::{
     addr::Tuple,
     counter::Event,
     forward::{Declined, open::refuse},
-    nat::{PORT_TRIES, Ports, Rewrite},
+    nat::{PORT_TRIES, Ports},
     state::{FlowKey, Pool, Slot},
     tables::{InsertError, Step, Tables},
     verdict::RefuseReason,
@@ -21,6 +21,8 @@ pub(super) struct Goal {
     pub(super) now: u64,
     /// Source and destination of packets to it, when there is a port.
     pub(super) outgoing: Tuple,
+    /// The key of its answers.
+    pub(super) answers: FlowKey,
 }
 
 /// Finds a free NAT port towards the member by inserting the entry for its answers: the
@@ -60,21 +62,22 @@ struct Search<'a> {
 impl<T: Tables> Step<T> for Search<'_> {
     #[inline(always)]
     fn step(&mut self, tables: &T, attempt: u32) -> bool {
-        let (client, slot) = (&self.key.tuple, self.goal.slot);
+        let (client, goal) = (&self.key.tuple, &mut *self.goal);
+        let (member, pool, now) = (goal.slot.member, goal.pool, goal.now);
         let sport = self.ports.get(attempt);
-        let outgoing = Tuple { src: client.dst, dst: slot.address, sport, dport: slot.port };
         // Answers must never look like a client's packets to the listener.
         if sport == client.dport {
             return true;
         }
-        let rewrite = Rewrite::new(&outgoing.reversed(), &client.reversed());
-        let (pool, now) = (self.goal.pool, self.goal.now);
-        let placed = tables.put_flow(&member_key(self.key, &outgoing), false, |flow| {
-            flow.begin(&rewrite, slot.member, pool, true, now);
+        let (dst, dport) = (goal.slot.address, goal.slot.port);
+        goal.outgoing = Tuple { src: client.dst, dst, sport, dport };
+        goal.answers = FlowKey::new(goal.outgoing.reversed(), self.key.zone, self.key.protocol);
+        let placed = tables.put_flow(&goal.answers, false, |flow| {
+            flow.rewrite.set(&goal.answers.tuple, &client.reversed());
+            flow.begin(member, pool, true, now);
         });
         match placed {
             Ok(()) => {
-                self.goal.outgoing = outgoing;
                 self.result = FOUND;
                 false
             }
@@ -88,10 +91,4 @@ impl<T: Tables> Step<T> for Search<'_> {
             }
         }
     }
-}
-
-/// The key of a member's answers to packets with the `outgoing` tuple.
-#[inline(always)]
-pub(super) fn member_key(key: &FlowKey, outgoing: &Tuple) -> FlowKey {
-    FlowKey::new(outgoing.reversed(), key.zone, key.protocol)
 }

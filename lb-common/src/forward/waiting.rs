@@ -21,6 +21,16 @@ pub(super) fn ticket<T: Tables>(tables: &T, pool: u32) -> u32 {
     }
 }
 
+/// Makes room for the connection that will have this ticket: whoever had its place before leaves.
+#[inline(never)]
+pub(super) fn make_room<T: Tables>(tables: &T, ticket: u32) {
+    let Some(place) = tables.half_open(ticket) else { return };
+    let before = place.ticket.get();
+    if before != 0 {
+        crowd_out(tables, &place.client.get(), before);
+    }
+}
+
 /// Gives the connection that `segment` opened its place.
 #[inline(never)]
 pub(super) fn enter<P: Packet, T: Tables>(
@@ -30,7 +40,7 @@ pub(super) fn enter<P: Packet, T: Tables>(
     client: &FlowKey,
     segment: &Segment,
 ) {
-    let Some(place) = clear(tables, ticket) else { return };
+    let Some(place) = tables.half_open(ticket) else { return };
     place.options.take(packet, segment.l4);
     place.give(ticket, client, segment.seq, 0, Avoid::NONE);
 }
@@ -40,20 +50,9 @@ pub(super) fn enter<P: Packet, T: Tables>(
 pub(super) fn follow<T: Tables>(tables: &T, before: &Flow, ticket: u32, wish: &Wish) {
     let Some(old) = place(tables, before) else { return };
     old.ticket.set(0);
-    let Some(new) = clear(tables, ticket) else { return };
+    let Some(new) = tables.half_open(ticket) else { return };
     new.options.copy(&old.options);
     new.give(ticket, &wish.client, old.seq(), wish.tries, wish.avoid);
-}
-
-/// The place of a ticket, whoever had it before having left.
-#[inline(always)]
-fn clear<T: Tables>(tables: &T, ticket: u32) -> Option<T::Ref<HalfOpen>> {
-    let place = tables.half_open(ticket)?;
-    let before = place.ticket.get();
-    if before != 0 {
-        crowd_out(tables, &place.client.get(), before);
-    }
-    Some(place)
 }
 
 /// The place of a connection, if it still has one.
@@ -77,7 +76,7 @@ pub(super) fn leave<T: Tables>(tables: &T, client: &Flow) {
 fn crowd_out<T: Tables>(tables: &T, key: &FlowKey, ticket: u32) {
     let Some(client) = tables.flow(key) else { return };
     let completed = client.phase.get().contains(PhaseBits::COMPLETED);
-    if client.ticket != ticket || client.from_member != 0 || completed {
+    if client.ticket != ticket || client.is_from_member() || completed {
         return;
     }
     ending::cut(tables, key, &client, PhaseBits::CROWDED_OUT, Event::CrowdedOut);

@@ -10,12 +10,23 @@ const RULED_OUT: usize = 4;
 /// A connection that wants a member.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
-    /// Source and destination of the client's packets.
-    pub tuple: Tuple,
+    /// The client's address in 32 bits, as HAProxy hashes it.
+    pub client: u32,
+    /// The client's port, in host order.
+    pub port: u32,
     /// Monotonic time in nanoseconds.
     pub now: u64,
     /// Members that must not be the answer.
     pub avoid: Avoid,
+}
+
+impl Ask {
+    /// The question of the client whose packets have this `tuple`, at a monotonic time in nanoseconds.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(tuple: &Tuple, now: u64, avoid: Avoid) -> Self {
+        Self { client: tuple.src.folded(), port: tuple.sport.get() as u32, now, avoid }
+    }
 }
 
 /// Up to four members that a connection must not be given, such as those that failed it already.

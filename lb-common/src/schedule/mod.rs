@@ -19,7 +19,6 @@ use order::Place;
 use rank::{Rank, Set};
 
 use crate::{
-    addr::Tuple,
     state::{Method, Pool, Slot},
     tables::Tables,
     verdict::RefuseReason,
@@ -42,7 +41,7 @@ pub fn pick<T: Tables>(
     index: u32,
     pool: &Pool,
     ask: &Ask,
-) -> Result<Slot, RefuseReason> {
+) -> Result<T::Ref<Slot>, RefuseReason> {
     if pool.members == 0 {
         return Err(RefuseReason::NoMember);
     }
@@ -73,8 +72,8 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
     };
     let place = match Method::from_number(set.pool.method)? {
         Method::RoundRobin => Some(Place::TURN),
-        Method::SourceIp => Some(Place::at(ask.tuple.src.folded())),
-        Method::SourceIpPort => Some(Place::at(hash(&ask.tuple))),
+        Method::SourceIp => Some(Place::at(ask.client)),
+        Method::SourceIpPort => Some(Place::at(hash(ask))),
         Method::LeastConn | Method::LeastResponseTime => None,
     };
     place
@@ -92,8 +91,8 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
 
 /// Spreads clients by address and port (the finalizer of MurmurHash3).
 #[inline(always)]
-const fn hash(tuple: &Tuple) -> u32 {
-    let mut word = tuple.src.folded() ^ (tuple.sport.get() as u32).wrapping_mul(0x9e37_79b1);
+const fn hash(ask: &Ask) -> u32 {
+    let mut word = ask.client ^ ask.port.wrapping_mul(0x9e37_79b1);
     word ^= word >> 16;
     word = word.wrapping_mul(0x85eb_ca6b);
     word ^= word >> 13;

@@ -101,7 +101,7 @@ impl AllowedNet {
     }
 }
 
-const _: () = assert!(size_of::<Admission>() == 16 && size_of::<AllowedNet>() == 12);
+const _: () = assert!(size_of::<Admission>() == 16 && size_of::<AllowedNet>() == 24);
 
 #[cfg(test)]
 mod tests {

@@ -53,7 +53,7 @@ pub struct Event {
     pub reserved: [u8; 5],
 }
 
-const _: () = assert!(size_of::<Event>() == 96);
+const _: () = assert!(size_of::<Event>() == 144);
 
 reasons! {
     /// What an event is about.

@@ -50,11 +50,14 @@ pub struct Flow {
     /// Index of the member. Never changes.
     pub member: u32,
     /// Index of the pool. Never changes.
-    pub pool: u32,
+    pool: u16,
     /// Zero in the client's entry, one in the member's. Never changes.
-    pub from_member: u32,
+    from_member: u16,
     /// The phase of the connection; only used in the client's entry.
     pub phase: Phase,
+    /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
+    /// client's entry. Never changes.
+    pub ticket: u32,
     /// When the last packet of this direction passed, in nanoseconds of monotonic time.
     pub last_seen: Word64,
     /// When this direction last sent something new, or acknowledged something new, in nanoseconds
@@ -73,31 +76,18 @@ pub struct Flow {
     /// it takes a RST for (RFC 5961 section 3.2). Means nothing before the member has accepted; the
     /// SYN-ACK sets it in both entries, because the numbers of an end may start anywhere.
     pub acked: Word32,
-    /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
-    /// client's entry. Never changes.
-    pub ticket: u32,
-    /// Always zero.
-    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 88);
+const _: () = assert!(size_of::<FlowKey>() == 40 && size_of::<Flow>() == 104);
 
 impl Flow {
-    /// Makes this the entry of a direction that opens now. Written where it lies: the BPF stack has no
-    /// room for another.
+    /// Makes this the entry of a direction that opens now, all but the rewrite. Written where it lies: the
+    /// BPF stack has no room for another.
     #[inline(always)]
-    pub fn begin(
-        &mut self,
-        rewrite: &Rewrite,
-        member: u32,
-        pool: u32,
-        from_member: bool,
-        now: u64,
-    ) {
-        self.rewrite = *rewrite;
+    pub fn begin(&mut self, member: u32, pool: u32, from_member: bool, now: u64) {
         self.member = member;
-        self.pool = pool;
-        self.from_member = from_member as u32;
+        self.pool = pool as u16;
+        self.from_member = from_member as u16;
         self.phase = Phase::default();
         self.last_seen = Word64::new(now);
         self.last_news = Word64::new(now);
@@ -107,7 +97,18 @@ impl Flow {
         self.next = Word32::new(0);
         self.acked = Word32::new(0);
         self.ticket = 0;
-        self.reserved = 0;
+    }
+
+    /// Index of the pool.
+    #[inline(always)]
+    pub const fn pool(&self) -> u32 {
+        self.pool as u32
+    }
+
+    /// Whether this is the member's entry.
+    #[inline(always)]
+    pub const fn is_from_member(&self) -> bool {
+        self.from_member != 0
     }
 
     /// Records a packet; nothing is written that has not changed.

@@ -38,7 +38,7 @@ pub struct HalfOpen {
     pub options: Options,
 }
 
-const _: () = assert!(size_of::<HalfOpen>() == 96);
+const _: () = assert!(size_of::<HalfOpen>() == 120);
 
 impl HalfOpen {
     /// Gives the place to the connection with this ticket, whose SYN has the number `seq` and was

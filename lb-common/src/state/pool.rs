@@ -136,7 +136,7 @@ impl Pool {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 20 && size_of::<Pool>() == 88);
+const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Pool>() == 88);
 
 /// A part of a pool's set that is too large for the pool itself.
 ///

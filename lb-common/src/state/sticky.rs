@@ -23,7 +23,7 @@ pub struct Persistence {
     /// The bits of an address that tell clients apart.
     pub mask: Addr,
     /// Zero for no persistence.
-    pub enabled: u32,
+    pub enabled: u64,
 }
 
 /// Which member has an index: one that clients may stick to, whatever its weight.
@@ -68,5 +68,5 @@ impl Sticky {
     }
 }
 
-const _: () = assert!(size_of::<Persistence>() == 16 && size_of::<Identity>() == 8);
-const _: () = assert!(size_of::<StickyKey>() == 8 && size_of::<Sticky>() == 24);
+const _: () = assert!(size_of::<Persistence>() == 32 && size_of::<Identity>() == 8);
+const _: () = assert!(size_of::<StickyKey>() == 20 && size_of::<Sticky>() == 24);

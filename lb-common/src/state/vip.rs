@@ -46,4 +46,4 @@ pub struct Vip {
     pub persistence: Persistence,
 }
 
-const _: () = assert!(size_of::<VipKey>() == 12 && size_of::<Vip>() == 40);
+const _: () = assert!(size_of::<VipKey>() == 24 && size_of::<Vip>() == 56);

@@ -77,6 +77,7 @@ pub fn unreachable<P: Packet>(packet: &P) -> Option<Quoted> {
         return None;
     }
     let start: Start = packet.read(l4 + HEADER + inner.header_len())?;
-    let tuple = Tuple { src: inner.src, dst: inner.dst, sport: start.sport, dport: start.dport };
+    let tuple =
+        Tuple { src: inner.src(), dst: inner.dst(), sport: start.sport, dport: start.dport };
     Some(Quoted { tuple, seq: Seq::new(start.seq.get()) })
 }

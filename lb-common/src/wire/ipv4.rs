@@ -4,7 +4,11 @@ use core::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{addr::Addr, be::Be16, checksum::Sum};
+use crate::{
+    addr::{Addr, Addr4},
+    be::Be16,
+    checksum::Sum,
+};
 
 /// Protocol number of TCP.
 pub const TCP: u8 = 6;
@@ -31,10 +35,8 @@ pub struct Ipv4 {
     /// Number of the protocol above.
     pub protocol: u8,
     checksum: Be16,
-    /// Source address.
-    pub src: Addr,
-    /// Destination address.
-    pub dst: Addr,
+    src: Addr4,
+    dst: Addr4,
 }
 
 impl Ipv4 {
@@ -51,8 +53,8 @@ impl Ipv4 {
             ttl: TTL,
             protocol: TCP,
             checksum: Be16::new(0),
-            src,
-            dst,
+            src: src.to_v4(),
+            dst: dst.to_v4(),
         };
         let words: [u32; 5] = zerocopy::transmute!(header);
         let sum = words.iter().fold(Sum::ZERO, |sum, word| sum.add32(*word));
@@ -85,6 +87,18 @@ impl Ipv4 {
     #[inline(always)]
     pub const fn total_len(&self) -> usize {
         self.total_len.get() as usize
+    }
+
+    /// Source address.
+    #[inline(always)]
+    pub const fn src(&self) -> Addr {
+        Addr::v4(self.src)
+    }
+
+    /// Destination address.
+    #[inline(always)]
+    pub const fn dst(&self) -> Addr {
+        Addr::v4(self.dst)
     }
 
     /// Whether this is any fragment, the first one included.

@@ -64,9 +64,8 @@ impl Outgoing {
         let window = options.map_or(Be16::new(0), Options::window);
         let numbers = (self.seq, self.ack);
         let tcp = Tcp::new(ports, numbers, self.flags, window, options_len as u8);
-        let pseudo = Sum::ZERO
-            .add32(src.raw())
-            .add32(dst.raw())
+        let pseudo = dst
+            .add_to(src.add_to(Sum::ZERO))
             .add16(Be16::new(ipv4::TCP as u16).raw())
             .add16(Be16::new(segment_len as u16).raw());
         let words: [u32; 5] = transmute!(tcp);

@@ -40,12 +40,12 @@ impl Segment {
     }
 }
 
-/// Finds the segment in a frame, or says why the frame is not ours to touch.
+/// Finds the `segment` in a frame, or says why the frame is not ours to touch.
 ///
 /// A frame that is not well formed is passed: the stack drops it and counts it
 /// under the name its operators know.
 #[inline(always)]
-pub fn parse<P: Packet>(packet: &P) -> Result<Segment, PassReason> {
+pub fn parse<P: Packet>(packet: &P, segment: &mut Segment) -> Result<(), PassReason> {
     if !packet.is_for_host() {
         return Err(PassReason::OtherHost);
     }
@@ -84,13 +84,11 @@ pub fn parse<P: Packet>(packet: &P) -> Result<Segment, PassReason> {
         return Err(PassReason::Malformed);
     }
 
-    Ok(Segment {
-        tuple: Tuple { src: ip.src, dst: ip.dst, sport: tcp.sport, dport: tcp.dport },
-        flags: tcp.flags(),
-        seq: Seq::new(tcp.seq.get()),
-        ack: Seq::new(tcp.ack.get()),
-        payload: (datagram - headers) as u32,
-        l3,
-        l4,
-    })
+    segment.tuple = Tuple { src: ip.src(), dst: ip.dst(), sport: tcp.sport, dport: tcp.dport };
+    segment.flags = tcp.flags();
+    segment.seq = Seq::new(tcp.seq.get());
+    segment.ack = Seq::new(tcp.ack.get());
+    segment.payload = (datagram - headers) as u32;
+    (segment.l3, segment.l4) = (l3, l4);
+    Ok(())
 }

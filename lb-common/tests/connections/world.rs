@@ -178,7 +178,7 @@ impl World {
         let mut keys: Vec<_> = self.tables.flows.borrow().keys().copied().collect();
         let spread = |key: &FlowKey| {
             let ports = u64::from(key.tuple.sport.get()) << 16 | u64::from(key.tuple.dport.get());
-            let host = u64::from(Ipv4Addr::from(key.tuple.src).to_bits());
+            let host = u64::from(key.tuple.src.to_v4().get());
             (host ^ ports ^ order).wrapping_mul(order | 1)
         };
         keys.sort_by_key(spread);
@@ -216,7 +216,7 @@ impl World {
                 assert_eq!(new_src.ip(), LISTENER.ip());
                 assert_ne!(new_src.port(), LISTENER.port());
                 assert!((pool.port_low..=pool.port_high).contains(&new_src.port()), "{new_src}");
-                assert!(self.all.iter().any(|slot| Ipv4Addr::from(slot.address) == *new_dst.ip()));
+                assert!(self.all.iter().any(|slot| slot.address == (*new_dst.ip()).into()));
                 self.seen.borrow_mut().push((new_src, new_dst));
             }
             Direction::ToClient => assert_eq!(new_src, LISTENER),
@@ -238,7 +238,7 @@ impl World {
     ) -> (SocketAddrV4, SocketAddrV4) {
         let key = key((member, vip));
         let to = self.tables.flow(&key).unwrap().rewrite.to;
-        (SocketAddrV4::new(to.dst.into(), to.dport.get()), LISTENER)
+        (SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get()), LISTENER)
     }
 
     fn is_known(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
@@ -264,7 +264,7 @@ impl World {
         let flows = self.tables.flows.borrow();
         let is_orphan = |key: &FlowKey, flow: &Flow| {
             let peer = flow.peer_key(key);
-            flow.from_member == 1
+            flow.is_from_member()
                 && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
         };
         flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
@@ -314,7 +314,7 @@ impl World {
     /// What must hold at any time.
     pub(crate) fn check(&self) {
         let flows = self.tables.flows.borrow();
-        let clients = || flows.iter().filter(|(_, flow)| flow.from_member == 0);
+        let clients = || flows.iter().filter(|(_, flow)| !flow.is_from_member());
         let live = || clients().filter(|(_, flow)| flow.phase.get().state() != State::Closed);
 
         let mut counted: HashMap<u32, u32> = HashMap::new();
@@ -337,7 +337,7 @@ impl World {
             assert!(peers.insert(peer), "two connections share {peer:?}");
             let answers = flows.get(&peer).unwrap_or_else(|| panic!("{key:?} has no answers"));
             assert_eq!(answers.peer_key(&peer), *key, "the answers are another connection's");
-            assert_eq!((answers.member, answers.from_member), (flow.member, 1));
+            assert_eq!((answers.member, answers.is_from_member()), (flow.member, true));
         }
     }
 

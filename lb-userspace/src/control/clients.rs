@@ -3,7 +3,6 @@
 use lb_common::addr::Addr;
 use lb_common::state::{Identity, Overflow, Persistence};
 
-use super::plan::address;
 use super::update::POOL;
 use crate::config::PoolSpec;
 use crate::config::model::{self, Cidr, SessionPersistence, VipSpec};
@@ -13,7 +12,7 @@ use crate::registry::{MemberRecord, Record};
 /// The pool's listener.
 pub(super) fn listener(pool: &PoolSpec, vip: &VipSpec) -> Listener {
     Listener {
-        address: address(vip.address),
+        address: vip.address.into(),
         port: vip.port.get(),
         enabled: pool.admin_state_up && vip.admin_state_up,
         limit: vip.connection_limit,
@@ -27,8 +26,10 @@ pub(super) fn listener(pool: &PoolSpec, vip: &VipSpec) -> Listener {
 
 /// The only clients that are served.
 pub(super) fn allowed(vip: &VipSpec) -> Option<Vec<Network>> {
-    let network =
-        |cidr: &Cidr| Network { address: address(cidr.address()), bits: cidr.bits().into() };
+    let network = |cidr: &Cidr| {
+        let address = cidr.address();
+        Network { address: address.into(), bits: bits(address.is_ipv4(), cidr.bits()) }
+    };
     vip.allowed_cidrs.as_ref().map(|cidrs| cidrs.iter().map(network).collect())
 }
 
@@ -43,12 +44,19 @@ pub(super) fn identities(pool: &PoolSpec, record: &Record) -> Vec<(u32, Identity
     usable.map(identity).collect()
 }
 
+/// Bits of a prefix, as the datapath's addresses have them.
+const fn bits(is_ipv4: bool, bits: u8) -> u32 {
+    bits as u32 + if is_ipv4 { Addr::V4_BITS } else { 0 }
+}
+
 /// Persistence by cookie was refused as not servable.
 fn persistence(pool: &PoolSpec) -> Persistence {
     match &pool.session_persistence {
         Some(SessionPersistence::SourceIp { timeout, granularity }) => Persistence {
             timeout: timeout.map_or(0, |time| time.as_duration().as_nanos() as u64),
-            mask: Addr::mask(granularity.map_or(Addr::BITS, |mask| mask.bits().into())),
+            mask: Addr::mask(
+                granularity.map_or(Addr::BITS, |mask| bits(mask.is_ipv4(), mask.bits())),
+            ),
             enabled: 1,
         },
         None | Some(SessionPersistence::HttpCookie | SessionPersistence::AppCookie { .. }) => {

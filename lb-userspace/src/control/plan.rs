@@ -1,10 +1,9 @@
 //! From a pool's declaration and record to what the datapath is to do.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers};
 
@@ -121,7 +120,7 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
             member: known.index,
             weight: weight * known.share,
             limit: member.max_connections.map_or(0, |limit| part(limit, known.share)),
-            address: address(member.address),
+            address: member.address.into(),
             port: Be16::new(member.port.get()),
             reserved: 0,
         })
@@ -133,14 +132,6 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
 fn part(limit: NonZeroU32, share: u32) -> u32 {
     let part = u64::from(limit.get()) * u64::from(share) / u64::from(WHOLE);
     (part as u32).max(1)
-}
-
-/// IPv6 was refused as not servable.
-pub(super) fn address(address: IpAddr) -> Addr {
-    match address {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(_) => Addr::default(),
-    }
 }
 
 fn failover(spec: &FailoverSpec) -> Failover {

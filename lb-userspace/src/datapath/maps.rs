@@ -255,7 +255,7 @@ impl Maps {
     pub fn connections(&self) -> Result<Vec<Connection>, DatapathError> {
         let mut flows = self.flows()?;
         let clients: Vec<FlowKey> =
-            flows.iter().filter(|(_, flow)| flow.from_member == 0).map(|(key, _)| *key).collect();
+            flows.iter().filter(|(_, flow)| !flow.is_from_member()).map(|(key, _)| *key).collect();
         let join = |key: FlowKey| {
             let client = flows.remove(&key)?;
             let member = flows.remove(&client.peer_key(&key));

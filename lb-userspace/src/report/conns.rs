@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use lb_common::addr::Addr;
@@ -27,10 +27,10 @@ pub struct ConnectionList {
 struct Row {
     pool: String,
     member: String,
-    member_address: SocketAddrV4,
-    client: SocketAddrV4,
-    vip: SocketAddrV4,
-    nat: SocketAddrV4,
+    member_address: SocketAddr,
+    client: SocketAddr,
+    vip: SocketAddr,
+    nat: SocketAddr,
     state: &'static str,
     age_seconds: f64,
     idle_seconds: f64,
@@ -90,8 +90,8 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
     }
 }
 
-pub(super) fn socket(address: Addr, port: Be16) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from(address), port.get())
+pub(super) fn socket(address: Addr, port: Be16) -> SocketAddr {
+    SocketAddr::new(address.into(), port.get())
 }
 
 impl Report for ConnectionList {

@@ -1,7 +1,7 @@
 //! Everything that conntrack knows of a connection.
 
 use std::io::{self, Write};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use lb_common::nat::Rewrite;
@@ -48,8 +48,8 @@ struct Side {
 /// Source and destination of packets that leave, and what is added to their checksums (RFC 1624).
 #[derive(Clone, Debug, Serialize)]
 struct Rewritten {
-    source: SocketAddrV4,
-    destination: SocketAddrV4,
+    source: SocketAddr,
+    destination: SocketAddr,
     address_delta: u16,
     port_delta: u16,
 }
@@ -66,7 +66,7 @@ pub(super) fn detail(connection: &Connection, now: Duration) -> Detail {
         member: member.as_ref().map(|member| side(member, now)),
         zone: key.zone,
         protocol: key.protocol,
-        pool_index: client.pool,
+        pool_index: client.pool(),
         member_index: client.member,
         nat_port: client.rewrite.to.sport.get(),
         to_member: rewritten(&client.rewrite),

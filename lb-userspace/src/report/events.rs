@@ -1,7 +1,7 @@
 //! Events, one line each.
 
 use std::io::{self, Write};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use lb_common::counter;
@@ -42,12 +42,12 @@ pub struct Line {
     reason: Option<&'static str>,
     /// Of a close and a refusal: what HAProxy's tcplog calls the termination state.
     state: Option<&'static str>,
-    client: SocketAddrV4,
-    vip: SocketAddrV4,
+    client: SocketAddr,
+    vip: SocketAddr,
     /// The VIP as the member sees it.
-    nat: Option<SocketAddrV4>,
+    nat: Option<SocketAddr>,
     member: Option<String>,
-    member_address: Option<SocketAddrV4>,
+    member_address: Option<SocketAddr>,
     /// Of a redispatch: the member that had the connection before.
     previous_member: Option<String>,
     /// From the client's SYN to the member's SYN-ACK.

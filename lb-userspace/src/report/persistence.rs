@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use lb_common::state::{Sticky, StickyKey};
@@ -26,7 +26,7 @@ pub struct PersistenceList {
 struct Row {
     pool: String,
     /// The client's address, without the bits that the granularity leaves out.
-    client: Ipv4Addr,
+    client: IpAddr,
     member: String,
     member_address: SocketAddr,
     /// Since the client came to the member.

@@ -1,8 +1,8 @@
 //! Time without waiting: entries are given an age that no clock can make ambiguous.
 
-use std::net::Ipv4Addr;
-
+use lb_common::addr::Addr;
 use lb_common::state::FlowKey;
+use zerocopy::IntoBytes as _;
 
 /// Nanoseconds of monotonic time that have long passed.
 const ANCIENT: u64 = 1;
@@ -88,10 +88,7 @@ impl Stamping {
             Self::Idle => Ages { seen: Age::Future, news: Age::Ancient, opened: Age::Ancient },
             Self::Scattered(seed) => {
                 let tuple = &key.tuple;
-                let words = [tuple.src, tuple.dst]
-                    .map(|address| u64::from(Ipv4Addr::from(address).to_bits()));
-                let ports = u64::from(tuple.sport.get()) << 16 | u64::from(tuple.dport.get());
-                let hash = [words[0], words[1], ports].into_iter().fold(seed, spread);
+                let hash = hash(seed, tuple.as_bytes());
                 let age = |bit: u32| if hash >> bit & 1 == 0 { Age::Ancient } else { Age::Future };
                 Ages { seen: age(40), news: age(42), opened: age(41) }
             }
@@ -100,19 +97,19 @@ impl Stamping {
 
     /// Age of the last connection of a client that is remembered.
     #[must_use]
-    pub fn of_client(&self, client: Ipv4Addr) -> Age {
+    pub fn of_client(&self, client: Addr) -> Age {
         match *self {
             Self::Each { client, .. } => client,
             Self::Idle => Age::Ancient,
-            Self::Scattered(seed) if spread(seed, client.to_bits().into()) >> 40 & 1 == 0 => {
-                Age::Ancient
-            }
+            Self::Scattered(seed) if hash(seed, client.as_bytes()) >> 40 & 1 == 0 => Age::Ancient,
             Self::Scattered(_) => Age::Future,
         }
     }
 }
 
-fn spread(hash: u64, word: u64) -> u64 {
-    let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ (mixed >> 29)
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(seed, |hash, byte| {
+        let mixed = (hash ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
+    })
 }

@@ -1,7 +1,7 @@
 //! What has changed, in words.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use lb_common::state::{MemberStats, PhaseBits};
 
@@ -98,7 +98,7 @@ fn listener(before: &Snapshot, after: &Snapshot) -> Option<String> {
     (alone(before) != alone(after)).then(|| format!("listener: active {old} => {new}"))
 }
 
-fn stuck(client: Ipv4Addr, old: Option<&Stuck>, new: Option<&Stuck>) -> Option<String> {
+fn stuck(client: IpAddr, old: Option<&Stuck>, new: Option<&Stuck>) -> Option<String> {
     let Some(new) = new else { return old.map(|_| format!("{client} is forgotten")) };
     match old {
         Some(old) if old == new => None,
@@ -162,8 +162,8 @@ fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
     use lb_common::{addr::Tuple, be::Be16, nat::Rewrite};
 
     let tuple = |(src, dst): Direction| Tuple {
-        src: (*src.ip()).into(),
-        dst: (*dst.ip()).into(),
+        src: src.ip().into(),
+        dst: dst.ip().into(),
         sport: Be16::new(src.port()),
         dport: Be16::new(dst.port()),
     };
@@ -178,15 +178,16 @@ fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
             seen: Age::Now,
             news: Age::Now,
             opened: Age::Now,
-            next: if from_member == 0 { CLIENT_SEQ } else { 0 },
+            next: if from_member { 0 } else { CLIENT_SEQ },
             acked: 0,
         };
         (from, entry)
     };
-    let member = member(conn.member);
+    let ends = [conn.client, LISTENER, conn.vip(), member(conn.member)];
+    let [client, listener, vip, member] = ends.map(SocketAddr::V4);
     [
-        entry((conn.client, LISTENER), (conn.vip(), member), 0),
-        entry((member, conn.vip()), (LISTENER, conn.client), 1),
+        entry((client, listener), (vip, member), false),
+        entry((member, vip), (listener, client), true),
     ]
 }
 

@@ -249,14 +249,14 @@ impl Kernel {
 
     fn stamp(&mut self, stamping: &Stamping) -> Result<(), Error> {
         for (key, mut flow) in self.maps.flows()? {
-            let Ages { seen, news, opened } = stamping.of(&key, flow.from_member != 0);
+            let Ages { seen, news, opened } = stamping.of(&key, flow.is_from_member());
             flow.last_seen.set(seen.stamp(0));
             flow.last_news.set(news.stamp(0));
             flow.opened = opened.stamp(0);
             self.raw.change_flow(key, flow)?;
         }
         for (key, sticky) in self.maps.sticky()? {
-            let used = stamping.of_client(key.client.into());
+            let used = stamping.of_client(key.client);
             sticky.used.set(used.stamp(0));
             self.raw.change_sticky(key, sticky)?;
         }

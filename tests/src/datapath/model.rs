@@ -176,14 +176,14 @@ impl Model {
 
     fn stamp(&self, stamping: &Stamping) {
         for (key, flow) in self.tables.flows.borrow_mut().iter_mut() {
-            let Ages { seen, news, opened } = stamping.of(key, flow.from_member != 0);
+            let Ages { seen, news, opened } = stamping.of(key, flow.is_from_member());
             let flow = Rc::get_mut(flow).expect("nobody holds an entry between two actions");
             flow.last_seen.set(seen.stamp(NOW));
             flow.last_news.set(news.stamp(NOW));
             flow.opened = opened.stamp(NOW);
         }
         for (key, sticky) in self.tables.sticky.borrow_mut().iter() {
-            sticky.used.set(stamping.of_client(key.client.into()).stamp(NOW));
+            sticky.used.set(stamping.of_client(key.client).stamp(NOW));
         }
     }
 

@@ -1,9 +1,9 @@
 //! All state of a datapath at one moment.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
-use lb_common::addr::Tuple;
+use lb_common::addr::{Addr, Tuple};
 use lb_common::nat::Rewrite;
 use lb_common::state::{Flow, MemberStats, PhaseBits, Sticky, StickyKey};
 
@@ -13,7 +13,7 @@ use super::Age;
 pub(super) const MEMBERS: u32 = 12;
 
 /// One direction of a connection: source and destination of its packets as they come in.
-pub type Direction = (SocketAddrV4, SocketAddrV4);
+pub type Direction = (SocketAddr, SocketAddr);
 
 /// Everything a datapath remembers, the place in round robin aside, which no packet reads twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Snapshot {
     /// Connections that the listener counts.
     pub active: u32,
     /// Clients and the members they had.
-    pub sticky: BTreeMap<Ipv4Addr, Stuck>,
+    pub sticky: BTreeMap<IpAddr, Stuck>,
     /// Conntrack.
     pub flows: BTreeMap<Direction, Entry>,
 }
@@ -60,7 +60,7 @@ pub struct Stuck {
 
 impl Stuck {
     /// An entry of the table as the snapshot has it.
-    pub(super) fn entry(key: &StickyKey, sticky: &Sticky) -> (Ipv4Addr, Self) {
+    pub(super) fn entry(key: &StickyKey, sticky: &Sticky) -> (IpAddr, Self) {
         let Sticky { member, incarnation, since, used } = sticky;
         let (since, used) = (Age::of(*since), Age::of(used.get()));
         let stuck = Self { member: *member, incarnation: *incarnation, since, used };
@@ -78,7 +78,7 @@ pub struct Entry {
     /// Index of the pool.
     pub pool: u32,
     /// Whether it is the member's entry.
-    pub from_member: u32,
+    pub from_member: bool,
     /// What is known of the connection.
     pub phase: PhaseBits,
     /// Payload bytes that passed.
@@ -100,8 +100,8 @@ impl From<&Flow> for Entry {
         Self {
             rewrite: flow.rewrite,
             member: flow.member,
-            pool: flow.pool,
-            from_member: flow.from_member,
+            pool: flow.pool(),
+            from_member: flow.is_from_member(),
             phase: flow.phase.get(),
             payload: flow.payload.get(),
             seen: Age::of(flow.last_seen.get()),
@@ -115,6 +115,6 @@ impl From<&Flow> for Entry {
 
 /// Source and destination of a tuple.
 pub(super) fn direction(tuple: &Tuple) -> Direction {
-    let socket = |address, port| SocketAddrV4::new(Ipv4Addr::from(address), port);
+    let socket = |address: Addr, port| SocketAddr::new(address.into(), port);
     (socket(tuple.src, tuple.sport.get()), socket(tuple.dst, tuple.dport.get()))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::{Identity, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
 use lb_userspace::datapath::{Failover, Listener, Network, Target};
@@ -115,7 +116,7 @@ impl World {
         };
         let network = |(address, bits): &([u8; 4], u32)| Network {
             address: Ipv4Addr::from(*address).into(),
-            bits: *bits,
+            bits: Addr::V4_BITS + *bits,
         };
         let identity = |(index, _): &(u32, u32)| {
             (*index, Identity { incarnation: self.incarnation, pool: POOL })

@@ -160,7 +160,7 @@ fn sweep(model: &mut Model) {
 fn check_counts(snapshot: &Snapshot) {
     let mut open: BTreeMap<u32, u32> = BTreeMap::new();
     for entry in snapshot.flows.values() {
-        if entry.pool == POOL && entry.from_member == 0 && !entry.phase.is_closed() {
+        if entry.pool == POOL && !entry.from_member && !entry.phase.is_closed() {
             *open.entry(entry.member).or_default() += 1;
         }
     }

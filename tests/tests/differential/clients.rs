@@ -23,7 +23,7 @@ pub(crate) fn clients(random: &mut Random, world: &mut World) {
         world.persistence = Persistence {
             // Only what has a given age is older or younger than a minute by every clock.
             timeout: random.among(&[0, 60_000_000_000, FOREVER]),
-            mask: Addr::mask(random.among(&[32, 32, 30, 24, 0])),
+            mask: Addr::mask(Addr::V4_BITS + random.among(&[32, 32, 30, 24, 0])),
             enabled: 1,
         };
     }

@@ -29,7 +29,7 @@ mod schedule;
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use lb_tests::datapath::Conn;
 
@@ -39,7 +39,7 @@ const A: Conn = Conn::new("A", 101, 25_000, 25_000, 0);
 const B: Conn = Conn::new("B", 102, 26_000, 26_000, 1);
 
 /// What stands for no address.
-const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
 /// What opening a connection changes.
 fn opens(conn: &Conn) -> String {

@@ -15,7 +15,7 @@ const OTHER: Conn = Conn::new("O", 102, 26_000, 26_000, 1);
 const SECOND: u64 = 1_000_000_000;
 
 fn sticky(weights: &[u32]) -> World {
-    let persistence = Persistence { timeout: 0, mask: Addr::mask(32), enabled: 1 };
+    let persistence = Persistence { timeout: 0, mask: Addr::mask(Addr::BITS), enabled: 1 };
     World { persistence, ..World::new(weights) }
 }
 
@@ -26,7 +26,10 @@ fn timing_out(timeout: u64) -> World {
 
 fn by(bits: u32) -> World {
     let world = sticky(&[1, 1]);
-    World { persistence: Persistence { mask: Addr::mask(bits), ..world.persistence }, ..world }
+    World {
+        persistence: Persistence { mask: Addr::mask(Addr::V4_BITS + bits), ..world.persistence },
+        ..world
+    }
 }
 
 /// The world after a change that brings no new members.
