@@ -8,7 +8,7 @@ use crate::{
     checksum::Sum,
     packet::{EditError, Packet},
     state::Pool,
-    wire::{Segment, ipv4::Ipv4, tcp::Tcp},
+    wire::{Segment, ipv4::Ipv4, ipv6::Ipv6, tcp::Tcp},
 };
 
 /// NAT ports tried before a connection is refused.
@@ -56,10 +56,15 @@ impl Rewrite {
     /// Rewrites the packet that `segment` was parsed from.
     #[inline(always)]
     pub fn apply<P: Packet>(&self, packet: &mut P, segment: &Segment) -> Result<(), EditError> {
-        packet.correct_l3(segment.l3 + Ipv4::CHECKSUM, self.address_delta)?;
+        if self.to.src.is_v4() {
+            packet.correct_l3(segment.l3 + Ipv4::CHECKSUM, self.address_delta)?;
+            let addresses = [self.to.src.to_v4(), self.to.dst.to_v4()];
+            packet.write(segment.l3 + Ipv4::ADDRESSES, &addresses)?;
+        } else {
+            packet.write(segment.l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])?;
+        }
         packet.correct_l4_pseudo(segment.l4 + Tcp::CHECKSUM, self.address_delta)?;
         packet.correct_l4(segment.l4 + Tcp::CHECKSUM, self.port_delta)?;
-        packet.write(segment.l3 + Ipv4::ADDRESSES, &[self.to.src.to_v4(), self.to.dst.to_v4()])?;
         packet.write(segment.l4 + Tcp::PORTS, &[self.to.sport, self.to.dport])
     }
 }

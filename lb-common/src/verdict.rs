@@ -51,9 +51,9 @@ reasons! {
     PassReason {
         /** the frame is addressed to another host's MAC address */
         OtherHost = 8, "pass_other_host";
-        /** not IPv4: ARP, IPv6, LLDP and the like */
-        NotIpv4 = 9, "pass_not_ipv4";
-        /** IPv4 but not TCP: ping, UDP and the like */
+        /** neither IPv4 nor IPv6: ARP, LLDP and the like */
+        NotIp = 9, "pass_not_ip";
+        /** not TCP: ping, UDP, neighbour discovery and the like */
         NotTcp = 10, "pass_not_tcp";
         /** a fragment; this version balances whole datagrams only */
         Fragment = 11, "pass_fragment";

@@ -148,13 +148,13 @@ pub(super) fn choose<T: Tables>(
     wish: &Wish,
     goal: &mut Goal,
 ) -> Result<bool, Unconnected> {
-    let (tuple, now) = (wish.client.tuple, tables.now());
+    let (tuple, now) = (&wish.client.tuple, tables.now());
     (goal.pool, goal.now) = (vip.pool, now);
     if wish.is_new() && persist::recall(tables, vip, pool, tuple.src, goal) {
         return Ok(true);
     }
-    let ask = Ask { tuple, now, avoid: wish.avoid };
-    goal.slot = schedule::pick(tables, vip.pool, pool, &ask).map_err(refuse)?;
+    let ask = Ask::new(tuple, now, wish.avoid);
+    goal.slot = *schedule::pick(tables, vip.pool, pool, &ask).map_err(refuse)?;
     Ok(false)
 }
 

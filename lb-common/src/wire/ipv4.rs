@@ -8,6 +8,9 @@ use crate::{
     addr::{Addr, Addr4},
     be::Be16,
     checksum::Sum,
+    packet::Packet,
+    verdict::PassReason,
+    wire::Datagram,
 };
 
 /// Protocol number of TCP.
@@ -106,6 +109,35 @@ impl Ipv4 {
     pub const fn is_fragment(&self) -> bool {
         self.fragment.get() & FRAGMENT != 0
     }
+}
+
+/// Looks past the header of the datagram at `l3`.
+///
+/// # Errors
+/// Why it is not ours to touch.
+#[inline(always)]
+pub(super) fn read<P: Packet>(
+    packet: &P,
+    l3: usize,
+    datagram: &mut Datagram,
+) -> Result<(), PassReason> {
+    let ip: Ipv4 = packet.read(l3).ok_or(PassReason::Malformed)?;
+    let header = ip.header_len();
+    if ip.version() != 4 || header < Ipv4::MIN_LEN {
+        return Err(PassReason::Malformed);
+    }
+    let on_wire = packet.len().saturating_sub(l3);
+    let len = match ip.total_len() {
+        0 if on_wire > Ipv4::MAX_LEN => on_wire,
+        stated => stated,
+    };
+    datagram.src = ip.src();
+    datagram.dst = ip.dst();
+    datagram.protocol = ip.protocol;
+    datagram.is_fragment = ip.is_fragment();
+    datagram.l4 = l3 + header;
+    datagram.end = l3 + len;
+    Ok(())
 }
 
 const _: () = assert!(Ipv4::MIN_LEN == 20 && Ipv4::CHECKSUM == 10 && Ipv4::ADDRESSES == 12);

@@ -3,15 +3,18 @@
 //! Header types are plain big-endian structs; what a field means is in the RFC
 //! each file names.
 
+mod datagram;
 pub mod eth;
 pub mod icmp;
 pub mod ipv4;
+pub mod ipv6;
 mod options;
 mod outgoing;
 mod segment;
 mod seq;
 pub mod tcp;
 
+pub use datagram::Datagram;
 pub use options::Options;
 pub use outgoing::Outgoing;
 pub use segment::{Segment, parse};

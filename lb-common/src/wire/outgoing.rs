@@ -9,8 +9,9 @@ use crate::{
     packet::{EditError, Packet},
     wire::{
         Segment, Seq,
-        eth::Ethernet,
+        eth::{self, Ethernet},
         ipv4::{self, Ipv4},
+        ipv6::Ipv6,
         options::Options,
         tcp::{Flags, Tcp},
     },
@@ -51,7 +52,9 @@ impl Outgoing {
         options: Option<&Options>,
         sent: &mut Segment,
     ) -> Result<(), EditError> {
-        let (l3, l4) = (Ethernet::LEN, Ethernet::LEN + Ipv4::MIN_LEN);
+        let is_v4 = self.tuple.src.is_v4();
+        let l3 = Ethernet::LEN;
+        let l4 = l3 + if is_v4 { Ipv4::MIN_LEN } else { Ipv6::LEN };
         let options_len = options.map_or(0, Options::size);
         let segment_len = Tcp::MIN_LEN + options_len;
         // Who computes the checksum is a property of the packet that outlives its bytes.
@@ -59,7 +62,6 @@ impl Outgoing {
         packet.resize(l4 + segment_len)?;
 
         let Tuple { src, dst, sport, dport } = self.tuple;
-        let ip = Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16);
         let ports = (sport, dport);
         let window = options.map_or(Be16::new(0), Options::window);
         let numbers = (self.seq, self.ack);
@@ -73,7 +75,13 @@ impl Outgoing {
         let whole = words.iter().fold(covered, |sum, word| sum.add32(*word));
         let checksum = if to_device { pseudo.fold() } else { !whole.fold() };
 
-        packet.write(l3, &ip)?;
+        if is_v4 {
+            packet.write(Ethernet::TYPE, &Be16::new(eth::IPV4))?;
+            packet.write(l3, &Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16))?;
+        } else {
+            packet.write(Ethernet::TYPE, &Be16::new(eth::IPV6))?;
+            packet.write(l3, &Ipv6::new(src, dst, ipv4::TCP, segment_len as u16))?;
+        }
         packet.write(l4, &tcp.with_checksum(Be16::from_raw(checksum)))?;
         if let Some(options) = options {
             options.put(packet, l4 + Tcp::MIN_LEN)?;

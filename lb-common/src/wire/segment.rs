@@ -5,14 +5,14 @@ use crate::{
     packet::Packet,
     verdict::PassReason,
     wire::{
-        eth::{self, Ethernet},
-        ipv4::{self, Ipv4},
+        datagram::Datagram,
+        ipv4,
         seq::Seq,
         tcp::{Flags, Tcp},
     },
 };
 
-/// A whole TCP segment in an unfragmented IPv4 datagram.
+/// A whole TCP segment in an unfragmented datagram.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Segment {
     /// Where it comes from and goes to.
@@ -46,49 +46,25 @@ impl Segment {
 /// under the name its operators know.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, segment: &mut Segment) -> Result<(), PassReason> {
-    if !packet.is_for_host() {
-        return Err(PassReason::OtherHost);
-    }
-    let eth: Ethernet = packet.read(0).ok_or(PassReason::Malformed)?;
-    if packet.has_vlan_tag() {
-        return Err(PassReason::Vlan);
-    }
-    match eth.ethertype.get() {
-        eth::IPV4 => {}
-        eth::VLAN => return Err(PassReason::Vlan),
-        _ => return Err(PassReason::NotIpv4),
-    }
-
-    let l3 = Ethernet::LEN;
-    let ip: Ipv4 = packet.read(l3).ok_or(PassReason::Malformed)?;
-    let ip_header = ip.header_len();
-    if ip.version() != 4 || ip_header < Ipv4::MIN_LEN {
-        return Err(PassReason::Malformed);
-    }
-    if ip.protocol != ipv4::TCP {
+    let mut datagram = Datagram::default();
+    datagram.read(packet)?;
+    let Datagram { src, dst, protocol, is_fragment, l4, end } = datagram;
+    if protocol != ipv4::TCP {
         return Err(PassReason::NotTcp);
     }
-    if ip.is_fragment() {
+    if is_fragment {
         return Err(PassReason::Fragment);
     }
-    let on_wire = packet.len().saturating_sub(l3);
-    let datagram = match ip.total_len() {
-        0 if on_wire > Ipv4::MAX_LEN => on_wire,
-        stated => stated,
-    };
-
-    let l4 = l3 + ip_header;
     let tcp: Tcp = packet.read(l4).ok_or(PassReason::Malformed)?;
-    let headers = ip_header + tcp.header_len();
-    if tcp.header_len() < Tcp::MIN_LEN || headers > datagram || datagram > on_wire {
+    let payload = l4 + tcp.header_len();
+    if tcp.header_len() < Tcp::MIN_LEN || payload > end || end > packet.len() {
         return Err(PassReason::Malformed);
     }
-
-    segment.tuple = Tuple { src: ip.src(), dst: ip.dst(), sport: tcp.sport, dport: tcp.dport };
+    segment.tuple = Tuple { src, dst, sport: tcp.sport, dport: tcp.dport };
     segment.flags = tcp.flags();
     segment.seq = Seq::new(tcp.seq.get());
     segment.ack = Seq::new(tcp.ack.get());
-    segment.payload = (datagram - headers) as u32;
-    (segment.l3, segment.l4) = (l3, l4);
+    segment.payload = (end - payload) as u32;
+    (segment.l3, segment.l4) = (Datagram::L3, l4);
     Ok(())
 }

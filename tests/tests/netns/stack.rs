@@ -45,7 +45,7 @@ fn the_vip_answers_ping_and_arp() {
     // The namespace asks for a member: the answer is a unicast ARP frame.
     bench.net.vip.namespace.command("ip").args(flush).stdout().unwrap();
     let member = bench.net.members[0].address();
-    moves(&bench, "pass_not_ipv4", 1, || assert_eq!(ping(&bench.net.vip, member, b"x"), b"x"));
+    moves(&bench, "pass_not_ip", 1, || assert_eq!(ping(&bench.net.vip, member, b"x"), b"x"));
 }
 
 #[test]

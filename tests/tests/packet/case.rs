@@ -1,12 +1,12 @@
 //! One case: a world, what was before, one thing that happens, and all that may change by it.
 
 use std::collections::HashMap;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use lb_common::route::Answer;
 use lb_tests::datapath::{
-    Act, Action, Age, Conn, Datapath as _, Kernel, Pair, Stamping, Tcp, World, asks, delta,
+    Act, Action, Age, Conn, Datapath as _, Family, Kernel, Pair, Stamping, Tcp, World, asks, delta,
     disagreement, hexdump, write_pcap, wrong_checksum,
 };
 
@@ -125,8 +125,7 @@ impl Case {
 impl Said {
     /// The datapath sends these of its own accord.
     pub(crate) fn and_sends(self, segments: impl IntoIterator<Item = Tcp>) -> Self {
-        // Who has which MAC address is the harness's business.
-        let sent = segments.into_iter().map(|segment| segment.frame()[12..].to_vec()).collect();
+        let sent = segments.into_iter().map(|segment| segment.frame()).collect();
         Self { sent, ..self }
     }
 }
@@ -134,7 +133,7 @@ impl Said {
 /// Whether the programs are replaced before the thing that the case is about.
 const UPGRADES: [(bool, &str); 2] = [(false, ""), (true, " (after an upgrade)")];
 
-/// Runs every case twice, each time in an empty datapath, and fails with all that went wrong. The second time the
+/// Runs every case in both families and each twice, every time in an empty datapath, and fails with all that went wrong. The second time the
 /// programs that meet the packet are not those that have seen what was given, but share their maps.
 #[track_caller]
 pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
@@ -150,15 +149,19 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
     for said in cases {
         let room = said.case.world.max_flows;
         let kernel = kernels.entry(room).or_insert_with(|| Kernel::load(room).unwrap());
-        for (upgrade, when) in UPGRADES {
+        let families = Family::ALL.into_iter().filter(|family| said.is_told_in(*family));
+        for (family, (upgrade, when)) in
+            families.flat_map(|family| UPGRADES.map(|how| (family, how)))
+        {
             count += 1;
             kernel.clear().unwrap();
-            let wrong = said.run(kernel, upgrade);
+            let wrong = said.run(kernel, family, upgrade);
             if !wrong.is_empty() {
                 let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
                 let pcap = write_pcap(Path::new(env!("CARGO_TARGET_TMPDIR")), &frames).unwrap();
                 let (name, wrong) = (&said.case.name, wrong.join("\n  "));
-                failed.push(format!("{name}{when}: see {}\n  {wrong}", pcap.display()));
+                failed
+                    .push(format!("{name} in {family:?}{when}: see {}\n  {wrong}", pcap.display()));
             }
         }
     }
@@ -168,8 +171,8 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
 
 impl Said {
     /// If this is about a SYN: who would get the connection. To ask must change nothing.
-    fn ask(&self, kernel: &Kernel, wrong: &mut Vec<String>) -> Option<(SocketAddrV4, Answer)> {
-        let Action::Frame(frame) = &self.when else { return None };
+    fn ask(kernel: &Kernel, when: &Action, wrong: &mut Vec<String>) -> Option<(SocketAddr, Answer)> {
+        let Action::Frame(frame) = when else { return None };
         let (src, dst) = asks(frame)?;
         let before = kernel.dump().unwrap();
         let answer = kernel.route(src, dst).unwrap();
@@ -178,12 +181,22 @@ impl Said {
         Some((src, answer))
     }
 
-    fn run(&self, kernel: &mut Kernel, upgrade: bool) -> Vec<String> {
+    /// Whether everything that happens can be told in this family.
+    fn is_told_in(&self, family: Family) -> bool {
+        let actions = self.case.given.iter().chain([&self.when]);
+        let mut frames = actions.filter_map(|action| match action {
+            Action::Frame(frame) | Action::Gso(frame, _) => Some(frame),
+            _ => None,
+        });
+        frames.all(|frame| family.tells(frame).is_some())
+    }
+
+    fn run(&self, kernel: &mut Kernel, family: Family, upgrade: bool) -> Vec<String> {
         let case = &self.case;
         let mut wrong = Vec::new();
-        kernel.act(&case.world.install()).unwrap();
+        kernel.act(&family.action(&case.world.install())).unwrap();
         for (number, action) in case.given.iter().enumerate() {
-            let ran = kernel.act(action).unwrap();
+            let ran = kernel.act(&family.action(action)).unwrap();
             if let Some(ran) = ran
                 && ran.act != Act::Send
                 && !case.turned_away
@@ -210,13 +223,15 @@ impl Said {
         if upgrade {
             kernel.replace().unwrap();
         }
+        let when = family.action(&self.when);
         let before = kernel.snapshot().unwrap();
-        let asked = self.ask(kernel, &mut wrong);
-        let ran = kernel.act(&self.when).unwrap();
+        let asked = Self::ask(kernel, &when, &mut wrong);
+        let ran = kernel.act(&when).unwrap();
         let after = kernel.snapshot().unwrap();
         if let Some((src, answer)) = asked {
             wrong.extend(disagreement(&answer, src, &before, &after));
         }
+        let (before, after) = (family.snapshot(before), family.snapshot(after));
 
         // No case listens, so nothing is said.
         wrong.extend(kernel.heard().into_iter().map(|heard| format!("{heard:?}")));
@@ -224,19 +239,23 @@ impl Said {
             if ran.act != *act {
                 wrong.push(format!("verdict is {:?}, not {act:?}", ran.act));
             }
-            if ran.frame != *out {
-                let (have, want) = (hexdump(&ran.frame), hexdump(out));
+            let out = family.frame(out);
+            if ran.frame != out {
+                let (have, want) = (hexdump(&ran.frame), hexdump(&out));
                 wrong.push(format!("frame is{have}\n  not{want}"));
             }
-            let (Action::Frame(input) | Action::Gso(input, _)) = &self.when else { return wrong };
+            let (Action::Frame(input) | Action::Gso(input, _)) = &when else { return wrong };
             if wrong_checksum(input).is_none() {
                 wrong.extend(wrong_checksum(&ran.frame));
             }
         }
         let sent = kernel.take_sent();
-        if sent != self.sent {
+        // Who has which MAC address is the harness's business.
+        let expected: Vec<Vec<u8>> =
+            self.sent.iter().map(|frame| family.frame(frame)[12..].to_vec()).collect();
+        if sent != expected {
             let dump = |frames: &[Vec<u8>]| frames.iter().map(|f| hexdump(f)).collect::<String>();
-            wrong.push(format!("sent is{}\n  not{}", dump(&sent), dump(&self.sent)));
+            wrong.push(format!("sent is{}\n  not{}", dump(&sent), dump(&expected)));
         }
         let have = sorted(delta(&before, &after, &case.conns));
         let want = sorted(self.delta.split(';').map(|line| line.trim().to_owned()).collect());

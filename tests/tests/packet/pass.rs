@@ -48,13 +48,13 @@ fn other_protocols() {
         .unwrap();
     let protocol = |number: u8| patched(syn(), PROTOCOL, &[number]);
     let all = [
-        ("ARP", ethertype(0x0806), "pass_not_ipv4"),
-        ("IPv6", ipv6, "pass_not_ipv4"),
+        ("ARP", ethertype(0x0806), "pass_not_ip"),
+        ("IPv6", ipv6, "pass_not_ip"),
         ("VLAN", ethertype(0x8100), "pass_vlan"),
-        ("service VLAN", ethertype(0x88a8), "pass_not_ipv4"),
-        ("LLDP", ethertype(0x88cc), "pass_not_ipv4"),
-        ("MPLS", ethertype(0x8847), "pass_not_ipv4"),
-        ("a length where the EtherType should be", ethertype(40), "pass_not_ipv4"),
+        ("service VLAN", ethertype(0x88a8), "pass_not_ip"),
+        ("LLDP", ethertype(0x88cc), "pass_not_ip"),
+        ("MPLS", ethertype(0x8847), "pass_not_ip"),
+        ("a length where the EtherType should be", ethertype(40), "pass_not_ip"),
         ("UDP", udp, "pass_not_tcp"),
         ("ping", ping, "pass_not_tcp"),
         ("SCTP", protocol(132), "pass_not_tcp"),

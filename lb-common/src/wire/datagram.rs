@@ -1,0 +1,54 @@
+//! What the parser needs of a datagram, whatever its family.
+
+use crate::{
+    addr::Addr,
+    packet::Packet,
+    verdict::PassReason,
+    wire::{
+        eth::{self, Ethernet},
+        ipv4, ipv6,
+    },
+};
+
+/// A datagram in a frame. Offsets are bytes from the start of the frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Datagram {
+    /// Source address.
+    pub src: Addr,
+    /// Destination address.
+    pub dst: Addr,
+    /// Number of the protocol above.
+    pub protocol: u8,
+    /// Whether this is any fragment of it, the first one included.
+    pub is_fragment: bool,
+    /// Where that begins.
+    pub l4: usize,
+    /// Where the datagram ends; Ethernet padding does not count.
+    pub end: usize,
+}
+
+impl Datagram {
+    /// Where the IP header starts.
+    pub const L3: usize = Ethernet::LEN;
+
+    /// Reads the headers of a frame of either family, up to the protocol above IP.
+    ///
+    /// # Errors
+    /// Why the frame is not ours to touch.
+    #[inline(always)]
+    pub fn read<P: Packet>(&mut self, packet: &P) -> Result<(), PassReason> {
+        if !packet.is_for_host() {
+            return Err(PassReason::OtherHost);
+        }
+        let eth: Ethernet = packet.read(0).ok_or(PassReason::Malformed)?;
+        if packet.has_vlan_tag() {
+            return Err(PassReason::Vlan);
+        }
+        match eth.ethertype.get() {
+            eth::IPV4 => ipv4::read(packet, Self::L3, self),
+            eth::IPV6 => ipv6::read(packet, Self::L3, self),
+            eth::VLAN => Err(PassReason::Vlan),
+            _ => Err(PassReason::NotIp),
+        }
+    }
+}
