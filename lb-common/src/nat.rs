@@ -87,7 +87,12 @@ impl Ports {
         let low = pool.port_low as u32;
         let span = (pool.port_high as u32).saturating_sub(low) + 1;
         let own = (tuple.sport.get() as u32).wrapping_sub(low);
-        Self { low, span, own, next: mix(tuple.src.folded() ^ ((tuple.sport.get() as u32) << 16)) }
+        Self {
+            low,
+            span,
+            own,
+            next: mix(tuple.src.folded().to_be() ^ ((tuple.sport.raw() as u32) << 16)),
+        }
     }
 
     /// The port of the given try, counted from zero.

@@ -40,8 +40,8 @@ fn a_member_that_cannot_be_is_refused_at_the_command_line() {
         refused(&args, words);
     };
     add(
-        &["--address", "2001:db8::2"],
-        &["2001:db8::2 is IPv6, which this version does not serve", "use IPv4"],
+        &["--address", "::ffff:10.0.0.2"],
+        &["::ffff:10.0.0.2 is the IPv4 address 10.0.0.2 written as IPv6", "write 10.0.0.2"],
     );
     for id in ["a b", "", "-a", ".a", "é"] {
         let option = format!("--id={id}");

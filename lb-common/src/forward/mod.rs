@@ -94,6 +94,8 @@ pub fn connect<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdi
 #[derive(Default)]
 pub struct Desk {
     segment: Segment,
+    /// The key of the connection that the segment is of.
+    key: FlowKey,
     wish: Wish,
     goal: Goal,
     path: Path,
@@ -111,7 +113,8 @@ fn connect_at<P: Packet, T: Tables>(
     if is_error && !failover::wishes_by_error(packet, tables, ipv4::TCP, &mut desk.wish) {
         return Ok(Verdict::Pass(PassReason::NotTcp));
     }
-    if is_error || open::wishes(tables, &desk.segment, &mut desk.wish) {
+    desk.key = key_of(tables, &desk.segment);
+    if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
         match open::open(packet, tables, desk) {
             Ok(()) => return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment),
             Err(Unconnected::Declined(declined)) => {
@@ -124,7 +127,7 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) => {}
         }
     }
-    if known::follow_if_there(tables, &desk.wish.client, &desk.segment, &mut desk.path) {
+    if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
         return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment);
     }
     Ok(Verdict::Refuse(RefuseReason::TableFull))

@@ -4,7 +4,7 @@ use crate::{
     counter::Event,
     ending, event,
     forward::{
-        Declined, Desk, admit, eject, failover, key_of, known, persist,
+        Declined, Desk, admit, eject, failover, known, persist,
         reserve::{self, Goal},
         waiting,
     },
@@ -73,15 +73,19 @@ pub(super) const fn listener(client: &FlowKey) -> VipKey {
 
 /// Whether a segment asks for a member, as a new connection or as one that has none yet.
 #[inline(never)]
-pub(super) fn wishes<T: Tables>(tables: &T, segment: &Segment, wish: &mut Wish) -> bool {
-    let key = key_of(tables, segment);
-    wish.client = key;
-    let Some(flow) = tables.flow(&key) else { return true };
+pub(super) fn wishes<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    segment: &Segment,
+    wish: &mut Wish,
+) -> bool {
+    wish.client = *key;
+    let Some(flow) = tables.flow(key) else { return true };
     if known::is_superseded(&flow, segment) {
-        known::retire(tables, &key, &flow);
+        known::retire(tables, key, &flow);
         return true;
     }
-    failover::wishes(tables, &key, &flow, segment, wish)
+    failover::wishes(tables, key, &flow, segment, wish)
 }
 
 /// Gives the connection of the desk's wish to a member, and says on which path. The desk's segment is
@@ -180,7 +184,7 @@ fn connect<P: Packet, T: Tables>(
     vip: &Vip,
     pool: &Pool,
 ) -> Result<(), Unconnected> {
-    let Desk { segment, wish, goal, path } = desk;
+    let Desk { segment, wish, goal, path, .. } = desk;
     let key = &wish.client;
     choose(tables, vip, pool, wish, goal)?;
     reserve::port(tables, key, pool, goal)?;

@@ -162,7 +162,7 @@ pub enum Member {
         /// Id, name or beginning of the id of the pool.
         #[arg(value_parser = name)]
         pool: String,
-        /// The member's address, IPv4.
+        /// The member's address, of the VIP's family.
         #[arg(long, value_parser = address)]
         address: IpAddr,
         /// The member's TCP port.
@@ -230,7 +230,7 @@ fn name(text: &str) -> Result<String, String> {
 
 fn address(text: &str) -> Result<IpAddr, String> {
     let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
-    match unserved_address(address) {
+    match unserved_address("members", address) {
         None => Ok(address),
         Some(refusal) => Err(format!("{}; {}", refusal.text, refusal.alternative)),
     }

@@ -1,6 +1,6 @@
 //! A pool that could be served: everything is found and nothing is changed for packets yet.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::standing::{Standing, standing, take_down};
 use super::{ControlError, update::listener};
@@ -51,7 +51,7 @@ impl<'a> Candidate<'a> {
 fn check_vip(
     registry: &Registry,
     pool: &PoolSpec,
-    vip: Ipv4Addr,
+    vip: IpAddr,
     site: &Site,
 ) -> Result<(), ControlError> {
     for Served { record, pool: other } in registry.list()? {
@@ -69,7 +69,7 @@ fn check_vip(
             Standing::Elsewhere if record.netns != site.netns => {}
             Standing::Attached | Standing::Gone | Standing::Elsewhere => {
                 let (pool, other) = (pool.id.to_string(), id.to_owned());
-                return Err(RegistryError::VipTaken { pool, vip: vip.into(), other }.into());
+                return Err(RegistryError::VipTaken { pool, vip, other }.into());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Members that the datapath cannot reach.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use crate::config::model::{Id, MemberSpec};
 use crate::node::{Place, Way, ways_to};
@@ -8,11 +8,8 @@ use crate::registry::Record;
 
 /// Warns of members whose packets would not leave by the VIP's device: one arm is all there is.
 pub(super) fn warn_unreachable(place: &Place, record: &Record, pool: &Id, members: &[MemberSpec]) {
-    let at = |member: &MemberSpec| match member.address {
-        IpAddr::V4(address) => Some((member.id.clone(), address)),
-        IpAddr::V6(_) => None,
-    };
-    let (ids, addresses): (Vec<Id>, Vec<Ipv4Addr>) = members.iter().filter_map(at).unzip();
+    let at = |member: &MemberSpec| (member.id.clone(), member.address);
+    let (ids, addresses): (Vec<Id>, Vec<IpAddr>) = members.iter().map(at).unzip();
     let ways = match place.run(|| ways_to(&addresses)) {
         Ok(ways) => ways,
         Err(error) => {

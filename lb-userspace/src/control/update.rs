@@ -1,6 +1,6 @@
 //! Changing a pool that is served, there and back.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::standing::take_down;
 use super::{ControlError, plan::plan};
@@ -13,13 +13,10 @@ use crate::registry::{Record, Registry, Served};
 pub(super) const POOL: u32 = 0;
 
 /// The pool's VIP and its address, which the caller has found servable.
-pub(super) fn listener(pool: &PoolSpec) -> Result<(&VipSpec, Ipv4Addr), ControlError> {
+pub(super) fn listener(pool: &PoolSpec) -> Result<(&VipSpec, IpAddr), ControlError> {
     let refused = || ControlError::NotServable { pool: pool.id.to_string(), refusals: Vec::new() };
     let vip = pool.vip.as_ref().ok_or_else(refused)?;
-    match vip.address {
-        IpAddr::V4(address) => Ok((vip, address)),
-        IpAddr::V6(_) => Err(refused()),
-    }
+    Ok((vip, vip.address))
 }
 
 /// Makes the datapath follow a changed `pool`, and records it.

@@ -1,6 +1,6 @@
 //! Devices, by netlink. Everything here is about the current namespace.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt as _;
 use netlink_packet_route::{
@@ -47,10 +47,14 @@ pub fn device_mac(index: u32) -> Option<[u8; 6]> {
 ///
 /// # Errors
 /// When netlink fails.
-pub(super) fn find_devices(address: Ipv4Addr) -> Result<Vec<Device>, NodeError> {
+pub(super) fn find_devices(address: IpAddr) -> Result<Vec<Device>, NodeError> {
     with_netlink(async |handle| {
         let mut addresses = handle.address().get().execute();
-        let wanted = AddressAttribute::Local(IpAddr::V4(address));
+        // IPv6 has no local address beside the address.
+        let wanted = match address {
+            IpAddr::V4(_) => AddressAttribute::Local(address),
+            IpAddr::V6(_) => AddressAttribute::Address(address),
+        };
         let mut indexes = Vec::new();
         while let Some(message) = addresses.try_next().await.map_err(failed("list addresses"))? {
             let index = message.header.index;
@@ -90,18 +94,26 @@ pub enum Way {
 ///
 /// # Errors
 /// When netlink cannot be used.
-pub fn ways_to(addresses: &[Ipv4Addr]) -> Result<Vec<Way>, NodeError> {
+pub fn ways_to(addresses: &[IpAddr]) -> Result<Vec<Way>, NodeError> {
     with_netlink(async |handle| {
         let mut ways = Vec::new();
         for address in addresses {
-            let message =
-                RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(*address, 32).build();
+            let message = route_to(*address);
             // The kernel's answer to an address without a route is an error.
             let route = handle.route().get(message).execute().try_next().await.ok().flatten();
             ways.push(route.map_or(Way::None, |route| way(&route)));
         }
         Ok(ways)
     })
+}
+
+fn route_to(address: IpAddr) -> RouteMessage {
+    match address {
+        IpAddr::V4(v4) => RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(v4, 32).build(),
+        IpAddr::V6(v6) => {
+            RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(v6, 128).build()
+        }
+    }
 }
 
 fn way(route: &RouteMessage) -> Way {

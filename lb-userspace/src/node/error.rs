@@ -1,7 +1,7 @@
 //! What can be wrong with a network node.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -18,7 +18,7 @@ pub enum NodeError {
         /// The pool's namespace.
         namespace: String,
         /// The pool's VIP.
-        vip: Ipv4Addr,
+        vip: IpAddr,
     },
     /// The namespace has no device with the VIP.
     #[error("no device in namespace {namespace} has the VIP {vip}; is the VIP's port plugged?")]
@@ -26,7 +26,7 @@ pub enum NodeError {
         /// The namespace.
         namespace: String,
         /// The VIP.
-        vip: Ipv4Addr,
+        vip: IpAddr,
     },
     /// The device is administratively down.
     #[error(
@@ -47,7 +47,7 @@ pub enum NodeError {
         /// The namespace.
         namespace: String,
         /// The VIP.
-        vip: Ipv4Addr,
+        vip: IpAddr,
         /// Two of them.
         devices: [String; 2],
     },
@@ -61,7 +61,7 @@ pub enum NodeError {
         /// The device.
         device: String,
         /// The VIP.
-        vip: Ipv4Addr,
+        vip: IpAddr,
     },
     /// A namespace could not be entered.
     #[error("cannot enter namespace {namespace}")]

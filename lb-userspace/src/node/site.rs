@@ -1,6 +1,6 @@
 //! Where a VIP is.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::device::find_devices;
 use super::{Device, NodeError, Place};
@@ -21,7 +21,7 @@ pub struct Site {
 ///
 /// # Errors
 /// When neither has it, or the device cannot serve it.
-pub fn locate(namespace: &str, vip: Ipv4Addr) -> Result<Site, NodeError> {
+pub fn locate(namespace: &str, vip: IpAddr) -> Result<Site, NodeError> {
     let place = Place::named_or_current(namespace);
     let mut devices = place.run(|| find_devices(vip))?;
     let Some(device) = devices.pop() else {

@@ -64,7 +64,7 @@ impl Ear {
         self.inlet
     }
 
-    /// The `count` IPv4 frames that the device has received since the last call, without MAC addresses.
+    /// The `count` TCP frames that the device has received since the last call, without MAC addresses.
     pub(super) fn hear(&self, count: usize) -> Result<Vec<Vec<u8>>, Error> {
         let mut heard = Vec::new();
         let listen = || {
@@ -83,7 +83,7 @@ impl Ear {
                 Ok((len, Some(from))) => {
                     let frame = &buffer[ADDRESSES..len];
                     let ours = from.ifindex() == self.inlet.ifindex as usize;
-                    if ours && buffer[..6] == self.inlet.mac && frame.starts_with(&[8, 0]) {
+                    if ours && buffer[..6] == self.inlet.mac && is_tcp(frame) {
                         heard.push(frame.to_vec());
                     }
                 }
@@ -92,6 +92,16 @@ impl Ear {
                 Err(error) => return Err(Error::Ear(error)),
             }
         }
+    }
+}
+
+/// Whether these are IPv4 or IPv6 with TCP: other frames are the kernel's own.
+fn is_tcp(frame: &[u8]) -> bool {
+    const TCP: u8 = 6;
+    match frame {
+        [0x08, 0x00, ip @ ..] => ip.get(9) == Some(&TCP),
+        [0x86, 0xdd, ip @ ..] => ip.get(6) == Some(&TCP),
+        _ => false,
     }
 }
 

@@ -26,6 +26,7 @@ mod refuse;
 mod reopen;
 mod route;
 mod schedule;
+mod six;
 
 use std::fmt;
 use std::io::{self, Write as _};

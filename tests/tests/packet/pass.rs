@@ -49,7 +49,7 @@ fn other_protocols() {
     let protocol = |number: u8| patched(syn(), PROTOCOL, &[number]);
     let all = [
         ("ARP", ethertype(0x0806), "pass_not_ip"),
-        ("IPv6", ipv6, "pass_not_ip"),
+        ("IPv6 to nobody's address", ipv6, "pass_not_vip"),
         ("VLAN", ethertype(0x8100), "pass_vlan"),
         ("service VLAN", ethertype(0x88a8), "pass_not_ip"),
         ("LLDP", ethertype(0x88cc), "pass_not_ip"),

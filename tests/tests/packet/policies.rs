@@ -122,7 +122,7 @@ fn the_only_member_that_is_left_gets_the_connection() {
 /// A client that was kept on a member comes back to it, whatever the policy would say.
 #[test]
 fn persistence_wins_over_every_policy() {
-    let persistence = Persistence { timeout: 0, mask: Addr::mask(32), enabled: 1 };
+    let persistence = Persistence { timeout: 0, mask: Addr::mask(Addr::BITS), enabled: 1 };
     let world = |method, weights: &[u32]| World { method, persistence, ..World::new(weights) };
     let cases = METHODS.into_iter().flat_map(|method| {
         [0, 1].map(|home| {

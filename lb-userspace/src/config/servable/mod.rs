@@ -56,12 +56,15 @@ pub fn servable<'a>(
     if refusals.is_empty() { Ok(notices(pool)) } else { Err(refusals) }
 }
 
-/// Says why no pool can have a member at `address`, if that is so.
-pub fn unserved_address(address: IpAddr) -> Option<Refusal> {
-    address.is_ipv6().then(|| Refusal {
-        field: "members",
-        text: format!("the member {address} is IPv6, which this version does not serve"),
-        alternative: "use IPv4 members, or leave the pool on HAProxy".to_owned(),
+/// Says why no pool can have a VIP or member at `address`, if that is so: no packet has an address that
+/// stands for one of IPv4 (RFC 4291 section 2.5.5.2).
+pub fn unserved_address(field: &'static str, address: IpAddr) -> Option<Refusal> {
+    let IpAddr::V6(v6) = address else { return None };
+    let mapped = v6.to_ipv4_mapped()?;
+    Some(Refusal {
+        field,
+        text: format!("{address} is the IPv4 address {mapped} written as IPv6"),
+        alternative: format!("write {mapped}"),
     })
 }
 
@@ -78,21 +81,14 @@ fn shared_vip(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
 
 fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
     let mut refusals = Vec::new();
+    if let Some(vip) = &pool.vip {
+        refusals.extend(unserved_address("vip.address", vip.address));
+    }
     let mut refuse = |field, text: String, alternative: &str| {
         refusals.push(Refusal { field, text, alternative: alternative.to_owned() });
     };
-    match &pool.vip {
-        None => refuse("vip", "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out"),
-        Some(vip) => {
-            if vip.address.is_ipv6() {
-                let text = format!("the VIP {} is IPv6", vip.address);
-                refuse(
-                    "vip.address",
-                    text,
-                    "use an IPv4 VIP and members, or leave the pool on HAProxy",
-                );
-            }
-        }
+    if pool.vip.is_none() {
+        refuse("vip", "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out");
     }
     let cookie = match &pool.session_persistence {
         None | Some(SessionPersistence::SourceIp { .. }) => None,
@@ -124,8 +120,8 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
         let text = format!("a {name} timeout of 0 (never) would keep dead connections forever");
         refuse("timeouts", text, "write up to 2073600000 ms, which is 24 days");
     }
-    if pool.vip.is_none() {
-        refusals.extend(pool.members.iter().find_map(|member| unserved_address(member.address)));
-    }
+    let members = pool.members.iter();
+    refusals
+        .extend(members.filter_map(|member| unserved_address("members", member.address)).next());
     refusals
 }

@@ -15,10 +15,18 @@ const CHECKSUM: usize = 16;
 /// Bytes of the header of an ICMP error.
 const ERROR: usize = 8;
 
+/// Whether it is one of IPv6 already.
+pub(super) fn is_v6(frame: &[u8]) -> bool {
+    frame.get(ETH - 2..ETH) == Some(&[0x86, 0xdd])
+}
+
 /// The frame in IPv6; `None` if it has no such form: not a whole TCP segment or an ICMP error behind a
 /// plain header.
 pub(super) fn to_v6(frame: &[u8]) -> Option<Vec<u8>> {
     let (eth, datagram) = frame.split_at_checked(ETH)?;
+    if is_v6(frame) {
+        return Some(frame.to_vec());
+    }
     if eth[12..] != [0x08, 0x00] {
         return None;
     }
@@ -102,7 +110,7 @@ fn fold(mut sum: u32) -> u16 {
 pub(super) fn to_v4(frame: &[u8]) -> Option<Vec<u8>> {
     let (eth, datagram) = frame.split_at_checked(ETH)?;
     let (header, rest) = datagram.split_at_checked(V6)?;
-    if eth[12..] != [0x86, 0xdd] || header[6] != TCP || rest.len() < CHECKSUM + 2 {
+    if !is_v6(frame) || header[6] != TCP || rest.len() < CHECKSUM + 2 {
         return None;
     }
     let payload = u16::from_be_bytes([header[4], header[5]]);

@@ -46,7 +46,7 @@ impl Family {
     #[must_use]
     pub fn tells(self, frame: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::V4 => Some(frame.to_vec()),
+            Self::V4 => (!frame::is_v6(frame)).then(|| frame.to_vec()),
             Self::V6 => to_v6(frame),
         }
     }
