@@ -147,7 +147,7 @@ impl<T: Tables> Tables for Dry<'_, T> {
     }
 
     #[inline(always)]
-    fn slot(&self, key: &PartKey) -> Option<Slot> {
+    fn slot(&self, key: &PartKey) -> Option<T::Ref<Slot>> {
         self.tables.slot(key)
     }
 

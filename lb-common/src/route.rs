@@ -79,7 +79,7 @@ impl Default for Answer {
     }
 }
 
-const _: () = assert!(size_of::<Answer>() == 48);
+const _: () = assert!(size_of::<Answer>() == 72);
 
 #[cfg(test)]
 mod tests {

@@ -154,3 +154,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_fastest_member_is_chosen_even_where_members_can_be_full() {
+    let tables = HostTables::default();
+    tables.now.set(NOW);
+    let slot = |member| Slot { member, weight: WEIGHT_ONE, limit: 9, ..Slot::default() };
+    let pool = pool(&tables, Method::LeastResponseTime, &[slot(0), slot(1)]);
+    for (member, active, response) in [(0, 1, 90_000), (1, 3, 10)] {
+        let load = tables.load(member).unwrap();
+        load.active.set(active);
+        load.response.set(response);
+        load.measured.set(NOW);
+    }
+    let ask = Ask::new(&Tuple::default(), NOW, Avoid::NONE);
+    assert_eq!(schedule::pick(&tables, POOL, &pool, &ask).unwrap().member, 1);
+}

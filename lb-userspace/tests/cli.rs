@@ -64,7 +64,8 @@ fn the_ends_of_a_route_are_addresses_with_ports() {
         route(wrong, fine, &["--src", wrong, "192.0.2.1:80"]);
     }
     route(fine, "10.0.0.250:0", &["--dst", "port 0", "1 to 65535"]);
-    route("[2001:db8::9]:40000", fine, &["--src", "2001:db8::9 is IPv6", "use IPv4"]);
+    route("[::ffff:10.0.0.9]:40000", fine, &["--src", "written as IPv6", "write 10.0.0.9"]);
+    route("[2001:db8::9]:40000", fine, &["2001:db8::9", "one is IPv4 and one IPv6"]);
     refused(&["route", "--src", fine], &["--dst <VIP:PORT>"]);
     refused(&["route", "--src", fine, "--dst", fine, ""], &["is empty"]);
 }

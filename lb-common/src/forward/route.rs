@@ -4,7 +4,7 @@ use crate::{
     counter::Counter,
     dry::Dry,
     forward::{
-        admit, key_of, known,
+        Desk, admit, key_of, known,
         open::{self, Unconnected, Wish},
         reserve::{self, Goal},
     },
@@ -24,10 +24,14 @@ use crate::{
 #[inline(always)]
 pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
     let mut answer = Answer::default();
-    let outcome = match wire::parse(packet) {
-        Ok(segment) => ask(&Dry::of(tables), &segment, &mut answer),
-        Err(reason) => Ok(Verdict::Pass(reason)),
-    };
+    let outcome = tables.at_desk(|desk| {
+        *desk = Desk::default();
+        match wire::parse(packet, &mut desk.segment) {
+            Ok(()) => ask(&Dry::of(tables), desk, &mut answer),
+            Err(reason) => Ok(Verdict::Pass(reason)),
+        }
+    });
+    let outcome = outcome.unwrap_or(Err(DropReason::Inconsistent));
     answer.outcome = Counter::from(outcome).number();
     answer
 }
@@ -35,29 +39,30 @@ pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
 #[inline(always)]
 fn ask<T: Tables>(
     dry: &Dry<'_, T>,
-    segment: &Segment,
+    desk: &mut Desk,
     answer: &mut Answer,
 ) -> Result<Verdict, DropReason> {
-    let key = key_of(dry, segment);
+    let Desk { segment, wish, goal, .. } = desk;
+    wish.client = key_of(dry, segment);
+    let key = &wish.client;
     let mut make_way = 0;
-    if let Some(flow) = dry.flow(&key) {
+    if let Some(flow) = dry.flow(key) {
         if !known::is_superseded(&flow, segment) {
             answer.choice = Choice::Known.number();
-            (answer.member, answer.pool) = (flow.member, flow.pool);
+            (answer.member, answer.pool) = (flow.member, flow.pool());
             answer.outgoing = flow.rewrite.to;
-            let to_member = flow.from_member == 0;
+            let to_member = !flow.is_from_member();
             let direction = if to_member { Direction::ToMember } else { Direction::ToClient };
             return Ok(Verdict::Forward(direction));
         }
-        dry.forget(flow.peer_key(&key));
+        dry.forget(flow.peer_key(key));
         answer.replaces = 1;
         make_way = !flow.phase.get().is_closed() as u32;
     }
-    if let Some(reason) = open::is_stray(dry, &key, segment) {
+    if let Some(reason) = open::is_stray(dry, key, segment) {
         return Ok(Verdict::Pass(reason));
     }
-    let wish = Wish { client: key, ..Wish::default() };
-    match open(dry, segment, &wish, make_way, answer) {
+    match open(dry, segment, wish, goal, make_way, answer) {
         Ok(()) => Ok(Verdict::Forward(Direction::ToMember)),
         Err(Unconnected::Declined(declined)) => declined,
         Err(Unconnected::Stays) => Err(DropReason::Inconsistent),
@@ -70,6 +75,7 @@ fn open<T: Tables>(
     dry: &Dry<'_, T>,
     segment: &Segment,
     wish: &Wish,
+    goal: &mut Goal,
     make_way: u32,
     answer: &mut Answer,
 ) -> Result<(), Unconnected> {
@@ -80,16 +86,15 @@ fn open<T: Tables>(
     answer.pool = vip.pool;
     admit::enter(dry, &vip, make_way)?;
 
-    let mut goal = Goal::default();
-    let chosen = open::choose(dry, &vip, &pool, wish, &mut goal);
+    let chosen = open::choose(dry, &vip, &pool, wish, goal);
     (answer.kept, answer.due) = (dry.kept(), dry.due());
-    answer.kept_lost = lost(dry, &pool, &goal, answer.kept);
-    answer.due_lost = lost(dry, &pool, &goal, answer.due);
+    answer.kept_lost = lost(dry, &pool, goal, answer.kept);
+    answer.due_lost = lost(dry, &pool, goal, answer.due);
     let had_before = chosen?;
     answer.member = goal.slot.member;
     answer.choice = if had_before {
         Choice::Persistence
-    } else if is_ejected(dry, &goal, answer.member) {
+    } else if is_ejected(dry, goal, answer.member) {
         Choice::LastResort
     } else if answer.due != NOBODY {
         Choice::Next
@@ -97,7 +102,7 @@ fn open<T: Tables>(
         Choice::Method
     }
     .number();
-    reserve::port(dry, &wish.client, &pool, &mut goal)?;
+    reserve::port(dry, &wish.client, &pool, goal)?;
     answer.outgoing = goal.outgoing;
     Ok(())
 }

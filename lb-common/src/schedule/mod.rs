@@ -70,7 +70,8 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
         true => Some(tournament::winner(tables, set)?),
         false => None,
     };
-    let place = match Method::from_number(set.pool.method)? {
+    let method = Method::from_number(set.pool.method)?;
+    let place = match method {
         Method::RoundRobin => Some(Place::TURN),
         Method::SourceIp => Some(Place::at(ask.client)),
         Method::SourceIpPort => Some(Place::at(hash(ask))),
@@ -79,7 +80,8 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
     place
         .and_then(|place| order::next(tables, set, place, terms))
         .or_else(|| {
-            let member = least_loaded?;
+            // Who is fastest a tournament does not know.
+            let member = least_loaded.filter(|_| method != Method::LeastResponseTime)?;
             let takes = set.can_take(tables, member, terms);
             if !takes {
                 tables.overlook(member, false);

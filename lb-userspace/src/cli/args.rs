@@ -1,6 +1,6 @@
 //! What can be typed. Help texts are the documentation operators read first.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -91,10 +91,10 @@ pub enum Command {
     Route {
         /// The client's address and port.
         #[arg(long, value_name = "ADDRESS:PORT", value_parser = socket)]
-        src: SocketAddrV4,
+        src: SocketAddr,
         /// The VIP and its port.
         #[arg(long, value_name = "VIP:PORT", value_parser = socket)]
-        dst: SocketAddrV4,
+        dst: SocketAddr,
         /// Id, name or beginning of the id; the pool with the VIP by default.
         #[arg(value_parser = name)]
         pool: Option<String>,
@@ -236,19 +236,19 @@ fn address(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-fn socket(text: &str) -> Result<SocketAddrV4, String> {
-    let socket = text.parse().map_err(|_| {
-        format!("`{text}` is not an IP address and a port; write them as 192.0.2.1:80")
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    let socket: SocketAddr = text.parse().map_err(|_| {
+        format!(
+            "`{text}` is not an IP address and a port; write them as 192.0.2.1:80 or [2001:db8::1]:80"
+        )
     })?;
-    match socket {
-        SocketAddr::V4(socket) if socket.port() == 0 => {
-            Err("port 0 is nobody's; write 1 to 65535".to_owned())
-        }
-        SocketAddr::V4(socket) => Ok(socket),
-        SocketAddr::V6(socket) => {
-            Err(format!("{} is IPv6, which this version does not serve; use IPv4", socket.ip()))
-        }
+    if let Some(refusal) = unserved_address("address", socket.ip()) {
+        return Err(format!("{}; {}", refusal.text, refusal.alternative));
     }
+    if socket.port() == 0 {
+        return Err("port 0 is nobody's; write 1 to 65535".to_owned());
+    }
+    Ok(socket)
 }
 
 fn port(text: &str) -> Result<Port, String> {

@@ -81,10 +81,13 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Route { src, dst, pool, output } => {
+            if src.is_ipv4() != dst.is_ipv4() {
+                return Err(ControlError::TwoFamilies { src, dst }.into());
+            }
             enter_root_mounts()?;
             let served = match pool {
                 Some(pool) => registry.find(&pool)?,
-                None => registry.with_vip((*dst.ip()).into())?,
+                None => registry.with_vip(dst.ip())?,
             };
             let pins = registry.pins(served.pool.id.as_str());
             let router = Router::open(&pins)?

@@ -1,6 +1,7 @@
 //! Why the controller does not do what was asked.
 
 use std::io;
+use std::net::SocketAddr;
 
 use thiserror::Error;
 
@@ -89,6 +90,16 @@ pub enum ControlError {
         "pool {0} was brought up by a qlb that cannot say where a connection would go; start `qlb run` of this version on its file: it takes over without touching a connection"
     )]
     NoRouter(String),
+    /// A connection has one family.
+    #[error(
+        "no packet goes from {src} to {dst}: one is IPv4 and one IPv6; write both in the VIP's family"
+    )]
+    TwoFamilies {
+        /// The client.
+        src: SocketAddr,
+        /// The VIP.
+        dst: SocketAddr,
+    },
     /// Every pool of the controller has lost its device.
     #[error("no pool is served any more")]
     NothingLeft,
@@ -125,7 +136,8 @@ impl ControlError {
             | Self::Unsupported { .. }
             | Self::NoPools(_)
             | Self::Twice(_)
-            | Self::Invalid { .. } => 2,
+            | Self::Invalid { .. }
+            | Self::TwoFamilies { .. } => 2,
             Self::NoMember { .. }
             | Self::AmbiguousMember { .. }
             | Self::NoIndex(_)

@@ -2,18 +2,20 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use aya::TestRunOptions;
 use aya::programs::{ProgramError, SchedClassifier, TestRun as _};
+use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::counter::Counter;
 use lb_common::route::{Answer, Choice};
 use lb_common::verdict::{Direction, RefuseReason, Verdict};
 use lb_common::wire::Seq;
 use lb_common::wire::eth::{self, Ethernet};
-use lb_common::wire::ipv4::Ipv4;
+use lb_common::wire::ipv4::{self, Ipv4};
+use lb_common::wire::ipv6::Ipv6;
 use lb_common::wire::tcp::{Flags, Tcp};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -69,8 +71,8 @@ impl Router {
     /// When the program cannot be run or a map cannot be read.
     pub fn ask(
         &self,
-        src: SocketAddrV4,
-        dst: SocketAddrV4,
+        src: SocketAddr,
+        dst: SocketAddr,
         maps: &Maps,
     ) -> Result<Answer, DatapathError> {
         let mut frame = syn(src, dst);
@@ -113,15 +115,19 @@ fn failed(source: ProgramError) -> DatapathError {
 
 /// A client's SYN as it comes in; nobody looks at its checksums. The MAC address is that of the loopback
 /// device, by which a test run's frames come in.
-fn syn(src: SocketAddrV4, dst: SocketAddrV4) -> Vec<u8> {
-    let eth = Ethernet { dst: [0; 6], src: [0; 6], ethertype: Be16::new(eth::IPV4) };
-    let length = Ipv4::MIN_LEN + Tcp::MIN_LEN;
-    let address = |ip: &Ipv4Addr| (*ip).into();
-    let ip = Ipv4::of_tcp(address(src.ip()), address(dst.ip()), length as u16);
+fn syn(src: SocketAddr, dst: SocketAddr) -> Vec<u8> {
+    let (from, to) = (Addr::from(src.ip()), Addr::from(dst.ip()));
+    let (ethertype, ip) = if from.is_v4() {
+        let length = Ipv4::MIN_LEN + Tcp::MIN_LEN;
+        (eth::IPV4, Ipv4::of_tcp(from, to, length as u16).as_bytes().to_vec())
+    } else {
+        (eth::IPV6, Ipv6::new(from, to, ipv4::TCP, Tcp::MIN_LEN as u16).as_bytes().to_vec())
+    };
+    let eth = Ethernet { dst: [0; 6], src: [0; 6], ethertype: Be16::new(ethertype) };
     let ports = (Be16::new(src.port()), Be16::new(dst.port()));
     let numbers = (Seq::new(0), Seq::new(0));
     let tcp = Tcp::new(ports, numbers, Flags::OPEN, Be16::new(u16::MAX), 0);
-    [eth.as_bytes(), ip.as_bytes(), tcp.as_bytes()].concat()
+    [eth.as_bytes(), &ip, tcp.as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Who would get a connection, and why.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 
 use lb_common::counter;
 use lb_common::route::{Answer, Choice, Lost};
@@ -26,8 +26,8 @@ pub struct Route {
 #[derive(Clone, Debug, Serialize)]
 struct Row {
     pool: String,
-    src: SocketAddrV4,
-    dst: SocketAddrV4,
+    src: SocketAddr,
+    dst: SocketAddr,
     /// `forward`, `pass` (left to the stack), `refuse` or `drop`.
     verdict: &'static str,
     /// Name and meaning of what the packet would be counted as.
@@ -39,7 +39,7 @@ struct Row {
     /// The same in words.
     because: Option<String>,
     /// What the member would see the connection come from.
-    nat: Option<SocketAddrV4>,
+    nat: Option<SocketAddr>,
     /// Members that would have had it, but cannot take it.
     passed_over: Vec<Passed>,
     /// Whether a connection that is ending has the client's port now, and would make way.
@@ -73,7 +73,7 @@ struct Passed {
 pub fn route(
     served: &Served,
     maps: &Maps,
-    (src, dst): (SocketAddrV4, SocketAddrV4),
+    (src, dst): (SocketAddr, SocketAddr),
     answer: &Answer,
 ) -> Result<Route, DatapathError> {
     let members = members(&served.pool, &served.record, maps)?;

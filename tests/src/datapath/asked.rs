@@ -1,12 +1,12 @@
 //! What was said before a connection opened, held against what then happened.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_common::counter;
 use lb_common::route::{Answer, Choice};
 
 use super::snapshot::direction;
-use super::{LISTENER, Snapshot, frame_ends};
+use super::{Family, LISTENER, Snapshot, frame_ends};
 
 /// Where the flags of a TCP header without IP options before it lie in a frame, and the bits of FIN, SYN,
 /// RST and ACK.
@@ -17,7 +17,7 @@ const SYN: u8 = 0x02;
 /// Counters of frames that are nobody's SYN, whatever they look like.
 const NO_SEGMENT: [&str; 6] = [
     "pass_other_host",
-    "pass_not_ipv4",
+    "pass_not_ip",
     "pass_not_tcp",
     "pass_fragment",
     "pass_malformed",
@@ -26,16 +26,18 @@ const NO_SEGMENT: [&str; 6] = [
 
 /// Source and destination of a SYN to the listener, so far as a look at the frame can tell.
 #[must_use]
-pub fn asks(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
+pub fn asks(frame: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let (family, frame) = Family::of(frame)?;
     let plain = frame.get(14) == Some(&0x45) && frame.get(FLAGS)? & ENDS == SYN;
-    frame_ends(frame).filter(|(_, dst)| plain && *dst == LISTENER)
+    let ends = frame_ends(&frame).filter(|(_, dst)| plain && *dst == LISTENER);
+    ends.map(|(src, dst)| (family.end(src), family.end(dst)))
 }
 
 /// Whether the SYN from `src` became what the answer said. Words if not.
 #[must_use]
 pub fn disagreement(
     answer: &Answer,
-    src: SocketAddrV4,
+    src: SocketAddr,
     before: &Snapshot,
     after: &Snapshot,
 ) -> Option<String> {
@@ -59,7 +61,8 @@ pub fn disagreement(
         let wrong = known && opened;
         return wrong.then(|| "asked, it was of a known connection; it opened one".to_owned());
     }
-    let entry = after.flows.get(&(src, LISTENER))?;
+    let family = if src.is_ipv4() { Family::V4 } else { Family::V6 };
+    let entry = after.flows.get(&(src, family.end(LISTENER)))?;
     let (said, is) = (direction(&answer.outgoing), direction(&entry.rewrite.to));
     (entry.member != answer.member || said != is).then(|| {
         format!("asked, it was {} by {said:?}; it is {} by {is:?}", answer.member, entry.member)

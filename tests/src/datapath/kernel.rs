@@ -1,7 +1,7 @@
 //! The compiled object, run packet by packet.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 use std::{iter, mem};
 
@@ -118,7 +118,7 @@ impl Kernel {
     ///
     /// # Errors
     /// When the program cannot be run or a map not be read.
-    pub fn route(&self, src: SocketAddrV4, dst: SocketAddrV4) -> Result<Answer, Error> {
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Result<Answer, Error> {
         Ok(self.router.ask(src, dst, &self.maps)?)
     }
 

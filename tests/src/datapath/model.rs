@@ -1,6 +1,6 @@
 //! The pure decision on the host's tables.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use lb_common::be::Be16;
@@ -19,7 +19,8 @@ use super::action::Datapath;
 use super::kernel::half_open;
 use super::snapshot::{MEMBERS, direction};
 use super::{
-    Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck, Tcp,
+    Act, Action, Age, Ages, Entry, Error, Family, Heard, Member, POOL, Ran, Snapshot, Stamping,
+    Stuck,
 };
 
 /// Bytes of an Ethernet header's two addresses.
@@ -97,8 +98,8 @@ impl Model {
 
     /// Who would get a connection.
     #[must_use]
-    pub fn route(&self, src: SocketAddrV4, dst: SocketAddrV4) -> Answer {
-        route(&Frame(Tcp::new(src, dst, "S").frame()), &self.tables)
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Answer {
+        route(&Frame(Family::syn(src, dst)), &self.tables)
     }
 
     fn run(&self, frame: &[u8]) -> Ran {

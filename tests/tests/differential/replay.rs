@@ -1,7 +1,7 @@
 //! Doing the same to both, and comparing.
 
 use std::fmt;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_common::route::Answer;
 use lb_common::verdict::RefuseReason;
@@ -27,7 +27,7 @@ pub(crate) struct Both {
 
 /// What both say about a connection before it opens.
 struct Asked {
-    src: SocketAddrV4,
+    src: SocketAddr,
     before: Snapshot,
     compiled: Answer,
     source: Answer,

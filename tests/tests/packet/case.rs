@@ -182,7 +182,11 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
 
 impl Said {
     /// If this is about a SYN: who would get the connection. To ask must change nothing.
-    fn ask(kernel: &Kernel, when: &Action, wrong: &mut Vec<String>) -> Option<(SocketAddr, Answer)> {
+    fn ask(
+        kernel: &Kernel,
+        when: &Action,
+        wrong: &mut Vec<String>,
+    ) -> Option<(SocketAddr, Answer)> {
         let Action::Frame(frame) = when else { return None };
         let (src, dst) = asks(frame)?;
         let before = kernel.dump().unwrap();

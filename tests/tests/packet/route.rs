@@ -10,7 +10,8 @@ use lb_common::counter;
 use lb_common::route::{Answer, Choice, Lost};
 use lb_common::state::{Method, NOBODY, Overflow, Persistence};
 use lb_tests::datapath::{
-    Act, Action, Age, Conn, Datapath as _, Kernel, LISTENER, Tcp, World, disagreement, member,
+    Act, Action, Age, Conn, Datapath as _, Family, Kernel, LISTENER, Tcp, World, disagreement,
+    member,
 };
 
 use super::{A, B};
@@ -24,6 +25,7 @@ const METHODS: [Method; 5] = [
 ];
 
 /// A question: what was before, who asks, and the answer in words.
+#[derive(Clone)]
 struct Row {
     name: String,
     world: World,
@@ -75,28 +77,30 @@ fn words(answer: &Answer) -> String {
 fn check(rows: impl IntoIterator<Item = Row>) {
     let mut wrong = Vec::new();
     let mut kernels = HashMap::new();
-    for Row { name, world, given, src, dst, answer } in rows {
+    let told = rows.into_iter().flat_map(|row| Family::ALL.map(|family| (row.clone(), family)));
+    for (Row { name, world, given, src, dst, answer }, family) in told {
+        let name = format!("{name} in {family:?}");
         let room = world.max_flows;
         let kernel = kernels.entry(room).or_insert_with(|| Kernel::load(room).unwrap());
         kernel.clear().unwrap();
-        kernel.act(&world.install()).unwrap();
+        kernel.act(&family.action(&world.install())).unwrap();
         for action in &given {
-            if let Some(ran) = kernel.act(action).unwrap() {
+            if let Some(ran) = kernel.act(&family.action(action)).unwrap() {
                 assert_eq!(ran.act, Act::Send, "{name}");
             }
         }
         let before = (kernel.dump().unwrap(), kernel.snapshot().unwrap());
-        let said = kernel.route(src, dst).unwrap();
+        let said = kernel.route(family.end(src), family.end(dst)).unwrap();
         assert_eq!(kernel.dump().unwrap(), before.0, "{name}: asking has changed something");
         assert_eq!(kernel.heard(), [], "{name}");
         if words(&said) != answer {
             wrong.push(format!("{name}: {}\n  not {answer}", words(&said)));
         }
         let syn = Tcp::new(src, dst, "S").frame();
-        kernel.act(&Action::Frame(syn)).unwrap();
+        kernel.act(&family.action(&Action::Frame(syn))).unwrap();
         let after = kernel.snapshot().unwrap();
         if dst == LISTENER {
-            let wrongly = disagreement(&said, src, &before.1, &after);
+            let wrongly = disagreement(&said, family.end(src), &before.1, &after);
             wrong.extend(wrongly.map(|words| format!("{name}: {words}")));
         }
     }
@@ -114,7 +118,7 @@ fn client(number: u8) -> Conn {
 }
 
 fn sticky(weights: &[u32]) -> World {
-    let persistence = Persistence { timeout: 0, mask: Addr::mask(32), enabled: 1 };
+    let persistence = Persistence { timeout: 0, mask: Addr::mask(Addr::BITS), enabled: 1 };
     World { persistence, ..World::new(weights) }
 }
 

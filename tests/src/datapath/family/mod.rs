@@ -5,14 +5,14 @@
 
 mod frame;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use lb_common::addr::{Addr, Tuple};
 use lb_common::be::Be16;
 use lb_common::nat::Rewrite;
 use lb_userspace::datapath::Target;
 
-use super::{Action, Direction, Entry, Heard, Ran, Snapshot};
+use super::{Action, Direction, Entry, Heard, Ran, Snapshot, Tcp};
 use frame::{to_v4, to_v6};
 
 /// A family of addresses.
@@ -65,6 +65,39 @@ impl Family {
             Self::V6 => to_v4(&ran.frame),
         };
         Ran { act: ran.act, frame: frame.unwrap_or_else(|| ran.frame.clone()) }
+    }
+
+    /// The family of a frame, and the frame in IPv4; `None` if it cannot be told in it.
+    #[must_use]
+    pub fn of(frame: &[u8]) -> Option<(Self, Vec<u8>)> {
+        if frame::is_v6(frame) {
+            to_v4(frame).map(|frame| (Self::V6, frame))
+        } else {
+            Some((Self::V4, frame.to_vec()))
+        }
+    }
+
+    /// An end of a connection in this family.
+    #[must_use]
+    pub fn end(self, end: SocketAddrV4) -> SocketAddr {
+        match self {
+            Self::V4 => end.into(),
+            Self::V6 => SocketAddr::new(translated(*end.ip()).into(), end.port()),
+        }
+    }
+
+    /// A SYN between two ends of one family.
+    ///
+    /// # Panics
+    /// If they are none of a story's.
+    #[must_use]
+    pub fn syn(src: SocketAddr, dst: SocketAddr) -> Vec<u8> {
+        let family = if src.is_ipv4() { Self::V4 } else { Self::V6 };
+        let ends = [src, dst].map(|end| match plain(end.ip()) {
+            IpAddr::V4(ip) => SocketAddrV4::new(ip, end.port()),
+            IpAddr::V6(_) => panic!("{end} is no translated address"),
+        });
+        family.frame(&Tcp::new(ends[0], ends[1], "S").frame())
     }
 
     fn target(self, target: &Target) -> Target {
