@@ -13,7 +13,7 @@ pub enum Action {
     /// A GSO packet comes in, to be cut into segments of this many bytes.
     Gso(Vec<u8>, u32),
     /// A pool is added or replaced.
-    Install(u32, Target),
+    Install(u32, Box<Target>),
     /// A pool vanishes, its listener stays; no proper controller does that.
     ForgetPool(u32),
     /// A member is ejected until then.
@@ -24,6 +24,22 @@ pub enum Action {
     Stamp(Stamping),
     /// Conntrack is walked once and what has expired removed.
     Sweep,
+}
+
+impl Action {
+    /// The frame that comes in, if one does.
+    #[must_use]
+    pub fn frame(&self) -> Option<&[u8]> {
+        match self {
+            Self::Frame(frame) | Self::Gso(frame, _) => Some(frame),
+            Self::Install(..)
+            | Self::ForgetPool(_)
+            | Self::Eject(..)
+            | Self::Settle
+            | Self::Stamp(_)
+            | Self::Sweep => None,
+        }
+    }
 }
 
 /// What became of a frame.

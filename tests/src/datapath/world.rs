@@ -145,7 +145,7 @@ impl World {
     /// Puts the pool into the datapath.
     #[must_use]
     pub fn install(&self) -> Action {
-        Action::Install(POOL, self.target())
+        Action::Install(POOL, Box::new(self.target()))
     }
 }
 

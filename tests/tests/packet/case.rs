@@ -199,11 +199,7 @@ impl Said {
     /// Whether everything that happens can be told in this family.
     fn is_told_in(&self, family: Family) -> bool {
         let actions = self.case.given.iter().chain([&self.when]);
-        let mut frames = actions.filter_map(|action| match action {
-            Action::Frame(frame) | Action::Gso(frame, _) => Some(frame),
-            _ => None,
-        });
-        frames.all(|frame| family.tells(frame).is_some())
+        actions.filter_map(Action::frame).all(|frame| family.tells(frame).is_some())
     }
 
     fn run(&self, kernel: &mut Kernel, family: Family, upgrade: bool) -> Vec<String> {

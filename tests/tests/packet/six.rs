@@ -25,8 +25,11 @@ fn syn() -> [Vec<u8>; 2] {
     [pair.input.frame(), pair.output.frame()].map(|frame| Family::V6.frame(&frame))
 }
 
-/// The frame with these extension headers, each a number and what follows the number of the next.
-fn with(frame: &[u8], headers: &[(u8, &[u8])]) -> Vec<u8> {
+/// An extension header: its number, and what follows the number of the next.
+type Header<'a> = (u8, &'a [u8]);
+
+/// The frame with these extension headers.
+fn with(frame: &[u8], headers: &[Header<'_>]) -> Vec<u8> {
     let mut chain = Vec::new();
     for (index, (_, rest)) in headers.iter().enumerate() {
         chain.push(headers.get(index + 1).map_or(frame[NEXT], |(next, _)| *next));
@@ -49,7 +52,7 @@ const LONG_OPTIONS: &[u8] = &[1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 fn extension_headers_are_looked_past() {
     let routed: &[u8] = &[0, 0, 0, 0, 0, 0, 0];
     let atomic: &[u8] = &[0, 0, 0, 0, 0, 0, 7];
-    let chains: [(&str, &[(u8, &[u8])]); 6] = [
+    let chains: [(&str, &[Header<'_>]); 6] = [
         ("hop-by-hop", &[(HOP_BY_HOP, OPTIONS)]),
         ("destination", &[(DESTINATION, LONG_OPTIONS)]),
         ("routing, at the last destination", &[(ROUTING, routed)]),

@@ -37,8 +37,12 @@ impl Family {
         match action {
             Action::Frame(frame) => Action::Frame(self.frame(frame)),
             Action::Gso(frame, size) => Action::Gso(self.frame(frame), *size),
-            Action::Install(pool, target) => Action::Install(*pool, self.target(target)),
-            other => other.clone(),
+            Action::Install(pool, target) => Action::Install(*pool, Box::new(self.target(target))),
+            Action::ForgetPool(_)
+            | Action::Eject(..)
+            | Action::Settle
+            | Action::Stamp(_)
+            | Action::Sweep => action.clone(),
         }
     }
 
@@ -155,7 +159,7 @@ fn plain(address: IpAddr) -> IpAddr {
         IpAddr::V6(v6) if v6.segments().starts_with(&PREFIX) => {
             Ipv4Addr::from_bits(v6.to_bits() as u32).into()
         }
-        other => other,
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
     }
 }
 
