@@ -1,5 +1,6 @@
 //! What is done to a datapath under test.
 
+use lb_common::state::DrainCause;
 use lb_common::verdict::{DropReason, Verdict};
 use lb_userspace::datapath::Target;
 
@@ -13,11 +14,13 @@ pub enum Action {
     /// A GSO packet comes in, to be cut into segments of this many bytes.
     Gso(Vec<u8>, u32),
     /// A pool is added or replaced.
-    Install(u32, Target),
+    Install(u32, Box<Target>),
     /// A pool vanishes, its listener stays; no proper controller does that.
     ForgetPool(u32),
     /// A member is ejected until then.
     Eject(u32, Age),
+    /// A member's connections of that age or older end then and for this cause, or go on.
+    Drain(u32, Option<(Age, DrainCause)>),
     /// Connections that have just opened are settled: neither clock will find them older or younger.
     Settle,
     /// Entries are given ages.

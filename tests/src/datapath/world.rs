@@ -137,6 +137,7 @@ impl World {
             failover: self.failover,
             ports: self.ports,
             slots: self.members.iter().map(slot).collect(),
+            endings: Vec::new(),
             newcomers: self.newcomers.clone(),
         }
     }
@@ -144,7 +145,7 @@ impl World {
     /// Puts the pool into the datapath.
     #[must_use]
     pub fn install(&self) -> Action {
-        Action::Install(POOL, self.target())
+        Action::Install(POOL, Box::new(self.target()))
     }
 }
 
