@@ -35,7 +35,7 @@ reasons! {
         Reopened = 69, "connection_reopened";
         /** RSTs that the other end does not take for its peer's; they are forwarded and change nothing */
         ResetIgnored = 70, "reset_ignored";
-        /** RSTs sent to an end of a connection whose timer ran out */
+        /** RSTs sent to an end of a connection that expired, was drained or whose member was marked down */
         ResetSent = 71, "reset_sent";
         /** connections whose member refused or was unreachable, given to another member */
         RedispatchedRefused = 72, "redispatched_refused";
@@ -49,6 +49,10 @@ reasons! {
         Ejected = 76, "member_ejected";
         /** events that a listener (`qlb events`) was too slow for */
         EventLost = 79, "event_lost";
+        /** connections reset because drain_timeout was over for their member, which took no new ones */
+        Drained = 80, "connection_drained";
+        /** connections reset because their member was marked down (on_marked_down: shutdown-sessions) */
+        MarkedDown = 81, "connection_marked_down";
     }
 }
 

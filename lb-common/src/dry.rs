@@ -7,8 +7,8 @@ use crate::{
     counter::Counter,
     forward::Desk,
     state::{
-        AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, NOBODY, Node, PartKey,
-        Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, NOBODY, Node,
+        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -164,6 +164,11 @@ impl<T: Tables> Tables for Dry<'_, T> {
     #[inline(always)]
     fn load(&self, member: u32) -> Option<T::Ref<Load>> {
         self.tables.load(member)
+    }
+
+    #[inline(always)]
+    fn drain(&self, member: u32) -> Option<T::Ref<Drain>> {
+        self.tables.drain(member)
     }
 
     #[inline(always)]

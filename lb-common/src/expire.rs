@@ -18,7 +18,7 @@ const GRACE: u64 = 1_000_000_000;
 /// waits for late segments, and what still comes the stack answers with RST.
 const LINGER: u64 = 2_000_000_000;
 
-/// Ends a connection whose time has come, or removes an entry that is no longer of use. Safe beside
+/// Ends a connection whose time has come, or whose member's has, or removes an entry that is no longer of use. Safe beside
 /// packets of the same connection.
 ///
 /// A call removes no entry but the given one, so it can be made while walking the table:
@@ -56,7 +56,8 @@ const fn age(then: u64, now: u64) -> u64 {
     now.saturating_sub(then)
 }
 
-/// Ends a connection whose timer has run out, and tells both ends.
+/// Ends a connection whose timer has run out, or whose member is to have none any more, and tells
+/// both ends.
 #[inline(always)]
 fn end<T: Tables, O: Outlet>(
     tables: &T,
@@ -67,8 +68,15 @@ fn end<T: Tables, O: Outlet>(
 ) -> Result<(), EditError> {
     let pool = tables.pool(client.pool());
     let member = tables.flow(&client.peer_key(key));
-    let Some(cause) = overdue(pool.as_deref(), client, member.as_deref(), now) else {
-        return Ok(());
+    let drained = drained(tables, client, now);
+    let (cause, how) = if drained != PhaseBits::NONE {
+        let was_marked = drained.contains(PhaseBits::MARKED_DOWN);
+        (drained, if was_marked { Event::MarkedDown } else { Event::Drained })
+    } else {
+        match overdue(pool.as_deref(), client, member.as_deref(), now) {
+            Some(cause) => (cause, Event::Expired),
+            None => return Ok(()),
+        }
     };
     if let Some(member) = &member {
         // As from the member: what the client expects next. A client that waits for its SYN-ACK wants
@@ -80,8 +88,17 @@ fn end<T: Tables, O: Outlet>(
         let seq = if accepted { member.acked() } else { client.next() };
         reset(tables, outlet, &key.tuple, seq.get(), member.next().get())?;
     }
-    ending::record(tables, key, client, cause, Event::Expired);
+    ending::record(tables, key, client, cause, how);
     Ok(())
+}
+
+/// The fact that ends the connection because its member is to have none any more; none if it goes on.
+#[inline(always)]
+fn drained<T: Tables>(tables: &T, client: &Flow, now: u64) -> PhaseBits {
+    match tables.drain(client.member) {
+        Some(drain) => drain.fact(client.opened, now),
+        None => PhaseBits::NONE,
+    }
 }
 
 /// Sends a RST with these ends and numbers.

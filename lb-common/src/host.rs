@@ -13,8 +13,8 @@ use crate::{
     forward::Desk,
     packet::{EditError, Outlet, Packet},
     state::{
-        AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
-        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats,
+        Node, PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -135,6 +135,8 @@ pub struct HostTables {
     pub cursors: RefCell<HashMap<u32, Rc<Cursor>>>,
     /// Members' loads.
     pub loads: RefCell<HashMap<u32, Rc<Load>>>,
+    /// When members' connections end.
+    pub drains: RefCell<HashMap<u32, Rc<Drain>>>,
     /// Connections of listeners.
     pub vip_loads: RefCell<HashMap<u32, Rc<VipLoad>>>,
     /// Allowed networks and the bits of their addresses' prefixes.
@@ -228,6 +230,10 @@ impl Tables for HostTables {
 
     fn load(&self, member: u32) -> Option<Rc<Load>> {
         Some(Rc::clone(self.loads.borrow_mut().entry(member).or_default()))
+    }
+
+    fn drain(&self, member: u32) -> Option<Rc<Drain>> {
+        self.drains.borrow().get(&member).cloned()
     }
 
     fn vip_load(&self, pool: u32) -> Option<Rc<VipLoad>> {

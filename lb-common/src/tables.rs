@@ -7,8 +7,8 @@ use crate::{
     counter::Counter,
     forward::Desk,
     state::{
-        AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node, PartKey, Pool,
-        Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node, PartKey,
+        Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -69,6 +69,8 @@ pub trait Tables: Atomics {
     fn node(&self, key: &PartKey) -> Option<Self::Ref<Node>>;
     /// A member's load.
     fn load(&self, member: u32) -> Option<Self::Ref<Load>>;
+    /// When a member's connections end.
+    fn drain(&self, member: u32) -> Option<Self::Ref<Drain>>;
 
     /// The connections of a pool's listener.
     fn vip_load(&self, pool: u32) -> Option<Self::Ref<VipLoad>>;

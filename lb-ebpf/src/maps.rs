@@ -14,7 +14,7 @@ use lb_common::{
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     forward::Desk,
     state::{
-        AllowedNet, Cursor, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen, Identity,
+        AllowedNet, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen, Identity,
         LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey,
         Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
@@ -59,6 +59,8 @@ static NODES: HashMap<PartKey, Node, DEFAULT_NODES, GROWING> = HashMap::new();
 static CURSORS: Array<Cursor, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
 static LOADS: Array<Load, DEFAULT_MEMBERS> = Array::new();
+#[btf_map]
+static DRAINS: Array<Drain, DEFAULT_MEMBERS> = Array::new();
 #[btf_map]
 static VIP_LOADS: Array<VipLoad, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
@@ -193,6 +195,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn load(&self, member: u32) -> Option<&'static Load> {
         LOADS.get(member)
+    }
+
+    #[inline(always)]
+    fn drain(&self, member: u32) -> Option<&'static Drain> {
+        DRAINS.get(member)
     }
 
     #[inline(always)]

@@ -51,6 +51,22 @@ fn a_member_that_cannot_be_is_refused_at_the_command_line() {
         );
     }
     add(&["--address", "10.0.0.2", "--weight", "+5"], &["+5", "0 to 256"]);
+    for limit in ["0", "-2", "4294967296", "many"] {
+        let words = ["'--max-connections <N>'", "1 to 4294967295, or -1 for no limit"];
+        add(&["--address", "10.0.0.2", "--max-connections", limit], &words);
+        refused(&["member", "set", "p", "m", "--max-connections", limit], &words);
+    }
+    for slow in ["-1", "2073600001", "5s"] {
+        let words = ["'--slow-start <MS>'", "milliseconds from 0 to 2073600000"];
+        add(&["--address", "10.0.0.2", "--slow-start", slow], &words);
+        refused(&["member", "set", "p", "m", "--slow-start", slow], &words);
+    }
+    refused(&["member", "set", "p", "m", "--health", "ill"], &["'--health <HEALTH>'", "up, down"]);
+    refused(&["member", "set", "p", "m", "--backup", "yes"], &["'--backup <BOOL>'", "true, false"]);
+    refused(
+        &["member", "set", "p", "m"],
+        &["--weight", "--backup", "--max-connections", "--health"],
+    );
 }
 
 #[test]

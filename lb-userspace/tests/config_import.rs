@@ -4,7 +4,7 @@
 
 use lb_common::state::MAX_MEMBERS;
 use lb_userspace::config::haproxy::{Import, ImportOptions, import};
-use lb_userspace::config::model::{MonitorCheck, Seconds, SessionPersistence};
+use lb_userspace::config::model::{MonitorCheck, OnMarkedDown, Seconds, SessionPersistence};
 use lb_userspace::config::report::{Outcome, check};
 use lb_userspace::config::{LoadOptions, Verdict, parse, servable, yaml};
 
@@ -87,6 +87,7 @@ fn lines_neutron_writes_everywhere_need_no_finding() {
         "server b 192.0.2.3:80 backup",
         "server b 192.0.2.3:80 maxconn 0",
         "server b 192.0.2.3:80 slowstart 5s",
+        "server b 192.0.2.3:80 on-marked-down shutdown-sessions",
     ] {
         assert_eq!(with(line).findings, [], "{line}");
     }
@@ -301,6 +302,25 @@ fn what_a_server_line_says_of_its_share_is_imported() {
     assert!(servable(&import.pools[0], []).is_ok());
     let source = with("balance source");
     assert!(servable(&source.pools[0], []).is_ok());
+}
+
+#[test]
+fn what_all_servers_do_when_marked_down_is_the_pools() {
+    let shutdown = "check on-marked-down shutdown-sessions";
+    let servers = |second: &str| {
+        let first = format!("server b 192.0.2.3:80 {shutdown}");
+        let text = format!("{FRONTEND}backend p\n {first}\n server c 192.0.2.4:80 {second}");
+        import_text(&text)
+    };
+    let both = servers(shutdown);
+    assert_eq!(both.findings, []);
+    assert_eq!(both.pools[0].on_marked_down, Some(OnMarkedDown::ShutdownSessions));
+    let yaml = yaml::print(&both.pools).unwrap();
+    assert!(yaml.contains("on_marked_down: shutdown-sessions"), "{yaml}");
+    let one = servers("check");
+    let found: Vec<_> = one.findings.iter().map(|f| (f.line, f.verdict)).collect();
+    assert_eq!(found, [(5, Verdict::Unsupported)]);
+    assert!(one.findings[0].text.contains("not of `c`"), "{}", one.findings[0].text);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 
 use lb_userspace::config::model::{
     Cidr, ExpectedCodes, Failover, HttpCheck, Id, LbMethod, MaxConnections, MemberSpec,
-    MonitorCheck, MonitorSpec, Netmask, Overflow, PoolSpec, Port, Protocol, Retries, Seconds,
-    SessionPersistence, Timeouts, VipSpec, Weight, validate,
+    MonitorCheck, MonitorSpec, Netmask, OnMarkedDown, Overflow, PoolSpec, Port, Protocol, Retries,
+    Seconds, SessionPersistence, Timeouts, VipSpec, Weight, validate,
 };
 use lb_userspace::config::{ConfigError, LoadOptions, parse, yaml};
 use proptest::collection::vec;
@@ -164,10 +164,11 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
             option::of(monitor()),
             (timeouts(), failover()),
             option::of(1_i64..=1 << 24),
+            (0..=Timeouts::MAX, option::of(Just(OnMarkedDown::ShutdownSessions))),
         );
         (Just(head), network, rest).prop_map(move |(head, (vip, members), rest)| {
             let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
-            let (session_persistence, monitor, (timeouts, failover), most) = rest;
+            let (session_persistence, monitor, (timeouts, failover), most, drain) = rest;
             PoolSpec {
                 id: Id::new(&format!("{id}.{index}")).unwrap(),
                 name,
@@ -182,6 +183,8 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
                 timeouts,
                 failover,
                 max_connections: most.map(|most| MaxConnections::try_from(most).unwrap()),
+                drain_timeout: drain.0,
+                on_marked_down: drain.1,
             }
         })
     })

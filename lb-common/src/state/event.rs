@@ -88,6 +88,10 @@ reasons! {
         Abandoned = 7, "abandoned";
         /** it was half open, and newer ones needed the room */
         CrowdedOut = 8, "crowded_out";
+        /** it was reset: its member took no new ones, and drain_timeout was over */
+        Drained = 9, "drained";
+        /** it was reset: its member was marked down (on_marked_down: shutdown-sessions) */
+        MarkedDown = 10, "marked_down";
     }
 }
 
@@ -107,6 +111,10 @@ impl End {
             Self::Abandoned
         } else if facts.contains(PhaseBits::CROWDED_OUT) {
             Self::CrowdedOut
+        } else if facts.contains(PhaseBits::DRAINED) {
+            Self::Drained
+        } else if facts.contains(PhaseBits::MARKED_DOWN) {
+            Self::MarkedDown
         } else if facts.contains(PhaseBits::MEMBER_FIRST) {
             Self::MemberFin
         } else {

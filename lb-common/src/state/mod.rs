@@ -5,6 +5,7 @@
 //! What changes after an entry is published is atomic.
 
 mod admission;
+mod drain;
 mod event;
 mod flow;
 mod half_open;
@@ -15,6 +16,7 @@ mod sticky;
 mod vip;
 
 pub use admission::{Admission, AllowedNet, Overflow, VipLoad};
+pub use drain::{Drain, DrainCause};
 pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
 pub use half_open::{HALF_OPEN, HalfOpen};

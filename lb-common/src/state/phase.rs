@@ -60,6 +60,10 @@ impl PhaseBits {
     pub const ABANDONED: Self = Self(1 << 10);
     /// Newer half-open connections needed the room.
     pub const CROWDED_OUT: Self = Self(1 << 11);
+    /// The time that its member was given to drain was over.
+    pub const DRAINED: Self = Self(1 << 12);
+    /// Its member was marked down.
+    pub const MARKED_DOWN: Self = Self(1 << 13);
 
     /// Every fact with its name, in the order in which an ordinary life meets them.
     pub const NAMED: &'static [(Self, &'static str)] = &[
@@ -75,6 +79,8 @@ impl PhaseBits {
         (Self::SUPERSEDED, "superseded"),
         (Self::ABANDONED, "abandoned"),
         (Self::CROWDED_OUT, "crowded_out"),
+        (Self::DRAINED, "drained"),
+        (Self::MARKED_DOWN, "marked_down"),
     ];
 
     const BOTH_FIN: u32 = Self::CLIENT_FIN.0 | Self::MEMBER_FIN.0;
@@ -83,7 +89,9 @@ impl PhaseBits {
         | Self::EXPIRED.0
         | Self::SUPERSEDED.0
         | Self::ABANDONED.0
-        | Self::CROWDED_OUT.0;
+        | Self::CROWDED_OUT.0
+        | Self::DRAINED.0
+        | Self::MARKED_DOWN.0;
 
     /// No fact at all.
     pub const NONE: Self = Self(0);
@@ -185,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..12, 0..40)) {
+        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..14, 0..40)) {
             let (phase, tables) = (Phase::default(), HostTables::default());
             let closes = facts.iter().filter(|bit| phase.record(&tables, PhaseBits(1 << **bit)).closed).count();
             prop_assert_eq!(closes, usize::from(phase.get().is_closed()));

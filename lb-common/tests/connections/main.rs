@@ -33,6 +33,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_u64..4_000).prop_map(Step::Wait),
         2 => any::<u64>().prop_map(Step::Sweep),
         1 => proptest::collection::vec(0_u32..4, 0..4).prop_map(Step::Members),
+        1 => (0_u32..4, 0_u64..3_000, any::<bool>())
+            .prop_map(|(member, within, down)| Step::Drain { member, within, down }),
     ]
 }
 

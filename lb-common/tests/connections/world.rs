@@ -12,8 +12,8 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, State, Timers, Vip,
-    VipKey, WEIGHT_ONE,
+    Admission, Drain, DrainCause, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot,
+    State, Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
@@ -39,6 +39,9 @@ pub(crate) enum Step {
     Sweep(u64),
     /// These members, as far as there are any, take new connections from now on.
     Members(Vec<u32>),
+    /// The connections that this member has end after so many milliseconds; whether it is down. New
+    /// ones it may get as before, which no proper controller allows: they go on.
+    Drain { member: u32, within: u64, down: bool },
 }
 
 #[derive(Debug)]
@@ -166,6 +169,12 @@ impl World {
                 let chosen = self.all.iter().filter(|slot| members.contains(&slot.member));
                 self.serve(&chosen.copied().collect::<Vec<_>>());
             }
+            Step::Drain { member, within, down } => {
+                let end = self.tables.now.get() + within * MILLISECOND;
+                let cause = if down { DrainCause::MarkedDown } else { DrainCause::Timeout };
+                let drain = Rc::new(Drain::new(end, cause));
+                self.tables.drains.borrow_mut().insert(member, drain);
+            }
         }
         self.check();
     }
@@ -187,11 +196,23 @@ impl World {
             let flow = self.tables.flow(&key).unwrap();
             expire(&self.tables, &mut sent, &key, &flow, self.tables.now()).unwrap();
         }
+        self.check_drained();
         // They come in like any other frame.
         for reset in sent.frames {
             assert!(frame::is_sound(&reset));
             let (verdict, _) = self.run(reset);
             assert!(matches!(verdict, Ok(Verdict::Forward(_))), "a RST of ours became {verdict:?}");
+        }
+    }
+
+    /// After a sweep nobody has a connection that its member's drain should have ended.
+    fn check_drained(&self) {
+        let (flows, drains) = (self.tables.flows.borrow(), self.tables.drains.borrow());
+        for flow in flows.values().filter(|flow| !flow.is_from_member()) {
+            let (now, state) = (self.tables.now.get(), flow.phase.get().state());
+            let end = drains.get(&flow.member).and_then(|drain| drain.end());
+            let drained = end.is_some_and(|(end, _)| end <= now && flow.opened <= end);
+            assert!(!drained || state == State::Closed, "drained and {state:?}");
         }
     }
 
@@ -323,8 +344,9 @@ impl World {
         let listener = self.tables.vip_load(POOL).unwrap().active.get();
         assert_eq!(listener, counted.values().sum::<u32>(), "the listener's count");
         assert!(listener <= self.limit);
-        let over =
-            [Event::Closed, Event::Expired, Event::CrowdedOut].map(|event| self.count(event));
+        let ends =
+            [Event::Closed, Event::Expired, Event::CrowdedOut, Event::Drained, Event::MarkedDown];
+        let over = ends.map(|event| self.count(event));
         assert_eq!(
             self.count(Event::Opened) - over.iter().sum::<u64>(),
             live().count() as u64,

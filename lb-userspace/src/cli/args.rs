@@ -1,11 +1,12 @@
 //! What can be typed. Help texts are the documentation operators read first.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::model::{Id, Port, Weight};
+use crate::config::model::{Id, Port, Timeouts, Weight};
 use crate::config::unserved_address;
 use crate::datapath::HookChoice;
 use crate::report::{Lines, Output};
@@ -154,6 +155,19 @@ pub enum Fallback {
     SourceIp,
 }
 
+/// A member's `max_connections`; none for no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(pub Option<NonZeroU32>);
+
+/// How a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Health {
+    /// It answers.
+    Up,
+    /// It does not.
+    Down,
+}
+
 /// `qlb member`.
 #[derive(Debug, Subcommand)]
 pub enum Member {
@@ -174,9 +188,23 @@ pub enum Member {
         /// Its id; address and port by default.
         #[arg(long, value_parser = Id::new)]
         id: Option<Id>,
+        /// Give it new connections only while no other member could take them.
+        #[arg(long)]
+        backup: bool,
+        /// Most connections at once; -1, the default, is no limit.
+        #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true)]
+        max_connections: Option<Limit>,
+        /// How long it takes to get its whole share, in milliseconds; 0, the default, is at once.
+        #[arg(long, value_name = "MS", value_parser = millis, allow_negative_numbers = true)]
+        slow_start: Option<u32>,
+        /// Whether it takes new connections.
+        #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+        admin_state_up: bool,
     },
-    /// Change a member's weight or admin state.
-    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["weight", "admin_state_up"])))]
+    /// Change a member.
+    #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(
+        ["weight", "backup", "max_connections", "slow_start", "admin_state_up", "health"]
+    )))]
     Set {
         /// Id, name or beginning of the id of the pool.
         #[arg(value_parser = name)]
@@ -187,11 +215,24 @@ pub enum Member {
         /// Its share of new connections, 0 to 256.
         #[arg(long, value_parser = weight, allow_negative_numbers = true)]
         weight: Option<Weight>,
+        /// Whether it takes new connections only while no other member could.
+        #[arg(long, value_name = "BOOL")]
+        backup: Option<bool>,
+        /// Most connections at once; -1 is no limit.
+        #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true)]
+        max_connections: Option<Limit>,
+        /// How long it takes to get its whole share when it comes up, in milliseconds; 0 is at once.
+        #[arg(long, value_name = "MS", value_parser = millis, allow_negative_numbers = true)]
+        slow_start: Option<u32>,
         /// Whether it takes new connections.
         #[arg(long, value_name = "BOOL")]
         admin_state_up: Option<bool>,
+        /// What its monitor would find. A member that is down takes no new connections; its existing ones go on, or are
+        /// reset if the pool says `on_marked_down: shutdown-sessions`.
+        #[arg(long, value_enum)]
+        health: Option<Health>,
     },
-    /// Send a member no new connections (weight 0); existing ones go on.
+    /// Send a member no new connections (weight 0); existing ones go on, for `drain_timeout` if the pool has one.
     Drain {
         /// Id, name or beginning of the id of the pool.
         #[arg(value_parser = name)]
@@ -200,7 +241,7 @@ pub enum Member {
         #[arg(value_parser = name)]
         member: String,
     },
-    /// Remove a member; its connections go on until they end.
+    /// Remove a member; its connections go on until they end, for `drain_timeout` if the pool has one.
     Remove {
         /// Id, name or beginning of the id of the pool.
         #[arg(value_parser = name)]
@@ -259,6 +300,23 @@ fn port(text: &str) -> Result<Port, String> {
 fn weight(text: &str) -> Result<Weight, String> {
     let number = number(text).ok_or("not a number from 0 to 256")?;
     Weight::try_from(number).map_err(|error| error.to_string())
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    let help = "not a number from 1 to 4294967295, or -1 for no limit; weight 0 takes none";
+    match number(text).ok_or(help)? {
+        -1 => Ok(Limit(None)),
+        most => match u32::try_from(most).ok().and_then(NonZeroU32::new) {
+            Some(most) => Ok(Limit(Some(most))),
+            None => Err(help.to_owned()),
+        },
+    }
+}
+
+fn millis(text: &str) -> Result<u32, String> {
+    let millis = number(text).and_then(|millis| u32::try_from(millis).ok());
+    let millis = millis.filter(|millis| *millis <= Timeouts::MAX);
+    millis.ok_or_else(|| format!("not milliseconds from 0 to {}, which is 24 days", Timeouts::MAX))
 }
 
 /// `+5` reads like a change by 5, which no option takes.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::args::{Args, Command, Fallback, Member, Run};
+use super::args::{Args, Command, Fallback, Health, Limit, Member, Run};
 use crate::config::{self, LoadOptions, Loaded, model::Weight, report as config_report};
 use crate::control::{
-    ControlError, MemberChange, RunOptions, ServeOptions, Standing, change_member, follow,
-    new_member, run, standing, stop,
+    ControlError, MemberChange, RunOptions, ServeOptions, Settings, Standing, change_member,
+    follow, new_member, run, standing, stop,
 };
 use crate::datapath::{Maps, Options, Router};
 use crate::node::enter_root_mounts;
@@ -122,16 +122,46 @@ fn clocks() -> io::Result<Clocks> {
 
 fn member(registry: &Registry, command: Member, out: &mut impl Write) -> anyhow::Result<u8> {
     let (pool, change, done) = match command {
-        Member::Add { pool, address, port, weight, id } => {
-            let member = new_member(id, address, port, weight)?;
-            (pool, MemberChange::Add(member), "added")
+        Member::Add {
+            pool,
+            address,
+            port,
+            weight,
+            id,
+            backup,
+            max_connections,
+            slow_start,
+            admin_state_up,
+        } => {
+            let settings = Settings {
+                weight: Some(weight),
+                backup: Some(backup),
+                max_connections: max_connections.map(|Limit(most)| most),
+                slow_start,
+                admin_state_up: Some(admin_state_up),
+                healthy: None,
+            };
+            (pool, MemberChange::Add(new_member(id, address, port, &settings)?), "added")
         }
-        Member::Set { pool, member, weight, admin_state_up } => {
-            (pool, MemberChange::Set { member, weight, admin_state_up }, "changed")
+        Member::Set {
+            pool,
+            member,
+            weight,
+            backup,
+            max_connections,
+            slow_start,
+            admin_state_up,
+            health,
+        } => {
+            let max_connections = max_connections.map(|Limit(most)| most);
+            let healthy = health.map(|health| health == Health::Up);
+            let settings =
+                Settings { weight, backup, max_connections, slow_start, admin_state_up, healthy };
+            (pool, MemberChange::Set { member, settings }, "changed")
         }
         Member::Drain { pool, member } => {
-            let weight = Some(Weight::try_from(0)?);
-            (pool, MemberChange::Set { member, weight, admin_state_up: None }, "draining")
+            let settings = Settings { weight: Some(Weight::try_from(0)?), ..Settings::default() };
+            (pool, MemberChange::Set { member, settings }, "draining")
         }
         Member::Remove { pool, member } => (pool, MemberChange::Remove { member }, "removed"),
         Member::List { pool, output } => {

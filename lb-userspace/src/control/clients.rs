@@ -37,7 +37,8 @@ pub(super) fn allowed(vip: &VipSpec) -> Option<Vec<Network>> {
 pub(super) fn identities(pool: &PoolSpec, record: &Record) -> Vec<(u32, Identity)> {
     let up =
         |id: &str| pool.members.iter().any(|spec| spec.id.as_str() == id && spec.admin_state_up);
-    let usable = record.members.iter().filter(|member| !member.removed && up(&member.id));
+    let usable =
+        record.members.iter().filter(|member| !member.removed && !member.down && up(&member.id));
     let identity = |member: &MemberRecord| {
         (member.index, Identity { incarnation: member.incarnation, pool: POOL })
     };

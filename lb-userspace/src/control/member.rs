@@ -1,6 +1,7 @@
 //! Changes to the members of a pool that is served.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use super::plan::endpoint;
 use super::reach::warn_unreachable;
@@ -8,27 +9,65 @@ use super::standing::{Whereabouts, whereabouts};
 use super::{ControlError, update::update};
 use crate::config::model::{Id, MemberSpec, Port, Weight, validate};
 use crate::config::{PoolSpec, servable};
-use crate::registry::{Registry, Served};
+use crate::registry::{Record, Registry, Served};
 
 /// A change to one member.
 #[derive(Clone, Debug)]
 pub enum MemberChange {
     /// A new member takes part.
     Add(MemberSpec),
-    /// A member gets another weight or admin state.
+    /// A member changes.
     Set {
         /// Its id, the beginning of it, or its address and port.
         member: String,
-        /// The new weight.
-        weight: Option<Weight>,
-        /// The new admin state.
-        admin_state_up: Option<bool>,
+        /// What is to be another way.
+        settings: Settings,
     },
-    /// A member leaves; its connections live on.
+    /// A member leaves; its connections live on, for `drain_timeout` if the pool has one.
     Remove {
         /// As for `Set`.
         member: String,
     },
+}
+
+/// What can change of a member; what is none stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Its share of new connections.
+    pub weight: Option<Weight>,
+    /// Whether it is a backup.
+    pub backup: Option<bool>,
+    /// Most connections at once; the inner none is no limit.
+    pub max_connections: Option<Option<NonZeroU32>>,
+    /// Milliseconds of its slow start.
+    pub slow_start: Option<u32>,
+    /// Its admin state.
+    pub admin_state_up: Option<bool>,
+    /// Whether it is well, as its monitor would find it.
+    pub healthy: Option<bool>,
+}
+
+impl Settings {
+    /// Changes the declaration of a member; its health is not declared.
+    const fn apply(&self, member: &mut MemberSpec) {
+        let Self { weight, backup, max_connections, slow_start, admin_state_up, healthy: _ } =
+            *self;
+        if let Some(weight) = weight {
+            member.weight = weight;
+        }
+        if let Some(backup) = backup {
+            member.backup = backup;
+        }
+        if let Some(limit) = max_connections {
+            member.max_connections = limit;
+        }
+        if let Some(millis) = slow_start {
+            member.slow_start = millis;
+        }
+        if let Some(up) = admin_state_up {
+            member.admin_state_up = up;
+        }
+    }
 }
 
 /// A member as the command line names it: the id defaults to address and port.
@@ -39,22 +78,24 @@ pub fn new_member(
     id: Option<Id>,
     address: IpAddr,
     port: Port,
-    weight: Weight,
+    settings: &Settings,
 ) -> Result<MemberSpec, crate::config::model::ValueError> {
     let id = match id {
         Some(id) => id,
         None => Id::new(&SocketAddr::new(address, port.get()).to_string().replace(['[', ']'], ""))?,
     };
-    Ok(MemberSpec {
+    let mut member = MemberSpec {
         id,
         address,
         port,
-        weight,
+        weight: Weight::default(),
         backup: false,
         max_connections: None,
         slow_start: 0,
         admin_state_up: true,
-    })
+    };
+    settings.apply(&mut member);
+    Ok(member)
 }
 
 /// Applies a change to the pool an operator means. New connections follow it at once,
@@ -69,7 +110,7 @@ pub fn change_member(
 ) -> Result<MemberSpec, ControlError> {
     let (_lock, Served { mut record, mut pool }) = registry.find_to_change(pool)?;
     let is_new = matches!(change, MemberChange::Add(_));
-    let changed = apply(&mut pool, change)?;
+    let changed = apply(&mut pool, &mut record, change)?;
     let violations = validate(std::slice::from_ref(&pool));
     if !violations.is_empty() {
         return Err(ControlError::Invalid { pool: pool.id.to_string(), violations });
@@ -84,17 +125,27 @@ pub fn change_member(
     Ok(changed)
 }
 
-fn apply(pool: &mut PoolSpec, change: MemberChange) -> Result<MemberSpec, ControlError> {
+fn apply(
+    pool: &mut PoolSpec,
+    record: &mut Record,
+    change: MemberChange,
+) -> Result<MemberSpec, ControlError> {
     match change {
         MemberChange::Add(member) => {
             pool.members.push(member.clone());
             Ok(member)
         }
-        MemberChange::Set { member, weight, admin_state_up } => {
+        MemberChange::Set { member, settings } => {
             let index = position(pool, &member)?;
             let member = &mut pool.members[index];
-            member.weight = weight.unwrap_or(member.weight);
-            member.admin_state_up = admin_state_up.unwrap_or(member.admin_state_up);
+            settings.apply(member);
+            let mut records = record.members.iter_mut();
+            if let (Some(healthy), Some(known)) = (
+                settings.healthy,
+                records.find(|known| !known.removed && known.id == member.id.as_str()),
+            ) {
+                known.down = !healthy;
+            }
             Ok(member.clone())
         }
         MemberChange::Remove { member } => {

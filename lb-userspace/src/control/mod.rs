@@ -20,7 +20,7 @@ mod update;
 
 pub use error::ControlError;
 pub use follow::follow;
-pub use member::{MemberChange, change_member, new_member};
+pub use member::{MemberChange, Settings, change_member, new_member};
 pub use run::{RunOptions, run};
 pub use serve::{ServeOptions, Serving};
 pub use standing::{Standing, standing};

@@ -11,8 +11,10 @@ use super::ramp::{self, WHOLE};
 use super::update::POOL;
 use super::{ControlError, clients};
 use crate::config::PoolSpec;
-use crate::config::model::{Failover as FailoverSpec, LbMethod, MemberSpec, Timeouts, VipSpec};
-use crate::datapath::{Failover, Maps, Target};
+use crate::config::model::{
+    Failover as FailoverSpec, LbMethod, MemberSpec, OnMarkedDown, Timeouts, VipSpec,
+};
+use crate::datapath::{Ending, Failover, Maps, Target};
 use crate::registry::{MemberRecord, Record};
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
@@ -50,6 +52,7 @@ pub(super) fn plan(
                     id: spec.id.to_string(),
                     endpoint: endpoint(spec),
                     removed: false,
+                    down: false,
                     up: is_start,
                     up_since: None,
                     share: WHOLE,
@@ -74,6 +77,7 @@ pub(super) fn plan(
         ports: record.ports,
         slots: slots(pool, record),
         identities: clients::identities(pool, record),
+        endings: record.members.iter().map(|known| (known.index, ending(pool, known))).collect(),
         newcomers,
     })
 }
@@ -106,26 +110,45 @@ fn free_index(record: &Record) -> Option<u32> {
     (0..MEMBER_INDEXES).find(|index| !taken.contains(index))
 }
 
+/// What becomes of the connections of a member.
+fn ending(pool: &PoolSpec, known: &MemberRecord) -> Ending {
+    let same = |spec: &&MemberSpec| !known.removed && spec.id.as_str() == known.id;
+    let time = u64::from(pool.drain_timeout) * 1_000_000;
+    match pool.members.iter().find(same) {
+        Some(_) if known.down && pool.on_marked_down == Some(OnMarkedDown::ShutdownSessions) => {
+            Ending::Now
+        }
+        Some(spec) if spec.admin_state_up && !known.down && spec.weight.get() > 0 => Ending::GoesOn,
+        Some(_) | None if time == 0 => Ending::GoesOn,
+        Some(_) | None => Ending::Within(time),
+    }
+}
+
 /// The members that are up. Those who are to take no connection of their own have no weight.
 fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
-    let up = || pool.members.iter().filter(|member| member.admin_state_up);
-    let backups_rest = up().any(|member| !member.backup && member.weight.get() > 0);
-    let slot = |member: &MemberSpec| {
-        let known = record.members.iter().find(|known| known.id == member.id.as_str())?;
+    let known = |member: &MemberSpec| {
+        record.members.iter().find(|known| known.id == member.id.as_str() && !known.down)
+    };
+    let up = || {
+        let up = pool.members.iter().filter(|member| member.admin_state_up);
+        up.filter_map(|member| Some((member, known(member)?)))
+    };
+    let backups_rest = up().any(|(member, _)| !member.backup && member.weight.get() > 0);
+    let slot = |(member, known): (&MemberSpec, &MemberRecord)| {
         let weight = match member.backup && backups_rest {
             true => 0,
             false => member.weight.get().into(),
         };
-        Some(Slot {
+        Slot {
             member: known.index,
             weight: weight * known.share,
             limit: member.max_connections.map_or(0, |limit| part(limit, known.share)),
             address: member.address.into(),
             port: Be16::new(member.port.get()),
             reserved: 0,
-        })
+        }
     };
-    up().filter_map(slot).collect()
+    up().map(slot).collect()
 }
 
 /// What a limit comes to for a member that has this part of its share; one at least.

@@ -22,10 +22,11 @@ pub(super) fn now() -> u64 {
 
 /// Brings the record of a member up to date: whether it is up, since when, and its share now.
 pub(super) fn follow(known: &mut MemberRecord, spec: &MemberSpec, method: Method, now: u64) {
-    if spec.admin_state_up && !known.up {
+    let up = spec.admin_state_up && !known.down;
+    if up && !known.up {
         known.up_since = Some(now);
     }
-    known.up = spec.admin_state_up;
+    known.up = up;
     known.share = match (known.up_since, method) {
         (_, Method::SourceIp | Method::SourceIpPort) | (None, _) => WHOLE,
         (Some(since), _) => share(now.saturating_sub(since), spec.slow_start),
@@ -84,6 +85,7 @@ mod tests {
             id,
             endpoint,
             removed: false,
+            down: false,
             up: true,
             up_since,
             share: WHOLE,

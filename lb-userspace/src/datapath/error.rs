@@ -76,6 +76,9 @@ pub enum DatapathError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The datapath's clock could not be read.
+    #[error("cannot read the clock")]
+    Clock(#[source] io::Error),
     /// A map could not be opened, read or written.
     #[error("cannot access BPF map `{map}`")]
     Map {

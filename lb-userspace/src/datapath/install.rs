@@ -14,7 +14,7 @@ use lb_common::{
     wire::ipv4,
 };
 
-use super::{DatapathError, Maps, order::order};
+use super::{DatapathError, Ending, Maps, order::order};
 
 /// Where a pool's clients connect.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,8 @@ pub struct Target {
     pub slots: Vec<Slot>,
     /// The members that clients may stick to, by index, whatever their weight.
     pub identities: Vec<(u32, Identity)>,
+    /// What becomes of the connections of members, of `slots` or not, by index.
+    pub endings: Vec<(u32, Ending)>,
     /// Members, of `slots` or not, that take the index of one that is gone.
     pub newcomers: Vec<u32>,
 }
@@ -93,6 +95,7 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     for member in &target.newcomers {
         // A newcomer queues behind those that are as idle as itself.
         maps.clear_stats(*member)?;
+        maps.clear_drain(*member)?;
         maps.set_load(*member, Load { stamp: stamp.get().into(), ..Load::default() })?;
     }
 
@@ -103,7 +106,9 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     // What a controller that died in the midst of this has left would be of the new set.
     maps.keep_parts(index, before.map(|pool| pool.generation))?;
     write_parts(maps, index, &pool, &target.slots, &order)?;
+    maps.release(&target.endings)?;
     maps.set_pool(index, &pool)?;
+    maps.retire(&target.endings)?;
     let key = VipKey::new(address, Be16::new(port), ZONE, ipv4::TCP);
     let admission = Admission {
         limit: limit.unwrap_or(Admission::UNLIMITED),

@@ -5,15 +5,15 @@ use std::{io::ErrorKind, path::Path};
 use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::state::{
-    AllowedNet, Cursor, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool, Slot,
-    Sticky, StickyKey, Vip, VipKey, VipLoad,
+    AllowedNet, Cursor, Drain, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool,
+    Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
 use super::{DatapathError, walk};
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 19] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -25,6 +25,7 @@ pub(super) const NAMES: [&str; 18] = [
     "NODES",
     "CURSORS",
     "LOADS",
+    "DRAINS",
     "FLOWS",
     "HALF_OPENS",
     "COUNTERS",
@@ -45,6 +46,7 @@ pub struct Maps {
     nodes: HashMap<MapData, Part, [u8; size_of::<Node>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
+    pub(super) drains: Array<MapData, [u8; size_of::<Drain>()]>,
     pub(super) vip_loads: Array<MapData, [u8; size_of::<VipLoad>()]>,
     pub(super) allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
     pub(super) members: HashMap<MapData, u32, [u8; size_of::<Identity>()]>,
@@ -92,6 +94,7 @@ impl Maps {
             nodes: get("NODES")?.try_into().map_err(failed("NODES"))?,
             cursors: get("CURSORS")?.try_into().map_err(failed("CURSORS"))?,
             loads: get("LOADS")?.try_into().map_err(failed("LOADS"))?,
+            drains: get("DRAINS")?.try_into().map_err(failed("DRAINS"))?,
             vip_loads: get("VIP_LOADS")?.try_into().map_err(failed("VIP_LOADS"))?,
             allowed: get("ALLOWED")?.try_into().map_err(failed("ALLOWED"))?,
             members: get("MEMBERS")?.try_into().map_err(failed("MEMBERS"))?,
@@ -223,24 +226,33 @@ impl Maps {
         Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
     }
 
-    /// Every conntrack entry of either direction.
+    /// Every conntrack entry of either direction, as exactly as a walk can tell while packets come in.
     ///
     /// # Errors
     /// When the map cannot be read.
     pub fn flows(&self) -> Result<std::collections::HashMap<FlowKey, Flow>, DatapathError> {
-        let entries = self.flows.iter().map(|entry| {
-            let (key, flow) = entry.map_err(failed("FLOWS"))?;
-            Ok((transmute!(key), transmute!(flow)))
-        });
-        entries.collect()
+        self.walk_flows(|flow| flow)
     }
 
-    /// How many conntrack entries there are, as exactly as a walk can tell while packets come in.
+    /// What is wanted of every conntrack entry.
+    pub(super) fn walk_flows<T>(
+        &self,
+        wanted: impl Fn(Flow) -> T,
+    ) -> Result<std::collections::HashMap<FlowKey, T>, DatapathError> {
+        let entries = self.flows.iter().map(|entry| {
+            let (key, flow) = entry?;
+            Ok((transmute!(key), wanted(transmute!(flow))))
+        });
+        walk::whole(entries).map_err(failed("FLOWS"))
+    }
+
+    /// How many conntrack entries there are, as exactly.
     ///
     /// # Errors
     /// When the map cannot be read.
     pub fn flow_count(&self) -> Result<u64, DatapathError> {
-        walk::count(self.flows.keys()).map_err(failed("FLOWS"))
+        let keys = self.flows.keys().map(|key| key.map(|key| (key, ())));
+        Ok(walk::whole(keys).map_err(failed("FLOWS"))?.len() as u64)
     }
 
     /// Most conntrack entries; a connection takes two.

@@ -4,9 +4,11 @@
 //! names or where state is kept; whoever calls it has entered the right namespace.
 
 mod attach;
+mod audit;
 mod clients;
 mod clsact;
 mod counters;
+mod drain;
 mod error;
 mod events;
 mod install;
@@ -20,7 +22,9 @@ mod walk;
 
 pub use attach::{Attach, Hook, HookChoice};
 pub(crate) use attach::{detach, is_attached};
+pub use audit::{Audit, audit};
 pub use counters::counters;
+pub use drain::Ending;
 pub use error::DatapathError;
 pub use events::Events;
 pub use install::{Failover, Listener, Network, Target, install};

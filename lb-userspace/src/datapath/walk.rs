@@ -1,44 +1,46 @@
-//! Counting the keys of a map that others change meanwhile.
+//! Reading a map that others change meanwhile.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Fresh starts after which a count is as good as it gets.
+/// Fresh starts after which a walk is as good as it gets.
 const STARTS: u32 = 64;
 
-/// How many keys there are, by a walk through them.
+/// The entries that there are, by a walk through them.
 ///
 /// The kernel starts a walk anew if the key it stands on is removed under it (linux/kernel/bpf/hashtab.c,
-/// `htab_map_get_next_key`). A key that comes twice tells, and the count starts anew, too: otherwise a map whose
+/// `htab_map_get_next_key`). A key that comes twice tells, and what was read is forgotten: otherwise a map whose
 /// entries come and go would seem several times as full as it is.
 ///
 /// # Errors
 /// The first that the walk has.
-pub(super) fn count<K: Eq + Hash, E>(
-    keys: impl IntoIterator<Item = Result<K, E>>,
-) -> Result<u64, E> {
-    let (mut seen, mut longest, mut starts) = (HashSet::new(), 0, 1);
-    for key in keys {
-        let key = key?;
-        if seen.contains(&key) {
-            longest = longest.max(seen.len());
+pub(super) fn whole<K: Eq + Hash, V, E>(
+    entries: impl IntoIterator<Item = Result<(K, V), E>>,
+) -> Result<HashMap<K, V>, E> {
+    let (mut seen, mut longest, mut starts) = (HashMap::new(), HashMap::new(), 1);
+    for entry in entries {
+        let (key, value) = entry?;
+        if seen.contains_key(&key) {
+            if seen.len() > longest.len() {
+                longest = std::mem::take(&mut seen);
+            }
             if starts == STARTS {
-                return Ok(longest as u64);
+                return Ok(longest);
             }
             starts += 1;
             seen.clear();
         }
-        seen.insert(key);
+        seen.insert(key, value);
     }
-    Ok(seen.len() as u64)
+    Ok(seen)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counted(keys: &[u32]) -> u64 {
-        count::<_, ()>(keys.iter().copied().map(Ok)).unwrap()
+    fn counted(keys: &[u32]) -> usize {
+        whole::<_, _, ()>(keys.iter().map(|key| Ok((*key, ())))).unwrap().len()
     }
 
     #[test]
@@ -57,12 +59,12 @@ mod tests {
 
     #[test]
     fn a_walk_without_an_end_is_given_up() {
-        let endless = (0..5_u32).cycle().map(Ok::<_, ()>);
-        assert_eq!(count(endless), Ok(5));
+        let endless = (0..5_u32).cycle().map(|key| Ok::<_, ()>((key, key)));
+        assert_eq!(whole(endless).unwrap().len(), 5);
     }
 
     #[test]
     fn what_cannot_be_read_is_no_count() {
-        assert_eq!(count([Ok(1), Err("gone")]), Err("gone"));
+        assert_eq!(whole([Ok((1, ())), Err("gone")]), Err("gone"));
     }
 }

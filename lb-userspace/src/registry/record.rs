@@ -42,6 +42,9 @@ pub struct MemberRecord {
     pub endpoint: SocketAddr,
     /// Whether it is no longer of the pool; it may still have connections.
     pub removed: bool,
+    /// Whether its monitor, or an operator in its place, found it down.
+    #[serde(default)]
+    pub down: bool,
     /// Whether it was up when the pool was last changed.
     pub up: bool,
     /// When its slow start began, in milliseconds since the machine started; none if it is over.

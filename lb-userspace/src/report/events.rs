@@ -118,6 +118,10 @@ const fn termination(end: End, facts: PhaseBits) -> &'static str {
         (End::Expired, true, false) => "CC",
         (End::Expired, false, _) => "sC",
         (End::CrowdedOut, ..) => "PC",
+        (End::Drained, _, true) => "KD",
+        (End::Drained, _, false) => "KC",
+        (End::MarkedDown, _, true) => "DD",
+        (End::MarkedDown, _, false) => "DC",
     }
 }
 
@@ -186,6 +190,10 @@ mod tests {
             (End::Expired, established.with(PhaseBits::SERVER_IDLE), "sD"),
             (End::Abandoned, PhaseBits::NONE, "SC"),
             (End::CrowdedOut, PhaseBits::ACCEPTED, "PC"),
+            (End::Drained, established, "KD"),
+            (End::Drained, PhaseBits::NONE, "KC"),
+            (End::MarkedDown, established, "DD"),
+            (End::MarkedDown, PhaseBits::ACCEPTED, "DC"),
         ] {
             assert_eq!(termination(end, facts), state, "{end:?} {facts:?}");
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use lb_common::state::DrainCause;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -27,9 +28,12 @@ pub struct Member {
     /// Its admin state.
     pub admin_state_up: bool,
     /// READY, EJECTED (for a while, after failing connections), STARTING (slow start), DRAINING (weight
-    /// 0), DISABLED (admin down) or REMOVED (only
+    /// 0), DOWN (for its monitor), DISABLED (admin down) or REMOVED (only
     /// old connections).
     pub state: &'static str,
+    /// How long the connections may go on that it has while it takes no new ones; null for as long
+    /// as they like.
+    pub drain_seconds: Option<f64>,
     /// Connections that are not closed.
     pub active_connections: u32,
     /// Connections it was given.
@@ -73,10 +77,17 @@ fn member(
     let state = match spec {
         None => "REMOVED",
         Some(spec) if !spec.admin_state_up => "DISABLED",
+        Some(_) if known.down => "DOWN",
         Some(spec) if spec.weight.get() == 0 => "DRAINING",
         Some(_) if known.up_since.is_some() => "STARTING",
         Some(_) if load.out_until.get() > now() => "EJECTED",
         Some(_) => "READY",
+    };
+    let drain_seconds = match maps.drain(known.index)? {
+        Some((end, DrainCause::Timeout)) => {
+            Some(Duration::from_nanos(end.saturating_sub(now())).as_secs_f64())
+        }
+        Some((_, DrainCause::MarkedDown)) | None => None,
     };
     Ok(Member {
         id: known.id.clone(),
@@ -85,6 +96,7 @@ fn member(
         weight: spec.map_or(0, |spec| spec.weight.get()),
         admin_state_up: spec.is_some_and(|spec| spec.admin_state_up),
         state,
+        drain_seconds,
         active_connections: load.active.get(),
         total_connections: stats.connections,
         failed_connections: stats.failed,
@@ -101,6 +113,14 @@ fn now() -> u64 {
     now.map_or(0, |now| now.as_nanos() as u64)
 }
 
+/// The state, and how long it is given if that is limited.
+fn state(member: &Member) -> String {
+    match member.drain_seconds {
+        Some(left) => format!("{} {left:.0}s", member.state),
+        None => member.state.to_owned(),
+    }
+}
+
 /// Prints members as rows.
 pub(super) fn table(members: &[Member]) -> Table {
     let mut table =
@@ -110,7 +130,7 @@ pub(super) fn table(members: &[Member]) -> Table {
             member.id.clone(),
             SocketAddr::new(member.address, member.port).to_string(),
             member.weight.to_string(),
-            member.state.to_owned(),
+            state(member),
             member.active_connections.to_string(),
             member.total_connections.to_string(),
             human(member.bytes_in),

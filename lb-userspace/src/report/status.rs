@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::member::{Member, members, table};
 use super::{API_VERSION, Report, human};
 use crate::config::model::{LbMethod, Protocol};
-use crate::datapath::{DatapathError, Maps, counters};
+use crate::datapath::{Audit, DatapathError, Maps, audit, counters};
 use crate::registry::{Registry, Served};
 
 /// What `qlb status` prints.
@@ -35,6 +35,9 @@ struct Pool {
     admin_state_up: bool,
     vip: Option<Vip>,
     connections: Connections,
+    /// How far the active counts are from a recount of conntrack, all together; more than 0 is a
+    /// fault of qlb. Null if they never held still.
+    drift: Option<u64>,
     bytes_in: u64,
     bytes_out: u64,
     conntrack: Conntrack,
@@ -85,6 +88,7 @@ fn pool(
 ) -> Result<Pool, DatapathError> {
     let Served { pool, record } = served;
     let members = members(pool, record, maps)?;
+    let Audit { drift, entries } = audit(maps, record.members.iter().map(|member| member.index))?;
     let sum = |value: fn(&Member) -> u64| members.iter().map(value).sum();
     let counters: BTreeMap<&'static str, u64> = counters(maps)?.into_iter().collect();
     Ok(Pool {
@@ -108,9 +112,10 @@ fn pool(
             limit: pool.vip.as_ref().and_then(|vip| vip.connection_limit),
             total: counters.get("connection_opened").copied().unwrap_or(0),
         },
+        drift,
         bytes_in: sum(|member| member.bytes_in),
         bytes_out: sum(|member| member.bytes_out),
-        conntrack: Conntrack { entries: maps.flow_count()?, capacity: maps.flow_capacity().into() },
+        conntrack: Conntrack { entries, capacity: maps.flow_capacity().into() },
         members,
         counters,
     })
@@ -161,6 +166,12 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
         pool.conntrack.entries,
         pool.conntrack.capacity,
     )?;
+    if let Some(drift @ 1..) = pool.drift {
+        writeln!(
+            out,
+            "  DRIFT {drift}: active connections are not what conntrack holds; please report it"
+        )?;
+    }
     table(&pool.members).print("  ", out)?;
     let trouble: Vec<String> = pool
         .counters

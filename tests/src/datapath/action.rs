@@ -1,5 +1,6 @@
 //! What is done to a datapath under test.
 
+use lb_common::state::DrainCause;
 use lb_common::verdict::{DropReason, Verdict};
 use lb_userspace::datapath::Target;
 
@@ -18,6 +19,8 @@ pub enum Action {
     ForgetPool(u32),
     /// A member is ejected until then.
     Eject(u32, Age),
+    /// A member's connections of that age or older end then and for this cause, or go on.
+    Drain(u32, Option<(Age, DrainCause)>),
     /// Connections that have just opened are settled: neither clock will find them older or younger.
     Settle,
     /// Entries are given ages.
@@ -35,6 +38,7 @@ impl Action {
             Self::Install(..)
             | Self::ForgetPool(_)
             | Self::Eject(..)
+            | Self::Drain(..)
             | Self::Settle
             | Self::Stamp(_)
             | Self::Sweep => None,

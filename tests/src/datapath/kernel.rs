@@ -9,7 +9,7 @@ use aya::TestRunOptions;
 use aya::programs::TestRun as _;
 use lb_common::counter::Event;
 use lb_common::route::Answer;
-use lb_common::state::FlowKey;
+use lb_common::state::{Drain, DrainCause, FlowKey};
 use lb_userspace::datapath::{
     Datapath as Loaded, Events, Maps, Options, Router, counters, install,
 };
@@ -39,6 +39,14 @@ pub(super) const fn half_open(max_flows: u32) -> u32 {
         0 | 1 => 1,
         few @ ..1024 => 1 << few.ilog2(),
         many => many.next_power_of_two(),
+    }
+}
+
+/// A drain that ends at this age, where the clock shows `now`.
+pub(super) const fn drain_word(drain: Option<(Age, DrainCause)>, now: u64) -> Drain {
+    match drain {
+        Some((end, cause)) => Drain::new(end.stamp(now), cause),
+        None => Drain::new(0, DrainCause::Timeout),
     }
 }
 
@@ -136,6 +144,22 @@ impl Kernel {
     /// When a map cannot be written.
     pub fn clear(&mut self) -> Result<(), Error> {
         self.raw.clear()
+    }
+
+    /// Makes a member's count wrong by this.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn falsify(&mut self, member: u32, by: u32) -> Result<(), Error> {
+        self.raw.falsify(member, by)
+    }
+
+    /// Makes the listener's count wrong by this.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn falsify_listener(&mut self, by: u32) -> Result<(), Error> {
+        self.raw.falsify_listener(by)
     }
 
     /// Asks for events from now on.
@@ -282,6 +306,7 @@ impl Datapath for Kernel {
             Action::Install(pool, target) => install(&mut self.maps, *pool, target)?,
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
+            Action::Drain(member, drain) => self.raw.drain(*member, drain_word(*drain, 0))?,
             Action::Settle => self.settle()?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
             Action::Sweep => drop(self.sweep()?),

@@ -34,6 +34,7 @@ pub use heard::Heard;
 pub use icmp::unreachable;
 pub use kernel::Kernel;
 pub use model::Model;
+pub use raw::falsify;
 pub use report::{hexdump, write_pcap};
 pub use snapshot::{Direction, Entry, Member, Snapshot, Stuck};
 pub use tcp::{Tcp, frame_ends, patched};

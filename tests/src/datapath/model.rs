@@ -16,7 +16,7 @@ use lb_userspace::datapath::{Network, Target};
 use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
-use super::kernel::half_open;
+use super::kernel::{drain_word, half_open};
 use super::snapshot::{MEMBERS, direction};
 use super::{
     Act, Action, Age, Ages, Entry, Error, Family, Heard, Member, POOL, Ran, Snapshot, Stamping,
@@ -117,6 +117,7 @@ impl Model {
         let stamp = tables.cursor(index).map_or(0, |cursor| cursor.stamp.get());
         for member in &target.newcomers {
             tables.stats.borrow_mut().remove(member);
+            tables.drains.borrow_mut().remove(member);
             let load = Load { stamp: stamp.into(), ..Load::default() };
             tables.loads.borrow_mut().insert(*member, Rc::new(load));
         }
@@ -214,6 +215,10 @@ impl Datapath for Model {
             Action::Eject(member, until) => {
                 let load = self.tables.load(*member);
                 load.expect("made when looked up").out_until.set(until.stamp(NOW));
+            }
+            Action::Drain(member, drain) => {
+                let drain = Rc::new(drain_word(*drain, NOW));
+                self.tables.drains.borrow_mut().insert(*member, drain);
             }
             Action::Settle => self.settle(),
             Action::Stamp(stamping) => self.stamp(stamping),

@@ -8,13 +8,13 @@ use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
-    AllowedNet, Cursor, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node, PartKey, Pool,
-    Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+    AllowedNet, Cursor, Drain, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node, PartKey,
+    Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
-use super::Error;
 use super::snapshot::MEMBERS;
+use super::{Error, POOL};
 
 /// Pools that a test may use.
 const POOLS: u32 = 4;
@@ -40,6 +40,7 @@ pub(super) struct Raw {
     half_opens: Array<MapData, [u8; size_of::<HalfOpen>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
+    drains: Array<MapData, [u8; size_of::<Drain>()]>,
     counters: PerCpuArray<MapData, u64>,
     stats: PerCpuArray<MapData, [u8; size_of::<MemberStats>()]>,
 }
@@ -60,6 +61,7 @@ impl Raw {
             half_opens: map_of(pins, "HALF_OPENS")?.try_into()?,
             cursors: map_of(pins, "CURSORS")?.try_into()?,
             loads: map_of(pins, "LOADS")?.try_into()?,
+            drains: map_of(pins, "DRAINS")?.try_into()?,
             counters: map_of(pins, "COUNTERS")?.try_into()?,
             stats: map_of(pins, "MEMBER_STATS")?.try_into()?,
         })
@@ -120,12 +122,32 @@ impl Raw {
         }
         for member in 0..MEMBERS {
             lines.insert(format!("LOADS {member} {:?}", self.loads.get(&member, 0)?));
+            lines.insert(format!("DRAINS {member} {:?}", self.drains.get(&member, 0)?));
             lines.insert(format!("MEMBER_STATS {member} {:?}", &*self.stats.get(&member, 0)?));
         }
         for counter in 0..COUNTERS {
             lines.insert(format!("COUNTERS {counter} {:?}", &*self.counters.get(&counter, 0)?));
         }
         Ok(lines)
+    }
+
+    /// Says when a member's connections end.
+    pub(super) fn drain(&mut self, member: u32, drain: Drain) -> Result<(), Error> {
+        let drain: [u8; _] = transmute!(drain);
+        Ok(self.drains.set(member, drain, 0)?)
+    }
+
+    /// Makes a member's count wrong by this.
+    pub(super) fn falsify(&mut self, member: u32, by: u32) -> Result<(), Error> {
+        falsify_in(&mut self.loads, member, by)
+    }
+
+    /// Makes the listener's count wrong by this.
+    pub(super) fn falsify_listener(&mut self, by: u32) -> Result<(), Error> {
+        let load: VipLoad = transmute!(self.vip_loads.get(&POOL, 0)?);
+        load.active.set(load.active.get().wrapping_add(by));
+        let load: [u8; _] = transmute!(load);
+        Ok(self.vip_loads.set(POOL, load, 0)?)
     }
 
     /// Makes everything as if just loaded.
@@ -149,6 +171,7 @@ impl Raw {
         }
         for member in 0..MEMBERS {
             self.loads.set(member, [0; _], 0)?;
+            self.drains.set(member, [0; _], 0)?;
             zero(&mut self.stats, member, [0; _])?;
         }
         for counter in 0..COUNTERS {
@@ -168,6 +191,25 @@ fn entries<K: Pod + Debug, V: Pod + Debug>(
         lines.insert(format!("{name} {key:?} {value:?}"));
     }
     Ok(())
+}
+
+/// Makes the count of a member wrong by this, in maps that anybody has pinned below `pins`.
+///
+/// # Errors
+/// When the map is not there or cannot be written.
+pub fn falsify(pins: &Path, member: u32, by: u32) -> Result<(), Error> {
+    falsify_in(&mut map_of(pins, "LOADS")?.try_into()?, member, by)
+}
+
+fn falsify_in(
+    loads: &mut Array<MapData, [u8; size_of::<Load>()]>,
+    member: u32,
+    by: u32,
+) -> Result<(), Error> {
+    let load: Load = transmute!(loads.get(&member, 0)?);
+    load.active.set(load.active.get().wrapping_add(by));
+    let load: [u8; _] = transmute!(load);
+    Ok(loads.set(member, load, 0)?)
 }
 
 fn empty<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>) -> Result<(), Error> {

@@ -138,6 +138,7 @@ impl World {
             failover: self.failover,
             ports: self.ports,
             slots: self.members.iter().map(slot).collect(),
+            endings: Vec::new(),
             newcomers: self.newcomers.clone(),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use lb_common::state::{Method, Timers};
+use lb_common::state::{DrainCause, Method, Timers};
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
     frame_ends, member,
@@ -70,6 +70,24 @@ impl Story {
                 let member = self.random.below(MEMBERS as usize) as u32;
                 let until = self.random.among(&[Age::Ancient, Age::Ancient, Age::Future]);
                 Action::Eject(member, until)
+            }
+            21..=23 => {
+                let end = self.random.among(&[Age::Ancient, Age::Ancient, Age::Future]);
+                let cause = self.random.among(&[DrainCause::Timeout, DrainCause::MarkedDown]);
+                let drain = if self.random.once_in(4) { None } else { Some((end, cause)) };
+                Action::Drain(self.random.below(MEMBERS as usize) as u32, drain)
+            }
+            24 => {
+                // Held connections lose their member.
+                let member = self.random.below(MEMBERS as usize) as u32;
+                let cause = self.random.among(&[DrainCause::Timeout, DrainCause::MarkedDown]);
+                let ages = Stamping::Each {
+                    client: Age::Future,
+                    member: Age::Future,
+                    opened: Age::Ancient,
+                };
+                self.next = vec![Action::Drain(member, None), Action::Sweep, Action::Stamp(ages)];
+                Action::Drain(member, Some((Age::Ancient, cause)))
             }
             13..=20 if !self.seen.is_empty() => {
                 // The client that was sent to a member last has waited for long, and asks again.

@@ -134,9 +134,14 @@ impl Bench {
         served.join(" ")
     }
 
-    /// The pool in `qlb status`.
+    /// The pool in `qlb status`. Its counts must be what conntrack holds, whatever happens meanwhile;
+    /// null is that they never held still.
     pub(crate) fn status(&self) -> Value {
-        self.qlb.json(["status", self.pool.id.as_str(), "-o", "json"]).unwrap()["pools"][0].take()
+        let all = self.qlb.json(["status", self.pool.id.as_str(), "-o", "json"]);
+        let status = all.unwrap()["pools"][0].take();
+        let drift = &status["drift"];
+        assert!(drift == 0 || (drift.is_null() && status.get("drift").is_some()), "{status}");
+        status
     }
 
     /// A field of every member, in the order of the pool file.

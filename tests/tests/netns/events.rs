@@ -12,7 +12,7 @@ use crate::bench::{Bench, SOON, end};
 use crate::pool_file::ROUND_ROBIN;
 
 /// `qlb events -o json` of the bench's pool, listening.
-fn follow(bench: &Bench) -> Process {
+pub(crate) fn follow(bench: &Bench) -> Process {
     let args = ["events", bench.pool.id.as_str(), "-o", "json"];
     let command = Namespace::root().unwrap().command(bench.qlb.program()).args(args);
     let mut process = Process::spawn(command).unwrap();
@@ -22,7 +22,7 @@ fn follow(bench: &Bench) -> Process {
 }
 
 /// The first `count` events that `process` has told, when it has.
-fn told(process: &Process, count: usize) -> Vec<Value> {
+pub(crate) fn told(process: &Process, count: usize) -> Vec<Value> {
     let told = || {
         let stdout = process.stdout();
         let lines: Vec<Value> =

@@ -23,7 +23,7 @@ fn keep_alive(connection: &Connection) {
 }
 
 /// Waits for the end of an idle connection, which must be a RST.
-fn wait_reset(connection: &Connection) {
+pub(crate) fn wait_reset(connection: &Connection) {
     let error = connection.stream().read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
 }

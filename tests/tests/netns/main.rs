@@ -13,6 +13,8 @@ mod bench;
 mod bulk;
 mod clsact;
 mod conntrack;
+mod drain;
+mod drift;
 mod events;
 mod failover;
 mod flood;

@@ -225,6 +225,7 @@ impl Said {
             | Action::Install(..)
             | Action::ForgetPool(_)
             | Action::Eject(..)
+            | Action::Drain(..)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => {}

@@ -7,7 +7,7 @@ use super::case::{Case, case, check};
 use super::{A, B, ahead, back};
 
 /// Longer than any clock.
-const FOREVER: u64 = 1 << 61;
+pub(crate) const FOREVER: u64 = 1 << 61;
 const SECOND: u64 = 1_000_000_000;
 
 /// The connection in each state that one timer rules, with that timer.
@@ -52,7 +52,7 @@ fn world(timer: fn(&mut Timers) -> &mut u64, chosen: u64, rest: u64) -> World {
     World { timers, ..World::new(&[1, 1]) }
 }
 
-const fn all(time: u64) -> Timers {
+pub(crate) const fn all(time: u64) -> Timers {
     Timers { opening: time, client: time, server: time, closing: time, closed: time }
 }
 
@@ -67,14 +67,14 @@ fn silent() -> Action {
 
 /// The RSTs that end a connection, as they come in on the VIP's device: to the client and to the
 /// member, each with what that end expects next and has sent.
-fn resets(conn: &Conn, client: (u32, u32), member: (u32, u32)) -> [Tcp; 2] {
+pub(crate) fn resets(conn: &Conn, client: (u32, u32), member: (u32, u32)) -> [Tcp; 2] {
     let reset = |pair: Pair, (seq, ack)| pair.input.seq(seq).ack(ack).window(0).id(0);
     [reset(conn.member("RA"), client), reset(conn.client("RA"), member)]
 }
 
 const EXPIRED: &str = "connection_expired +1; reset_sent +2; member 0: active -1; ~ A>: expired";
 /// The RSTs that end an established connection on which nothing was sent.
-fn tell(conn: &Conn) -> [Tcp; 2] {
+pub(crate) fn tell(conn: &Conn) -> [Tcp; 2] {
     resets(conn, (2_000_000, 1_000_000), (1_000_000, 2_000_000))
 }
 

@@ -8,6 +8,8 @@ mod case;
 mod checksum;
 mod close;
 mod crowd;
+mod drain;
+mod drift;
 mod events;
 mod expiry;
 mod failover;

@@ -168,6 +168,8 @@ fn pool(global: &Global, frontend: Option<&Frontend>, backend: &Backend) -> Pool
         timeouts: Timeouts { client, ..backend.settings.timeouts },
         max_connections: None,
         failover: backend.settings.failover(),
+        drain_timeout: 0,
+        on_marked_down: backend.on_marked_down,
     }
 }
 

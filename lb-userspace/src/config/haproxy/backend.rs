@@ -9,7 +9,7 @@ use super::section::Section;
 use super::server::Server;
 use super::value::id;
 use crate::config::error::Pos;
-use crate::config::model::{Id, MonitorSpec, SessionPersistence};
+use crate::config::model::{Id, MonitorSpec, OnMarkedDown, SessionPersistence};
 
 /// A backend as read.
 pub(super) struct Backend {
@@ -20,6 +20,7 @@ pub(super) struct Backend {
     pub(super) session_persistence: Option<SessionPersistence>,
     pub(super) servers: Vec<Server>,
     pub(super) monitor: Option<MonitorSpec>,
+    pub(super) on_marked_down: Option<OnMarkedDown>,
 }
 
 impl Backend {
@@ -50,8 +51,25 @@ impl Backend {
         }
         let monitor = monitor(&checks, &settings, &servers, reader)?;
         let session_persistence = persistence.finish(&servers, reader);
-        Ok(Self { id, at: name.at, settings, session_persistence, servers, monitor })
+        let on_marked_down = on_marked_down(&servers, reader);
+        let at = name.at;
+        Ok(Self { id, at, settings, session_persistence, servers, monitor, on_marked_down })
     }
+}
+
+/// What all servers do when they are marked down; without a `check` none ever is.
+fn on_marked_down(servers: &[Server], reader: &mut Reader) -> Option<OnMarkedDown> {
+    let first = servers.iter().find(|server| server.on_marked_down.is_some())?;
+    let other =
+        servers.iter().find(|server| server.check.is_some() && server.on_marked_down.is_none());
+    if let Some(other) = other {
+        let text = format!(
+            "`on-marked-down` of server `{}` but not of `{}`: qlb has one for all members of a pool",
+            first.member.id, other.member.id
+        );
+        reader.unsupported(first.at.line, text);
+    }
+    first.on_marked_down
 }
 
 /// Without `option allbackups` HAProxy uses the first backup that is up, alone.

@@ -8,7 +8,7 @@ use super::proxy::within;
 use super::reader::Reader;
 use super::value::{count, endpoint, id, integer, port_offset, time};
 use crate::config::error::Pos;
-use crate::config::model::{MemberSpec, Retries, Weight};
+use crate::config::model::{MemberSpec, OnMarkedDown, Retries, Weight};
 
 /// A server as read.
 pub(super) struct Server {
@@ -19,6 +19,8 @@ pub(super) struct Server {
     pub(super) endpoint_at: Pos,
     pub(super) check: Option<Probe>,
     pub(super) has_cookie: bool,
+    /// `on-marked-down`, if it is to do something.
+    pub(super) on_marked_down: Option<OnMarkedDown>,
 }
 
 /// The monitor as one server line has it.
@@ -38,6 +40,7 @@ struct Options<'a> {
     probe: Probe,
     checked: bool,
     has_cookie: bool,
+    on_marked_down: Option<OnMarkedDown>,
 }
 
 impl Server {
@@ -67,7 +70,14 @@ impl Server {
         };
         let fall = Retries::try_from(3).map_err(Fault::value(name))?;
         let probe = Probe { inter: 2_000, fall, tls: false };
-        let mut options = Options { line, next: 3, probe, checked: false, has_cookie: false };
+        let mut options = Options {
+            line,
+            next: 3,
+            probe,
+            checked: false,
+            has_cookie: false,
+            on_marked_down: None,
+        };
         while let Some(word) = options.word() {
             options.read(word, &mut member, reader)?;
         }
@@ -77,6 +87,7 @@ impl Server {
             endpoint_at: target.at,
             check: options.checked.then_some(options.probe),
             has_cookie: options.has_cookie,
+            on_marked_down: options.on_marked_down,
         }))
     }
 }
@@ -140,6 +151,19 @@ impl<'a> Options<'a> {
                 let word = self.argument(option)?;
                 member.slow_start = within(time(word)?.millis, word)?;
             }
+            "on-marked-down" => {
+                let word = self.argument(option)?;
+                if word.text != "shutdown-sessions" {
+                    let message =
+                        format!("`{}` is nothing that a member going down does", word.text);
+                    return Err(Fault::new(
+                        word.at,
+                        message,
+                        "write `on-marked-down shutdown-sessions`, or remove it",
+                    ));
+                }
+                self.on_marked_down = Some(OnMarkedDown::ShutdownSessions);
+            }
             "check-ssl" => self.probe.tls = true,
             "verify" => {
                 let word = self.argument(option)?;
@@ -192,9 +216,9 @@ impl<'a> Options<'a> {
                 reader.unsupported(line, "`ssl`: qlb passes bytes through and cannot encrypt them")
             }
             "ca-file" | "crt" | "crl-file" | "sni" | "alpn" | "ciphers" | "check-sni" | "id"
-            | "source" | "track" | "observe" | "on-error" | "on-marked-down" | "on-marked-up"
-            | "error-limit" | "resolvers" | "resolve-prefer" | "init-addr" | "proto"
-            | "namespace" | "redir" | "ssl-min-ver" | "ssl-max-ver" | "pool-max-conn" => {
+            | "source" | "track" | "observe" | "on-error" | "on-marked-up" | "error-limit"
+            | "resolvers" | "resolve-prefer" | "init-addr" | "proto" | "namespace" | "redir"
+            | "ssl-min-ver" | "ssl-max-ver" | "pool-max-conn" => {
                 let value = &self.argument(option)?.text;
                 reader.unsupported(
                     line,

@@ -43,6 +43,23 @@ pub enum Overflow {
     Reset,
 }
 
+/// What becomes of the connections of a member that its monitor finds down, if they do not go on
+/// (`on-marked-down`, HAProxy manual, 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMarkedDown {
+    /// They are reset at both ends.
+    ShutdownSessions,
+}
+
+impl fmt::Display for OnMarkedDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ShutdownSessions => "shutdown-sessions",
+        })
+    }
+}
+
 impl fmt::Display for Overflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -86,6 +103,8 @@ mod tests {
         for overflow in [Overflow::Drop, Overflow::Reset] {
             assert_eq!(serde_json::to_value(overflow).unwrap(), overflow.to_string());
         }
+        let shutdown = OnMarkedDown::ShutdownSessions;
+        assert_eq!(serde_json::to_value(shutdown).unwrap(), shutdown.to_string());
         for method in [
             LbMethod::RoundRobin,
             LbMethod::LeastConnections,

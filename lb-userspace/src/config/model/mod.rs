@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 
 pub use codes::ExpectedCodes;
 pub use failover::Failover;
-pub use kind::{LbMethod, Overflow, Protocol};
+pub use kind::{LbMethod, OnMarkedDown, Overflow, Protocol};
 pub use monitor::{HttpCheck, MonitorCheck, MonitorSpec};
 pub use network::{Cidr, Netmask};
 pub use validate::{Violation, validate};
@@ -52,6 +52,11 @@ pub struct PoolSpec {
     pub max_connections: Option<MaxConnections>,
     /// What is done about members that do not accept.
     pub failover: Failover,
+    /// How long connections may go on, in milliseconds, to a member that takes no new ones (weight
+    /// 0, admin down, DOWN, or removed); 0 means as long as they like.
+    pub drain_timeout: u32,
+    /// What becomes of the connections of a member that its monitor finds down; `None`: they go on.
+    pub on_marked_down: Option<OnMarkedDown>,
 }
 
 impl PoolSpec {

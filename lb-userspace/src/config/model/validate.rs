@@ -37,6 +37,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         check.members(&path, pool);
         check.timeouts(&path, pool.timeouts);
         check.failover(&path, pool.failover);
+        check.millis(path.key("drain_timeout"), pool.drain_timeout, "0 means never");
         if let Some(monitor) = &pool.monitor {
             check.monitor(&path.key("monitor"), monitor);
         }

@@ -17,6 +17,12 @@ pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
     if let Some(most) = pool.max_connections {
         writeln!(out, "  max connections: {}", most.get())?;
     }
+    if pool.drain_timeout > 0 {
+        writeln!(out, "  drain timeout: {} ms", pool.drain_timeout)?;
+    }
+    if let Some(what) = pool.on_marked_down {
+        writeln!(out, "  on marked down: {what}")?;
+    }
     writeln!(out, "  monitor: {}", pool.monitor.as_ref().map_or("none".to_owned(), monitor))?;
     writeln!(out, "  members: {}", pool.members.len())?;
     for member in &pool.members {

@@ -45,6 +45,7 @@ impl Reader {
             .map(|most| self.value(path.key("max_connections"), most.try_into()));
         let failover = self.failover(&path.key("failover"), &raw.failover.unwrap_or_default());
         let timeouts = self.timeouts(&path.key("timeouts"), &raw.timeouts.unwrap_or_default());
+        let drain = self.millis(path.key("drain_timeout"), raw.drain_timeout, 0, "never");
         Some(PoolSpec {
             id: id?,
             name: raw.name,
@@ -59,6 +60,8 @@ impl Reader {
             timeouts: timeouts?,
             max_connections: whole(most)?,
             failover: failover?,
+            drain_timeout: drain?,
+            on_marked_down: raw.on_marked_down,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::config::model::{LbMethod, Overflow, Protocol};
+use crate::config::model::{LbMethod, OnMarkedDown, Overflow, Protocol};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with the key `pools`")]
@@ -36,6 +36,10 @@ pub(super) struct Pool {
     pub(super) max_connections: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failover: Option<Failover>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) drain_timeout: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) on_marked_down: Option<OnMarkedDown>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub(super) fn pool(pool: &PoolSpec) -> raw::Pool {
         failover: (pool.failover != Failover::default()).then(|| raw_failover(pool.failover)),
         timeouts: (pool.timeouts != Timeouts::default()).then(|| raw_timeouts(pool.timeouts)),
         max_connections: pool.max_connections.map(|most| most.get().into()),
+        drain_timeout: (pool.drain_timeout > 0).then_some(pool.drain_timeout.into()),
+        on_marked_down: pool.on_marked_down,
     }
 }
 
