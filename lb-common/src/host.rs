@@ -14,7 +14,7 @@ use crate::{
     packet::{EditError, Outlet, Packet},
     state::{
         AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
-        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -145,6 +145,10 @@ pub struct HostTables {
     pub sticky: RefCell<HashMap<StickyKey, Rc<Sticky>>>,
     /// Conntrack.
     pub flows: RefCell<HashMap<FlowKey, Rc<Flow>>>,
+    /// Most blocks of NAT ports; zero for no limit.
+    pub port_capacity: usize,
+    /// Blocks of NAT ports.
+    pub ports: RefCell<HashMap<PortKey, Rc<PortBlock>>>,
     /// Whether events are kept.
     pub listening: Cell<bool>,
     /// What happened while somebody was listening.
@@ -175,6 +179,18 @@ impl Atomics for HostTables {
     fn or32(&self, word: &Word32, bits: u32) -> u32 {
         let before = word.get();
         word.set(before | bits);
+        before
+    }
+
+    fn or64(&self, word: &Word64, bits: u64) -> u64 {
+        let before = word.get();
+        word.set(before | bits);
+        before
+    }
+
+    fn and64(&self, word: &Word64, bits: u64) -> u64 {
+        let before = word.get();
+        word.set(before & bits);
         before
     }
 
@@ -288,6 +304,17 @@ impl Tables for HostTables {
 
     fn remove_flow(&self, key: &FlowKey) {
         self.flows.borrow_mut().remove(key);
+    }
+
+    fn ports(&self, key: &PortKey) -> Option<Rc<PortBlock>> {
+        self.ports.borrow().get(key).cloned()
+    }
+
+    fn add_ports(&self, key: &PortKey) {
+        let mut ports = self.ports.borrow_mut();
+        if self.port_capacity == 0 || ports.len() < self.port_capacity {
+            ports.entry(*key).or_default();
+        }
     }
 
     fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R> {

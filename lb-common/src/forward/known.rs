@@ -4,11 +4,12 @@ use crate::{
     counter::Event,
     ending,
     forward::{Path, eject, key_of, waiting},
+    packet::Packet,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::Direction,
-    wire::Segment,
+    wire::{Segment, timestamp},
 };
 
 /// How far an acknowledgement may lag behind in a handshake, in bytes: data in a SYN need not be
@@ -24,11 +25,10 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
     segment.flags.opens() && flow.from_member == 0 && flow.phase.get().is_closing()
 }
 
-/// Removes a connection whose client port is wanted for a new one.
+/// Ends a connection whose client port is wanted for a new one.
 #[inline(never)]
 pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
-    ending::cut(tables, key, flow, PhaseBits::SUPERSEDED, Event::Closed);
-    tables.count(Event::Reopened.into());
+    ending::supersede(tables, key, flow);
 }
 
 /// Sends a segment along its connection.
@@ -46,12 +46,27 @@ pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment:
     Path { rewrite: flow.rewrite, direction }
 }
 
+/// Whether the segment may be the client's last on its connection, whose timestamp a member in TIME_WAIT
+/// then remembers.
+#[inline(always)]
+pub(super) fn may_be_last(flow: &Flow, segment: &Segment) -> bool {
+    flow.from_member == 0 && (segment.flags.fin() || flow.phase.get().is_closed())
+}
+
 /// Finds the path of a segment if its connection is known.
 #[inline(never)]
-pub(super) fn follow_if_there<T: Tables>(tables: &T, segment: &Segment, path: &mut Path) -> bool {
+pub(super) fn follow_if_there<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    segment: &Segment,
+    path: &mut Path,
+) -> bool {
     let key = key_of(tables, segment);
     let Some(flow) = tables.flow(&key) else { return false };
     *path = follow(tables, &key, &flow, segment);
+    if may_be_last(&flow, segment) {
+        flow.see_stamp(timestamp(packet, tables, segment.l4));
+    }
     true
 }
 
@@ -105,8 +120,13 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
         if !is_last(flow, segment) {
             return;
         }
-        let first = !phase.contains(PhaseBits::CLIENT_FIN);
-        PhaseBits::MEMBER_FIN.with(if first { PhaseBits::MEMBER_FIRST } else { PhaseBits::NONE })
+        PhaseBits::MEMBER_FIN.with(if !phase.contains(PhaseBits::CLIENT_FIN) {
+            PhaseBits::MEMBER_FIRST
+        } else if phase.contains(PhaseBits::MEMBER_FIN) || segment.ack == client.next() {
+            PhaseBits::NONE
+        } else {
+            PhaseBits::CROSSED
+        })
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);

@@ -15,19 +15,22 @@ mod open;
 mod persist;
 mod reserve;
 mod route;
+mod search;
 mod waiting;
 
 use crate::{
+    addr::Tuple,
     event,
     nat::Rewrite,
     packet::Packet,
+    ports,
     state::FlowKey,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::{self, Segment, ipv4},
 };
 use open::{Unconnected, Wish};
-use reserve::Goal;
+use reserve::{Goal, member_key};
 
 pub use route::route;
 
@@ -72,17 +75,22 @@ pub fn established<P: Packet, T: Tables>(
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
     };
     let key = key_of(tables, &segment);
-    let Some(flow) = tables.flow(&key) else {
+    let known = tables.flow(&key).filter(|flow| !flow.is_left_behind());
+    let Some(flow) = known else {
         return Ok(open::is_stray(tables, &key, &segment).map(Verdict::Pass));
     };
-    if known::is_superseded(&flow, &segment) || failover::may_wish(&flow, &segment) {
+    if known::is_superseded(&flow, &segment)
+        || known::may_be_last(&flow, &segment)
+        || failover::may_wish(&flow, &segment)
+    {
         return Ok(None);
     }
     let path = known::follow(tables, &key, &flow, &segment);
     path.take(packet, &segment).map(Some)
 }
 
-/// The second half of [`forward`]: connections that open, or open once more.
+/// The second half of [`forward`]: connections that open, or open once more, and the last packets of clients,
+/// which tell when their port may be used again.
 #[inline(always)]
 pub fn connect<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
     let verdict = tables.at_desk(|desk| connect_at(packet, tables, desk));
@@ -113,7 +121,11 @@ fn connect_at<P: Packet, T: Tables>(
     }
     let is_error = desk.segment.l4 == 0;
     if is_error || open::wishes(tables, &desk.segment, &mut desk.wish) {
-        match open::open(packet, tables, desk) {
+        let opened = open::open(packet, tables, desk);
+        if desk.wish.former != Tuple::default() {
+            ports::vacate(tables, &member_key(&desk.wish.client, &desk.wish.former), false);
+        }
+        match opened {
             Ok(()) => return desk.path.take(packet, &desk.segment),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
@@ -125,7 +137,7 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) => {}
         }
     }
-    if known::follow_if_there(tables, &desk.segment, &mut desk.path) {
+    if known::follow_if_there(packet, tables, &desk.segment, &mut desk.path) {
         return desk.path.take(packet, &desk.segment);
     }
     Ok(Verdict::Refuse(RefuseReason::TableFull))

@@ -1,6 +1,7 @@
 //! Connections that open, or open once more at another member.
 
 use crate::{
+    addr::Tuple,
     counter::Event,
     ending, event,
     forward::{
@@ -10,6 +11,7 @@ use crate::{
     },
     nat::Rewrite,
     packet::Packet,
+    ports::{self, Syn},
     schedule::{self, Ask, Avoid},
     state::{FlowKey, PhaseBits, Pool, Vip, VipKey},
     tables::{InsertError, Tables},
@@ -26,6 +28,8 @@ pub(super) struct Wish {
     pub(super) avoid: Avoid,
     /// How many that were; zero for a new connection.
     pub(super) tries: u32,
+    /// What the client's port was used for before ([`Goal::former`]).
+    pub(super) former: Tuple,
     /// Whether the last of them said nothing at all: zero or one.
     pub(super) silent: u32,
 }
@@ -79,6 +83,7 @@ pub(super) fn wishes<T: Tables>(tables: &T, segment: &Segment, wish: &mut Wish) 
     wish.client = key;
     let Some(flow) = tables.flow(&key) else { return true };
     if known::is_superseded(&flow, segment) {
+        wish.former = flow.rewrite.to;
         known::retire(tables, &key, &flow);
         return true;
     }
@@ -184,6 +189,10 @@ fn connect<P: Packet, T: Tables>(
     let Desk { segment, wish, goal, path } = desk;
     let key = &wish.client;
     choose(tables, vip, pool, wish, goal)?;
+    goal.former = wish.former;
+    if wish.is_new() {
+        goal.syn = Syn::of(packet, tables, segment);
+    }
     reserve::port(tables, key, pool, goal)?;
     let (index, client, now) = (vip.pool, key.tuple.src, goal.now);
     let Goal { slot, outgoing, .. } = &*goal;
@@ -194,10 +203,10 @@ fn connect<P: Packet, T: Tables>(
     if let Some(before) = &before {
         // Exactly one packet moves a connection, however many say the same.
         if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
-            tables.remove_flow(&member_key(key, outgoing));
+            ports::release(tables, &member_key(key, outgoing));
             return Err(Unconnected::Stays);
         }
-        tables.remove_flow(&before.peer_key(key));
+        ports::release(tables, &before.peer_key(key));
     }
     let placed = tables.put_flow(key, before.is_some(), |flow| {
         flow.begin(&path.rewrite, slot.member, index, false, now);
@@ -212,7 +221,7 @@ fn connect<P: Packet, T: Tables>(
         }
     });
     if let Err(error) = placed {
-        tables.remove_flow(&member_key(key, outgoing));
+        ports::release(tables, &member_key(key, outgoing));
         if let Some(before) = &before {
             // Lost between two members: no memory for the entry that replaces this one.
             ending::conclude(tables, key, before, Event::Closed);

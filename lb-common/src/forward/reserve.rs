@@ -1,12 +1,16 @@
-//! NAT ports.
+//! NAT ports: the one that a connection gets.
 
 use crate::{
     addr::Tuple,
-    counter::Event,
-    forward::{Declined, open::refuse},
-    nat::{PORT_TRIES, Ports, Rewrite},
+    forward::{
+        Declined,
+        open::refuse,
+        search::{Search, Walk},
+    },
+    nat::Rewrite,
+    ports::Syn,
     state::{FlowKey, Pool, Slot},
-    tables::{InsertError, Step, Tables},
+    tables::{InsertError, Tables},
     verdict::RefuseReason,
 };
 
@@ -19,12 +23,18 @@ pub(super) struct Goal {
     pub(super) pool: u32,
     /// Monotonic time in nanoseconds.
     pub(super) now: u64,
-    /// Source and destination of packets to it, when there is a port.
+    /// What a member in TIME_WAIT will judge.
+    pub(super) syn: Syn,
+    /// What the client's port was used for before, if its NAT port is still taken: source and destination
+    /// of packets to a member, or zeros.
+    pub(super) former: Tuple,
+    /// Where the search for a port is.
+    pub(super) walk: Walk,
+    /// Source and destination of packets to the member, when there is a port.
     pub(super) outgoing: Tuple,
 }
 
-/// Finds a free NAT port towards the member by inserting the entry for its answers: the
-/// insertion itself decides, so two connections can never share one.
+/// Finds a NAT port towards the member and inserts the entry for its answers.
 #[inline(always)]
 pub(super) fn port<T: Tables>(
     tables: &T,
@@ -39,55 +49,31 @@ pub(super) fn port<T: Tables>(
     }
 }
 
-const FOUND: u32 = 0;
-const NO_PORT: u32 = 1;
-const FULL: u32 = 2;
+/// There is a port.
+pub(super) const FOUND: u32 = 0;
+/// There is none.
+pub(super) const NO_PORT: u32 = 1;
+/// There is no room for the entry.
+pub(super) const FULL: u32 = 2;
 
 #[inline(never)]
 fn search<T: Tables>(tables: &T, key: &FlowKey, pool: &Pool, goal: &mut Goal) -> u32 {
-    let mut search = Search { key, ports: Ports::new(pool, &key.tuple), goal, result: NO_PORT };
-    tables.repeat(PORT_TRIES, &mut search);
-    search.result
+    goal.walk.begin(key, pool);
+    tables.repeat(goal.walk.turns(), &mut Search { key, pool, goal });
+    goal.walk.result()
 }
 
-struct Search<'a> {
-    key: &'a FlowKey,
-    ports: Ports,
-    goal: &'a mut Goal,
-    result: u32,
-}
-
-impl<T: Tables> Step<T> for Search<'_> {
-    #[inline(always)]
-    fn step(&mut self, tables: &T, attempt: u32) -> bool {
-        let (client, slot) = (&self.key.tuple, self.goal.slot);
-        let sport = self.ports.get(attempt);
-        let outgoing = Tuple { src: client.dst, dst: slot.address, sport, dport: slot.port };
-        // Answers must never look like a client's packets to the listener.
-        if sport == client.dport {
-            return true;
-        }
-        let rewrite = Rewrite::new(&outgoing.reversed(), &client.reversed());
-        let (pool, now) = (self.goal.pool, self.goal.now);
-        let placed = tables.put_flow(&member_key(self.key, &outgoing), false, |flow| {
-            flow.begin(&rewrite, slot.member, pool, true, now);
-        });
-        match placed {
-            Ok(()) => {
-                self.goal.outgoing = outgoing;
-                self.result = FOUND;
-                false
-            }
-            Err(InsertError::Exists) => {
-                tables.count(Event::PortTaken.into());
-                true
-            }
-            Err(InsertError::Full) => {
-                self.result = FULL;
-                false
-            }
-        }
-    }
+/// Inserts the entry for the answers with `answers`, which belong to the client with `key`.
+#[inline(always)]
+pub(super) fn insert<T: Tables>(
+    tables: &T,
+    answers: &FlowKey,
+    key: &FlowKey,
+    goal: &Goal,
+) -> Result<(), InsertError> {
+    let rewrite = Rewrite::new(&answers.tuple, &key.tuple.reversed());
+    let (member, pool, now) = (goal.slot.member, goal.pool, goal.now);
+    tables.put_flow(answers, false, |flow| flow.begin(&rewrite, member, pool, true, now))
 }
 
 /// The key of a member's answers to packets with the `outgoing` tuple.

@@ -9,6 +9,7 @@ use crate::{
         reserve::{self, Goal},
     },
     packet::Packet,
+    ports::Syn,
     route::{Answer, Choice, Lost},
     state::{NOBODY, Pool},
     tables::Tables,
@@ -25,7 +26,10 @@ use crate::{
 pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
     let mut answer = Answer::default();
     let outcome = match wire::parse(packet) {
-        Ok(segment) => ask(&Dry::of(tables), &segment, &mut answer),
+        Ok(segment) => {
+            let syn = Syn::of(packet, tables, &segment);
+            ask(&Dry::of(tables), &segment, syn, &mut answer)
+        }
         Err(reason) => Ok(Verdict::Pass(reason)),
     };
     answer.outcome = Counter::from(outcome).number();
@@ -36,11 +40,13 @@ pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
 fn ask<T: Tables>(
     dry: &Dry<'_, T>,
     segment: &Segment,
+    syn: Syn,
     answer: &mut Answer,
 ) -> Result<Verdict, DropReason> {
     let key = key_of(dry, segment);
     let mut make_way = 0;
-    if let Some(flow) = dry.flow(&key) {
+    let mut wish = Wish { client: key, ..Wish::default() };
+    if let Some(flow) = dry.flow(&key).filter(|flow| !flow.is_left_behind()) {
         if !known::is_superseded(&flow, segment) {
             answer.choice = Choice::Known.number();
             (answer.member, answer.pool) = (flow.member, flow.pool);
@@ -49,15 +55,14 @@ fn ask<T: Tables>(
             let direction = if to_member { Direction::ToMember } else { Direction::ToClient };
             return Ok(Verdict::Forward(direction));
         }
-        dry.forget(flow.peer_key(&key));
+        wish.former = flow.rewrite.to;
         answer.replaces = 1;
         make_way = !flow.phase.get().is_closed() as u32;
     }
     if let Some(reason) = open::is_stray(dry, &key, segment) {
         return Ok(Verdict::Pass(reason));
     }
-    let wish = Wish { client: key, ..Wish::default() };
-    match open(dry, segment, &wish, make_way, answer) {
+    match open(dry, segment, &wish, (syn, make_way), answer) {
         Ok(()) => Ok(Verdict::Forward(Direction::ToMember)),
         Err(Unconnected::Declined(declined)) => declined,
         Err(Unconnected::Stays) => Err(DropReason::Inconsistent),
@@ -70,7 +75,7 @@ fn open<T: Tables>(
     dry: &Dry<'_, T>,
     segment: &Segment,
     wish: &Wish,
-    make_way: u32,
+    (syn, make_way): (Syn, u32),
     answer: &mut Answer,
 ) -> Result<(), Unconnected> {
     let inconsistent = || Unconnected::Declined(Err(DropReason::Inconsistent));
@@ -97,6 +102,8 @@ fn open<T: Tables>(
         Choice::Method
     }
     .number();
+    goal.former = wish.former;
+    goal.syn = syn;
     reserve::port(dry, &wish.client, &pool, &mut goal)?;
     answer.outgoing = goal.outgoing;
     Ok(())

@@ -53,7 +53,8 @@ pub struct Flow {
     pub pool: u32,
     /// Zero in the client's entry, one in the member's. Never changes.
     pub from_member: u32,
-    /// The phase of the connection; only used in the client's entry.
+    /// The phase of the connection; only used in the client's entry, and in a member's entry that has
+    /// outlived it.
     pub phase: Phase,
     /// When the last packet of this direction passed, in nanoseconds of monotonic time.
     pub last_seen: Word64,
@@ -76,8 +77,10 @@ pub struct Flow {
     /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
     /// client's entry. Never changes.
     pub ticket: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// The client's latest timestamp (TSval, RFC 7323) since it has closed, zero if there was none: what
+    /// a member in TIME_WAIT compares a SYN with. In the client's entry; the member's has it once it has
+    /// outlived that.
+    pub stamp: Word32,
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 16 && size_of::<Flow>() == 88);
@@ -107,7 +110,7 @@ impl Flow {
         self.next = Word32::new(0);
         self.acked = Word32::new(0);
         self.ticket = 0;
-        self.reserved = 0;
+        self.stamp = Word32::new(0);
     }
 
     /// Records a packet; nothing is written that has not changed.
@@ -128,6 +131,25 @@ impl Flow {
         if (sent || acknowledged) && self.last_news.get() != now {
             self.last_news.set(now);
         }
+    }
+
+    /// Takes note of a timestamp, unless a later one is known.
+    #[inline(always)]
+    pub fn see_stamp(&self, stamp: u32) {
+        let known = self.stamp.get();
+        if stamp == 0 {
+            return;
+        }
+        if known == 0 || Seq::new(stamp).is_after(Seq::new(known)) {
+            self.stamp.set(stamp);
+        }
+    }
+
+    /// Whether this is a member's entry that has outlived its connection: it holds the NAT port while
+    /// the member may be in TIME_WAIT, and leads nowhere.
+    #[inline(always)]
+    pub fn is_left_behind(&self) -> bool {
+        self.from_member != 0 && self.phase.get().is_closing()
     }
 
     /// Takes the numbers of a segment that synchronizes them, whatever was known before.

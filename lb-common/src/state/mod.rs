@@ -11,6 +11,7 @@ mod half_open;
 mod member;
 mod phase;
 mod pool;
+mod port;
 mod sticky;
 mod vip;
 
@@ -21,11 +22,12 @@ pub use half_open::{HALF_OPEN, HalfOpen};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};
 pub use pool::{
-    Cursor, MAX_MEMBERS, MAX_POOLS, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot, Timers,
-    WEIGHT_ONE,
+    Cursor, MAX_MEMBERS, MAX_POOLS, MAX_SNAT, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot,
+    Timers, WEIGHT_ONE,
 };
+pub use port::{PortBlock, PortKey, Rest};
 pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;

@@ -61,6 +61,10 @@ impl PhaseBits {
     /// Newer half-open connections needed the room.
     pub const CROWDED_OUT: Self = Self(1 << 11);
 
+    /// The member sent its FIN before it had the client's, which was first: both wait out 2 MSL (RFC 9293
+    /// section 3.6, simultaneous close).
+    pub const CROSSED: Self = Self(1 << 12);
+
     /// Every fact with its name, in the order in which an ordinary life meets them.
     pub const NAMED: &'static [(Self, &'static str)] = &[
         (Self::ACCEPTED, "accepted"),
@@ -68,6 +72,7 @@ impl PhaseBits {
         (Self::CLIENT_FIN, "client_fin"),
         (Self::MEMBER_FIN, "member_fin"),
         (Self::MEMBER_FIRST, "member_first"),
+        (Self::CROSSED, "crossed"),
         (Self::CLIENT_RST, "client_rst"),
         (Self::MEMBER_RST, "member_rst"),
         (Self::EXPIRED, "expired"),
@@ -99,6 +104,12 @@ impl PhaseBits {
     #[inline(always)]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `others` is known.
+    #[inline(always)]
+    pub const fn has_any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
     }
 
     /// Whether the connection is over and no longer counted.
@@ -185,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..12, 0..40)) {
+        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..13, 0..40)) {
             let (phase, tables) = (Phase::default(), HostTables::default());
             let closes = facts.iter().filter(|bit| phase.record(&tables, PhaseBits(1 << **bit)).closed).count();
             prop_assert_eq!(closes, usize::from(phase.get().is_closed()));

@@ -11,8 +11,10 @@ mod outgoing;
 mod segment;
 mod seq;
 pub mod tcp;
+mod timestamp;
 
 pub use options::Options;
 pub use outgoing::Outgoing;
 pub use segment::{Segment, parse};
 pub use seq::Seq;
+pub(crate) use timestamp::timestamp;

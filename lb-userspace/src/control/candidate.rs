@@ -1,6 +1,6 @@
 //! A pool that could be served: everything is found and nothing is changed for packets yet.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::standing::{Standing, standing, take_down};
 use super::{ControlError, update::listener};
@@ -21,6 +21,9 @@ impl<'a> Candidate<'a> {
     pub(super) fn find(registry: &Registry, pool: &'a PoolSpec) -> Result<Self, ControlError> {
         let (_, address) = listener(pool)?;
         let site = locate(&pool.namespace(), address)?;
+        for source in snat_addresses(pool) {
+            site.check_source(source)?;
+        }
         check_vip(registry, pool, address, &site)?;
         let claim = registry.claim(pool.id.as_str())?;
         let earlier = Earlier::of(registry, pool, &site)?;
@@ -44,6 +47,15 @@ impl<'a> Candidate<'a> {
         }
         Ok(())
     }
+}
+
+/// IPv6 was refused as not servable.
+fn snat_addresses(pool: &PoolSpec) -> impl Iterator<Item = Ipv4Addr> {
+    let v4 = |address: &IpAddr| match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
+    };
+    pool.snat_addresses.iter().filter_map(v4)
 }
 
 /// Makes sure that no other pool is served at the VIP. What is left of one whose namespace or

@@ -73,6 +73,7 @@ pub(super) fn plan(
         failover: failover(&pool.failover),
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
+        snat: pool.snat_addresses.iter().copied().map(address).collect(),
         slots: slots(pool, record),
         identities: clients::identities(pool, record),
         newcomers,

@@ -38,6 +38,8 @@ struct Pool {
     bytes_in: u64,
     bytes_out: u64,
     conntrack: Conntrack,
+    /// Members towards which NAT ports are nearly all taken, with how many.
+    port_pressure: Vec<String>,
     members: Vec<Member>,
     counters: BTreeMap<&'static str, u64>,
 }
@@ -111,6 +113,10 @@ fn pool(
         bytes_in: sum(|member| member.bytes_in),
         bytes_out: sum(|member| member.bytes_out),
         conntrack: Conntrack { entries: maps.flow_count()?, capacity: maps.flow_capacity().into() },
+        port_pressure: super::ports::members(served, maps)?
+            .iter()
+            .filter_map(super::ports::Member::pressure)
+            .collect(),
         members,
         counters,
     })
@@ -161,6 +167,12 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
         pool.conntrack.entries,
         pool.conntrack.capacity,
     )?;
+    for member in &pool.port_pressure {
+        writeln!(
+            out,
+            "  NAT PORTS NEARLY ALL TAKEN towards {member}; add snat_addresses or members"
+        )?;
+    }
     table(&pool.members).print("  ", out)?;
     let trouble: Vec<String> = pool
         .counters

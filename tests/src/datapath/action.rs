@@ -13,7 +13,7 @@ pub enum Action {
     /// A GSO packet comes in, to be cut into segments of this many bytes.
     Gso(Vec<u8>, u32),
     /// A pool is added or replaced.
-    Install(u32, Target),
+    Install(u32, Box<Target>),
     /// A pool vanishes, its listener stays; no proper controller does that.
     ForgetPool(u32),
     /// A member is ejected until then.

@@ -16,7 +16,8 @@ use lb_userspace::datapath::{Network, Target};
 use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
-use super::kernel::half_open;
+use super::kernel::options;
+use super::ports::ports;
 use super::snapshot::{MEMBERS, direction};
 use super::{
     Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck, Tcp,
@@ -41,7 +42,8 @@ impl Model {
     pub fn new(max_flows: u32) -> Self {
         let tables = HostTables {
             capacity: max_flows as usize,
-            half_open_mask: half_open(max_flows) - 1,
+            port_capacity: options(max_flows).port_blocks() as usize,
+            half_open_mask: options(max_flows).half_open - 1,
             ..HostTables::default()
         };
         tables.now.set(NOW);
@@ -92,6 +94,7 @@ impl Model {
                 .iter()
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
                 .collect(),
+            ports: ports(self.tables.ports.borrow().iter().map(|(key, block)| (*key, &**block))),
         }
     }
 
