@@ -4,7 +4,7 @@ use crate::{
     counter::Counter,
     dry::Dry,
     forward::{
-        admit, key_of, known,
+        Desk, admit, key_of, known,
         open::{self, Unconnected, Wish},
         reserve::{self, Goal},
     },
@@ -27,8 +27,13 @@ pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
     let mut answer = Answer::default();
     let outcome = match wire::parse(packet) {
         Ok(segment) => {
-            let syn = Syn::of(packet, tables, &segment);
-            ask(&Dry::of(tables), &segment, syn, &mut answer)
+            let outcome = tables.at_desk(|desk| {
+                *desk = Desk::default();
+                desk.segment = segment;
+                desk.goal.syn = Syn::of(packet, tables, &segment);
+                ask(&Dry::of(tables), desk, &mut answer)
+            });
+            outcome.unwrap_or(Err(DropReason::Inconsistent))
         }
         Err(reason) => Ok(Verdict::Pass(reason)),
     };
@@ -39,13 +44,13 @@ pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
 #[inline(always)]
 fn ask<T: Tables>(
     dry: &Dry<'_, T>,
-    segment: &Segment,
-    syn: Syn,
+    desk: &mut Desk,
     answer: &mut Answer,
 ) -> Result<Verdict, DropReason> {
+    let Desk { segment, wish, goal, .. } = desk;
     let key = key_of(dry, segment);
     let mut make_way = 0;
-    let mut wish = Wish { client: key, ..Wish::default() };
+    wish.client = key;
     if let Some(flow) = dry.flow(&key).filter(|flow| !flow.is_left_behind()) {
         if !known::is_superseded(&flow, segment) {
             answer.choice = Choice::Known.number();
@@ -62,7 +67,7 @@ fn ask<T: Tables>(
     if let Some(reason) = open::is_stray(dry, &key, segment) {
         return Ok(Verdict::Pass(reason));
     }
-    match open(dry, segment, &wish, (syn, make_way), answer) {
+    match open(dry, (segment, wish, make_way), goal, answer) {
         Ok(()) => Ok(Verdict::Forward(Direction::ToMember)),
         Err(Unconnected::Declined(declined)) => declined,
         Err(Unconnected::Stays) => Err(DropReason::Inconsistent),
@@ -73,9 +78,8 @@ fn ask<T: Tables>(
 #[inline(always)]
 fn open<T: Tables>(
     dry: &Dry<'_, T>,
-    segment: &Segment,
-    wish: &Wish,
-    (syn, make_way): (Syn, u32),
+    (segment, wish, make_way): (&Segment, &Wish, u32),
+    goal: &mut Goal,
     answer: &mut Answer,
 ) -> Result<(), Unconnected> {
     let inconsistent = || Unconnected::Declined(Err(DropReason::Inconsistent));
@@ -85,16 +89,15 @@ fn open<T: Tables>(
     answer.pool = vip.pool;
     admit::enter(dry, &vip, make_way)?;
 
-    let mut goal = Goal::default();
-    let chosen = open::choose(dry, &vip, &pool, wish, &mut goal);
+    let chosen = open::choose(dry, &vip, &pool, wish, goal);
     (answer.kept, answer.due) = (dry.kept(), dry.due());
-    answer.kept_lost = lost(dry, &pool, &goal, answer.kept);
-    answer.due_lost = lost(dry, &pool, &goal, answer.due);
+    answer.kept_lost = lost(dry, &pool, goal, answer.kept);
+    answer.due_lost = lost(dry, &pool, goal, answer.due);
     let had_before = chosen?;
     answer.member = goal.slot.member;
     answer.choice = if had_before {
         Choice::Persistence
-    } else if is_ejected(dry, &goal, answer.member) {
+    } else if is_ejected(dry, goal, answer.member) {
         Choice::LastResort
     } else if answer.due != NOBODY {
         Choice::Next
@@ -103,8 +106,7 @@ fn open<T: Tables>(
     }
     .number();
     goal.former = wish.former;
-    goal.syn = syn;
-    reserve::port(dry, &wish.client, &pool, &mut goal)?;
+    reserve::port(dry, &wish.client, &pool, goal)?;
     answer.outgoing = goal.outgoing;
     Ok(())
 }
