@@ -172,6 +172,16 @@ impl Tuple {
     pub const fn reversed(&self) -> Self {
         Self { src: self.dst, dst: self.src, sport: self.dport, dport: self.sport }
     }
+
+    /// Whether this is the other one's [`Self::reversed`].
+    #[inline(always)]
+    #[must_use]
+    pub fn is_reverse_of(&self, other: &Self) -> bool {
+        self.src == other.dst
+            && self.dst == other.src
+            && self.sport == other.dport
+            && self.dport == other.sport
+    }
 }
 
 #[cfg(test)]

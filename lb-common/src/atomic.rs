@@ -73,6 +73,10 @@ pub trait Atomics {
     fn add64(&self, word: &Word64, value: u64) -> u64;
     /// Sets bits.
     fn or32(&self, word: &Word32, bits: u32) -> u32;
+    /// Sets bits.
+    fn or64(&self, word: &Word64, bits: u64) -> u64;
+    /// Keeps the bits that are set in `bits`, and clears the others.
+    fn and64(&self, word: &Word64, bits: u64) -> u64;
     /// Stores `new` if the word is `expected`, which then is what is returned.
     fn exchange64(&self, word: &Word64, expected: u64, new: u64) -> u64;
 }

@@ -47,6 +47,8 @@ reasons! {
         Persisted = 75, "connection_persisted";
         /** members put out of service for a while because they kept failing */
         Ejected = 76, "member_ejected";
+        /** NAT ports of connections that have ended, given to new ones before they were free */
+        PortReused = 77, "port_reused";
         /** events that a listener (`qlb events`) was too slow for */
         EventLost = 79, "event_lost";
         /** connections reset because drain_timeout was over for their member, which took no new ones */

@@ -8,7 +8,7 @@ use crate::{
     forward::Desk,
     state::{
         AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, NOBODY, Node,
-        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -16,7 +16,7 @@ use crate::{
 
 /// Somebody's tables as they are; what a decision writes to them is held back.
 ///
-/// An addition answers what is there, an insertion whether the key is free. Turns of round robin are the
+/// An addition answers what is there, an insertion whether the key is free, the last one removed being so. Turns of round robin are the
 /// exception: a decision may need several, so they are counted here.
 ///
 /// Values that are looked up are the real ones. Whoever decides on these tables must therefore not store
@@ -26,7 +26,8 @@ pub(crate) struct Dry<'a, T> {
     turns: Cell<u64>,
     kept: Cell<u32>,
     due: Cell<u32>,
-    gone: Cell<FlowKey>,
+    /// Whether an entry would be gone: a decision removes one only to insert another with its key.
+    vacant: Cell<bool>,
 }
 
 impl<'a, T> Dry<'a, T> {
@@ -37,14 +38,8 @@ impl<'a, T> Dry<'a, T> {
             turns: Cell::new(0),
             kept: Cell::new(NOBODY),
             due: Cell::new(NOBODY),
-            gone: Cell::new(FlowKey::default()),
+            vacant: Cell::new(false),
         }
-    }
-
-    /// From here on there is no such conntrack entry.
-    #[inline(always)]
-    pub(crate) fn forget(&self, key: FlowKey) {
-        self.gone.set(key);
     }
 
     /// The member that the client was kept on and that could not take it.
@@ -73,6 +68,16 @@ impl<T: Tables> Atomics for Dry<'_, T> {
 
     #[inline(always)]
     fn or32(&self, word: &Word32, _bits: u32) -> u32 {
+        word.get()
+    }
+
+    #[inline(always)]
+    fn or64(&self, word: &Word64, _bits: u64) -> u64 {
+        word.get()
+    }
+
+    #[inline(always)]
+    fn and64(&self, word: &Word64, _bits: u64) -> u64 {
         word.get()
     }
 
@@ -196,7 +201,7 @@ impl<T: Tables> Tables for Dry<'_, T> {
 
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<T::Ref<Flow>> {
-        if *key == self.gone.get() { None } else { self.tables.flow(key) }
+        self.tables.flow(key)
     }
 
     #[inline(always)]
@@ -207,11 +212,22 @@ impl<T: Tables> Tables for Dry<'_, T> {
         _fill: impl FnOnce(&mut Flow),
     ) -> Result<(), InsertError> {
         // Whether there is room is for the insertion to find out.
-        if !replace && self.flow(key).is_some() { Err(InsertError::Exists) } else { Ok(()) }
+        let is_free = replace || self.vacant.get() || self.flow(key).is_none();
+        if is_free { Ok(()) } else { Err(InsertError::Exists) }
     }
 
     #[inline(always)]
-    fn remove_flow(&self, _key: &FlowKey) {}
+    fn remove_flow(&self, _key: &FlowKey) {
+        self.vacant.set(true);
+    }
+
+    #[inline(always)]
+    fn ports(&self, key: &PortKey) -> Option<T::Ref<PortBlock>> {
+        self.tables.ports(key)
+    }
+
+    #[inline(always)]
+    fn add_ports(&self, _key: &PortKey) {}
 
     #[inline(always)]
     fn half_open(&self, _ticket: u32) -> Option<T::Ref<HalfOpen>> {

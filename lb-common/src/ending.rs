@@ -5,13 +5,13 @@
 
 use crate::{
     counter::Event,
-    event, schedule,
+    event, ports, schedule,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
 };
 
 /// Records facts in the client's entry, while the member's is there. Returns whether they end the
-/// connection, which is then counted as `how`.
+/// connection, which is then counted as `how`, and its NAT port rests.
 #[inline(always)]
 pub(crate) fn record<T: Tables>(
     tables: &T,
@@ -20,11 +20,12 @@ pub(crate) fn record<T: Tables>(
     facts: PhaseBits,
     how: Event,
 ) -> bool {
-    let closed = client.phase.record(tables, facts).closed;
-    if closed {
+    let change = client.phase.record(tables, facts);
+    if change.closed {
         conclude(tables, key, client, how);
+        ports::rest(tables, key, client, change.before.with(facts));
     }
-    closed
+    change.closed
 }
 
 /// Takes a connection out of the counts. Only to be called by whoever closed it
@@ -47,7 +48,22 @@ pub(crate) fn cut<T: Tables>(
 ) {
     // An entry that is removed may be another connection's before it is read once more.
     let peer = client.peer_key(key);
-    record(tables, key, client, fact, how);
-    tables.remove_flow(&peer);
+    if client.phase.record(tables, fact).closed {
+        conclude(tables, key, client, how);
+        ports::release(tables, &peer);
+    } else {
+        ports::vacate(tables, &peer, true);
+    }
     tables.remove_flow(key);
+}
+
+/// Ends a connection whose client port is wanted for a new one, and removes the client's entry. The member's
+/// stays behind with the NAT port, which the new connection may take over ([`ports::vacate`]).
+#[inline(always)]
+pub(crate) fn supersede<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
+    let peer = client.peer_key(key);
+    record(tables, key, client, PhaseBits::SUPERSEDED, Event::Closed);
+    ports::leave_behind(tables, &peer, key, client);
+    tables.remove_flow(key);
+    tables.count(Event::Reopened.into());
 }

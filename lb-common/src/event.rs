@@ -109,7 +109,7 @@ fn story<T: Tables>(tables: &T, event: &mut Event, key: &FlowKey, client: &Flow)
         event.bytes_out = member.payload.get();
     }
     event.opened = client.opened;
-    event.accepted = client.accepted.get();
+    event.accepted = client.accepted();
     event.bytes_in = client.payload.get();
     event.facts = client.phase.get();
     event.pool = client.pool();

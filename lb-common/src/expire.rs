@@ -5,6 +5,7 @@ use crate::{
     counter::Event,
     ending,
     packet::{EditError, Outlet},
+    ports,
     state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
     wire::{Outgoing, Segment, Seq},
@@ -13,6 +14,10 @@ use crate::{
 /// The member's entry is there before the client's: younger than this, in nanoseconds,
 /// it is never taken for an orphan.
 const GRACE: u64 = 1_000_000_000;
+
+/// How long a member's entry without a client's may have a port that nobody lays to rest, in nanoseconds:
+/// whoever is about to does so at once.
+const LOST: u64 = 60_000_000_000;
 
 /// How long a connection that ended with a RST is kept without a packet, in nanoseconds: neither end
 /// waits for late segments, and what still comes the stack answers with RST.
@@ -36,15 +41,20 @@ pub fn expire<T: Tables, O: Outlet>(
     now: u64,
 ) -> Result<(), EditError> {
     let gone = if flow.is_from_member() {
-        age(flow.opened, now) >= GRACE && is_orphan(tables, key, flow)
+        age(flow.opened, now) >= GRACE
+            && is_orphan(tables, key, flow)
+            && leaves(tables, key, flow, now)
     } else if flow.phase.get().is_closed() {
-        is_forgotten(tables, key, flow, now)
+        let forgotten = is_forgotten(tables, key, flow, now);
+        if forgotten {
+            tables.remove_flow(key);
+        }
+        forgotten
     } else {
         end(tables, outlet, key, flow, now)?;
         false
     };
     if gone {
-        tables.remove_flow(key);
         tables.count(Event::Reaped.into());
     }
     Ok(())
@@ -173,6 +183,24 @@ fn latest(client: &Flow, member: Option<&Flow>, time: impl Fn(&Flow) -> u64) -> 
         None => 0,
     };
     time(client).max(theirs)
+}
+
+/// Removes a member's entry that has lost its connection, and frees its port, unless the member may not
+/// be done with that. Returns whether it is gone.
+#[inline(always)]
+fn leaves<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, now: u64) -> bool {
+    let idle = age(flow.last_seen.get(), now);
+    // Only one whose client came again has not waited together with its client's entry.
+    if flow.is_left_behind() && idle < tables.pool(flow.pool()).map_or(0, |pool| pool.timers.closed)
+    {
+        return false;
+    }
+    let gone = ports::vacate(tables, key, true);
+    if !gone && idle >= LOST {
+        // Two CPUs were at odds about the client's entry, and nobody laid the port to rest.
+        ports::release(tables, key);
+    }
+    gone || idle >= LOST
 }
 
 /// Whether a member's entry has lost its connection: the client's entry is gone, or has

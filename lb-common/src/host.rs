@@ -10,11 +10,12 @@ use crate::{
     atomic::{Atomics, Word32, Word64},
     checksum,
     counter::{COUNTERS, Counter},
-    forward::Desk,
+    forward::{Desk, route},
     packet::{EditError, Outlet, Packet},
+    route::Answer,
     state::{
         AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats,
-        Node, PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -147,6 +148,10 @@ pub struct HostTables {
     pub sticky: RefCell<HashMap<StickyKey, Rc<Sticky>>>,
     /// Conntrack.
     pub flows: RefCell<HashMap<FlowKey, Rc<Flow>>>,
+    /// Most blocks of NAT ports; zero for no limit.
+    pub port_capacity: usize,
+    /// Blocks of NAT ports.
+    pub ports: RefCell<HashMap<PortKey, Rc<PortBlock>>>,
     /// Whether events are kept.
     pub listening: Cell<bool>,
     /// What happened while somebody was listening.
@@ -159,6 +164,21 @@ pub struct HostTables {
     pub counters: RefCell<HashMap<u32, u64>>,
     /// Members' statistics.
     pub stats: RefCell<HashMap<u32, MemberStats>>,
+}
+
+impl HostTables {
+    /// What would become of the frame, a client's SYN ([`route()`]).
+    ///
+    /// # Panics
+    /// Never: there is room for the answer.
+    #[must_use]
+    pub fn ask(&self, frame: &[u8]) -> Answer {
+        let mut frame = Frame(frame.to_vec());
+        let at = frame.0.len();
+        frame.0.resize(at + size_of::<Answer>(), 0);
+        route(&mut frame, self).expect("there is room for the answer");
+        frame.read(at).expect("it was just written")
+    }
 }
 
 impl Atomics for HostTables {
@@ -177,6 +197,18 @@ impl Atomics for HostTables {
     fn or32(&self, word: &Word32, bits: u32) -> u32 {
         let before = word.get();
         word.set(before | bits);
+        before
+    }
+
+    fn or64(&self, word: &Word64, bits: u64) -> u64 {
+        let before = word.get();
+        word.set(before | bits);
+        before
+    }
+
+    fn and64(&self, word: &Word64, bits: u64) -> u64 {
+        let before = word.get();
+        word.set(before & bits);
         before
     }
 
@@ -294,6 +326,17 @@ impl Tables for HostTables {
 
     fn remove_flow(&self, key: &FlowKey) {
         self.flows.borrow_mut().remove(key);
+    }
+
+    fn ports(&self, key: &PortKey) -> Option<Rc<PortBlock>> {
+        self.ports.borrow().get(key).cloned()
+    }
+
+    fn add_ports(&self, key: &PortKey) {
+        let mut ports = self.ports.borrow_mut();
+        if self.port_capacity == 0 || ports.len() < self.port_capacity {
+            ports.entry(*key).or_default();
+        }
     }
 
     fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R> {

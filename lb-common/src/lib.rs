@@ -31,6 +31,7 @@ pub mod forward;
 pub mod host;
 pub mod nat;
 pub mod packet;
+mod ports;
 pub mod route;
 pub mod schedule;
 pub mod state;

@@ -1,18 +1,13 @@
-//! Full NAT: what a rewrite consists of, and which port it uses.
+//! Full NAT: what a rewrite consists of.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     addr::Tuple,
-    be::Be16,
     checksum::Sum,
     packet::{EditError, Packet},
-    state::Pool,
     wire::{Segment, ipv4::Ipv4, ipv6::Ipv6, tcp::Tcp},
 };
-
-/// NAT ports tried before a connection is refused.
-pub const PORT_TRIES: u32 = 32;
 
 /// How the packets of one direction are rewritten.
 #[derive(
@@ -53,6 +48,12 @@ impl Rewrite {
         self.port_delta = ports.fold();
     }
 
+    /// Makes this the rewrite that turns `from` into what goes the way of `forth` back.
+    #[inline(never)]
+    pub const fn set_back(&mut self, from: &Tuple, forth: &Tuple) {
+        self.set(from, &forth.reversed());
+    }
+
     /// Rewrites the packet that `segment` was parsed from.
     #[inline(always)]
     pub fn apply<P: Packet>(&self, packet: &mut P, segment: &Segment) -> Result<(), EditError> {
@@ -67,56 +68,4 @@ impl Rewrite {
         packet.correct_l4(segment.l4 + Tcp::CHECKSUM, self.port_delta)?;
         packet.write(segment.l4 + Tcp::PORTS, &[self.to.sport, self.to.dport])
     }
-}
-
-/// The NAT ports to try for a client, one after the other.
-///
-/// The client's own port comes first if it lies in the pool's range, then ports spread
-/// over the range from a place that depends on the client.
-pub struct Ports {
-    low: u32,
-    span: u32,
-    own: u32,
-    next: u32,
-}
-
-impl Ports {
-    /// Ports of `pool` for the client of `tuple`.
-    #[inline(always)]
-    pub const fn new(pool: &Pool, tuple: &Tuple) -> Self {
-        let low = pool.port_low as u32;
-        let span = (pool.port_high as u32).saturating_sub(low) + 1;
-        let own = (tuple.sport.get() as u32).wrapping_sub(low);
-        Self {
-            low,
-            span,
-            own,
-            next: mix(tuple.src.folded().to_be() ^ ((tuple.sport.raw() as u32) << 16)),
-        }
-    }
-
-    /// The port of the given try, counted from zero.
-    #[inline(always)]
-    pub const fn get(&self, attempt: u32) -> Be16 {
-        let offset = if attempt == 0 && self.own < self.span {
-            self.own
-        } else {
-            // There always is a span, but a division that could fail is a panic in the BPF program.
-            match mix(self.next.wrapping_add(attempt)).checked_rem(self.span) {
-                Some(offset) => offset,
-                None => 0,
-            }
-        };
-        Be16::new((self.low + offset) as u16)
-    }
-}
-
-/// Spreads the bits of a word (the finalizer of MurmurHash3).
-#[inline(always)]
-const fn mix(mut word: u32) -> u32 {
-    word ^= word >> 16;
-    word = word.wrapping_mul(0x85eb_ca6b);
-    word ^= word >> 13;
-    word = word.wrapping_mul(0xc2b2_ae35);
-    word ^ (word >> 16)
 }

@@ -8,7 +8,7 @@ use crate::{
     forward::Desk,
     state::{
         AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node, PartKey,
-        Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -96,6 +96,11 @@ pub trait Tables: Atomics {
     ) -> Result<(), InsertError>;
     /// Removes a conntrack entry; nothing happens if it is gone already.
     fn remove_flow(&self, key: &FlowKey);
+
+    /// Which NAT ports of a block are taken; `None` if none ever was, or there was no room to note it.
+    fn ports(&self, key: &PortKey) -> Option<Self::Ref<PortBlock>>;
+    /// Adds a block with all its ports free unless it is there, or there is no room.
+    fn add_ports(&self, key: &PortKey);
 
     /// The place of a half-open connection with this ticket; others have had it and will.
     fn half_open(&self, ticket: u32) -> Option<Self::Ref<HalfOpen>>;

@@ -48,6 +48,32 @@ impl Atomics for KernelTables {
     }
 
     #[inline(always)]
+    fn or64(&self, word: &Word64, bits: u64) -> u64 {
+        let mut register = bits;
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "{v} = atomic_fetch_or((u64 *)({p} + 0), {v})",
+                v = inout(reg) register, p = in(reg) word.as_ptr(),
+            );
+        }
+        register
+    }
+
+    #[inline(always)]
+    fn and64(&self, word: &Word64, bits: u64) -> u64 {
+        let mut register = bits;
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "{v} = atomic_fetch_and((u64 *)({p} + 0), {v})",
+                v = inout(reg) register, p = in(reg) word.as_ptr(),
+            );
+        }
+        register
+    }
+
+    #[inline(always)]
     fn exchange64(&self, word: &Word64, expected: u64, new: u64) -> u64 {
         let mut before = expected;
         // SAFETY: as above.

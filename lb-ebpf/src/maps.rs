@@ -16,7 +16,7 @@ use lb_common::{
     state::{
         AllowedNet, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen, Identity,
         LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey,
-        Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -71,11 +71,13 @@ static MEMBERS: HashMap<u32, Identity, DEFAULT_MEMBERS, GROWING> = HashMap::new(
 static STICKY: LruHashMap<StickyKey, Sticky, { MAX_STICKY as usize }> = LruHashMap::new();
 #[btf_map]
 static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
+#[btf_map]
+static PORTS: HashMap<PortKey, PortBlock, { DEFAULT_ENTRIES / 2 }, GROWING> = HashMap::new();
 /// Programs that go on where another one leaves off; filled by the loader.
 #[btf_map]
 static PROGRAMS: ProgramArray<1> = ProgramArray::new();
 /// Bytes of a desk.
-const DESK: usize = 512;
+const DESK: usize = 640;
 /// What does not fit onto the stack.
 #[btf_map]
 static DESKS: PerCpuArray<[u64; DESK / 8], 1> = PerCpuArray::new();
@@ -93,6 +95,9 @@ static EVENTS: RingBuf<Event, { EVENT_RING as usize }> = RingBuf::new();
 /// Until when somebody listens to [`EVENTS`], in nanoseconds of monotonic time.
 #[btf_map]
 static LISTENING: Array<Word64, 1> = Array::new();
+
+/// A [`PortBlock`] with all its ports free: too large for the stack.
+static NO_PORTS: [u64; size_of::<PortBlock>() / 8] = [0; _];
 
 /// The maps of this object.
 pub(crate) struct KernelTables;
@@ -257,6 +262,22 @@ impl Tables for KernelTables {
             Err(EEXIST) => Err(InsertError::Exists),
             Err(_) => Err(InsertError::Full),
         }
+    }
+
+    #[inline(always)]
+    fn ports(&self, key: &PortKey) -> Option<&'static PortBlock> {
+        // SAFETY: after insertion only atomic words change. Where user space removes a block in which a
+        // port is just being taken, the insertion of the member's entry decides alone.
+        unsafe { PORTS.get(key) }
+    }
+
+    #[inline(always)]
+    fn add_ports(&self, key: &PortKey) {
+        let block = (&raw const NO_PORTS).cast::<PortBlock>();
+        // SAFETY: as large and as aligned as a block, and any bytes are one.
+        let block = unsafe { &*block };
+        // There already is as good.
+        let _ = PORTS.insert(key, block, BPF_NOEXIST.into());
     }
 
     #[inline(always)]

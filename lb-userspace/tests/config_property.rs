@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
+use lb_common::state::MAX_SNAT;
 use lb_userspace::config::model::{
     Cidr, ExpectedCodes, Failover, HttpCheck, Id, LbMethod, MaxConnections, MemberSpec,
     MonitorCheck, MonitorSpec, Netmask, OnMarkedDown, Overflow, PoolSpec, Port, Protocol, Retries,
@@ -122,6 +123,11 @@ fn vip(v6: bool, index: u16) -> impl Strategy<Value = VipSpec> {
     })
 }
 
+fn snat_addresses(v6: bool) -> impl Strategy<Value = Vec<IpAddr>> {
+    let some = proptest::collection::btree_set(1_u16..200, 0..=MAX_SNAT);
+    some.prop_map(move |hosts| hosts.into_iter().map(|number| host(v6, 4, number)).collect())
+}
+
 fn cidr(v6: bool, net: u16) -> Cidr {
     let bits = if v6 { 128 } else { 32 };
     format!("{}/{bits}", host(v6, 3, net)).parse().unwrap()
@@ -158,7 +164,7 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
     let namespace = option::of("[!-.0-~]{3,40}");
     let head = (names, namespace, protocol, select(methods), any::<bool>());
     (head, any::<bool>()).prop_flat_map(move |(head, v6)| {
-        let network = (option::of(vip(v6, index)), members(v6));
+        let network = (option::of(vip(v6, index)), members(v6), snat_addresses(v6));
         let rest = (
             option::of(persistence(v6)),
             option::of(monitor()),
@@ -166,7 +172,7 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
             option::of(1_i64..=1 << 24),
             (0..=Timeouts::MAX, option::of(Just(OnMarkedDown::ShutdownSessions))),
         );
-        (Just(head), network, rest).prop_map(move |(head, (vip, members), rest)| {
+        (Just(head), network, rest).prop_map(move |(head, (vip, members, snat_addresses), rest)| {
             let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
             let (session_persistence, monitor, (timeouts, failover), most, drain) = rest;
             PoolSpec {
@@ -178,6 +184,7 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
                 admin_state_up,
                 vip,
                 session_persistence,
+                snat_addresses,
                 members,
                 monitor,
                 timeouts,

@@ -84,6 +84,10 @@ fn again<T: Tables>(
 ) -> bool {
     let Some(pool) = tables.pool(client.pool()) else { return false };
     eject::failed(tables, &pool, client.member, tables.now());
+    // One that has ended wants no port, and least of all its own.
+    if client.phase.get().is_closed() {
+        return false;
+    }
     let Some(place) = waiting::place(tables, client) else { return false };
     let tries = place.tries.get();
     if tries >= pool.retries {

@@ -4,11 +4,12 @@ use crate::{
     counter::Event,
     ending,
     forward::{Path, eject, waiting},
+    packet::Packet,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::Direction,
-    wire::Segment,
+    wire::{Segment, timestamp},
 };
 
 /// How far an acknowledgement may lag behind in a handshake, in bytes: data in a SYN need not be
@@ -24,11 +25,10 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
     segment.flags.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
 }
 
-/// Removes a connection whose client port is wanted for a new one.
+/// Ends a connection whose client port is wanted for a new one.
 #[inline(never)]
 pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
-    ending::cut(tables, key, flow, PhaseBits::SUPERSEDED, Event::Closed);
-    tables.count(Event::Reopened.into());
+    ending::supersede(tables, key, flow);
 }
 
 /// Takes note of a segment that goes along its connection.
@@ -51,6 +51,13 @@ pub(super) fn follow<T: Tables>(
     direction
 }
 
+/// Whether the segment may be the client's last on its connection, whose timestamp a member in TIME_WAIT
+/// then remembers.
+#[inline(always)]
+pub(super) fn may_be_last(flow: &Flow, segment: &Segment) -> bool {
+    !flow.is_from_member() && (segment.flags.fin() || flow.phase.get().is_closed())
+}
+
 /// Finds the path of a segment if its connection is known.
 #[inline(never)]
 pub(super) fn follow_if_there<T: Tables>(
@@ -63,6 +70,21 @@ pub(super) fn follow_if_there<T: Tables>(
     path.direction = follow(tables, key, &flow, segment);
     path.rewrite = flow.rewrite;
     true
+}
+
+/// Notes the timestamp of what may be the client's last segment.
+#[inline(never)]
+pub(super) fn note_stamp<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    key: &FlowKey,
+    segment: &Segment,
+) {
+    if let Some(flow) = tables.flow(key)
+        && may_be_last(&flow, segment)
+    {
+        flow.see_stamp(timestamp(packet, tables, segment.l4));
+    }
 }
 
 /// Moves the phase by a client's segment. Only segments that can move it look up the member's
@@ -115,16 +137,21 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
         if !is_last(flow, segment) {
             return;
         }
-        let first = !phase.contains(PhaseBits::CLIENT_FIN);
-        PhaseBits::MEMBER_FIN.with(if first { PhaseBits::MEMBER_FIRST } else { PhaseBits::NONE })
+        PhaseBits::MEMBER_FIN.with(if !phase.contains(PhaseBits::CLIENT_FIN) {
+            PhaseBits::MEMBER_FIRST
+        } else if phase.contains(PhaseBits::MEMBER_FIN) || segment.ack == client.next() {
+            PhaseBits::NONE
+        } else {
+            PhaseBits::CROSSED
+        })
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);
             eject::accepted(tables, client.member);
             client.acked.set(segment.end().get());
             let now = tables.exact_now();
-            client.accepted.set(now);
             let elapsed = now.saturating_sub(client.opened);
+            client.accept(elapsed);
             schedule::accepted(tables, client.pool(), client.member, elapsed);
         }
         PhaseBits::ACCEPTED

@@ -15,19 +15,23 @@ mod open;
 mod persist;
 mod reserve;
 mod route;
+mod search;
 mod waiting;
 
 use crate::{
+    addr::Tuple,
     event,
     nat::Rewrite,
     packet::Packet,
+    ports,
+    route::Answer,
     state::FlowKey,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::{self, Segment, ipv4},
 };
 use open::{Unconnected, Wish};
-use reserve::Goal;
+use reserve::{Goal, member_key};
 
 pub use route::route;
 
@@ -73,17 +77,22 @@ pub fn established<P: Packet, T: Tables>(
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
     }
     let key = key_of(tables, &segment);
-    let Some(flow) = tables.flow(&key) else {
+    let known = tables.flow(&key).filter(|flow| !flow.is_left_behind());
+    let Some(flow) = known else {
         return Ok(open::is_stray(tables, &key, &segment).map(Verdict::Pass));
     };
-    if known::is_superseded(&flow, &segment) || failover::may_wish(&flow, &segment) {
+    if known::is_superseded(&flow, &segment)
+        || known::may_be_last(&flow, &segment)
+        || failover::may_wish(&flow, &segment)
+    {
         return Ok(None);
     }
     let direction = known::follow(tables, &key, &flow, &segment);
     take(&flow.rewrite, direction, packet, &segment).map(Some)
 }
 
-/// The second half of [`forward`]: connections that open, or open once more.
+/// The second half of [`forward`]: connections that open, or open once more, and the last packets of clients,
+/// which tell when their port may be used again.
 #[inline(always)]
 pub fn connect<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
     let verdict = tables.at_desk(|desk| connect_at(packet, tables, desk));
@@ -99,6 +108,8 @@ pub struct Desk {
     wish: Wish,
     goal: Goal,
     path: Path,
+    /// To [`route()`], which has no path.
+    answer: Answer,
 }
 
 #[inline(always)]
@@ -115,7 +126,11 @@ fn connect_at<P: Packet, T: Tables>(
     }
     desk.key = key_of(tables, &desk.segment);
     if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
-        match open::open(packet, tables, desk) {
+        let opened = open::open(packet, tables, desk);
+        if desk.wish.former != Tuple::default() {
+            vacate_former(tables, &desk.wish);
+        }
+        match opened {
             Ok(()) => return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
@@ -127,10 +142,17 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) => {}
         }
     }
+    known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
         return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment);
     }
     Ok(Verdict::Refuse(RefuseReason::TableFull))
+}
+
+/// Frees the port that a connection had before the client began it anew, if it still has that.
+#[inline(never)]
+fn vacate_former<T: Tables>(tables: &T, wish: &Wish) {
+    ports::vacate(tables, &member_key(&wish.client, &wish.former), false);
 }
 
 /// Whether the packet is a segment, which is then written down.

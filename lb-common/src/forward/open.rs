@@ -1,6 +1,7 @@
 //! Connections that open, or open once more at another member.
 
 use crate::{
+    addr::Tuple,
     counter::Event,
     ending, event,
     forward::{
@@ -9,6 +10,7 @@ use crate::{
         waiting,
     },
     packet::Packet,
+    ports::{self, Syn},
     schedule::{self, Ask, Avoid},
     state::{Flow, FlowKey, PhaseBits, Pool, Vip, VipKey},
     tables::{InsertError, Tables},
@@ -25,6 +27,8 @@ pub(super) struct Wish {
     pub(super) avoid: Avoid,
     /// How many that were; zero for a new connection.
     pub(super) tries: u32,
+    /// What the client's port was used for before ([`Goal::former`]).
+    pub(super) former: Tuple,
     /// Whether the last of them said nothing at all: zero or one.
     pub(super) silent: u32,
 }
@@ -82,6 +86,7 @@ pub(super) fn wishes<T: Tables>(
     wish.client = *key;
     let Some(flow) = tables.flow(key) else { return true };
     if known::is_superseded(&flow, segment) {
+        wish.former = flow.rewrite.to;
         known::retire(tables, key, &flow);
         return true;
     }
@@ -187,6 +192,10 @@ fn connect<P: Packet, T: Tables>(
     let Desk { segment, wish, goal, path, .. } = desk;
     let key = &wish.client;
     choose(tables, vip, pool, wish, goal)?;
+    goal.former = wish.former;
+    if wish.is_new() {
+        goal.syn = Syn::of(packet, tables, segment);
+    }
     reserve::port(tables, key, pool, goal)?;
     let (index, client, now) = (vip.pool, key.tuple.src, goal.now);
     let Goal { slot, outgoing, answers, .. } = &*goal;
@@ -197,7 +206,7 @@ fn connect<P: Packet, T: Tables>(
     if let Some(before) = &before {
         // Exactly one packet moves a connection, however many say the same.
         if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
-            tables.remove_flow(answers);
+            ports::release(tables, answers);
             return Err(Unconnected::Stays);
         }
         forget_answers(tables, key, before);
@@ -216,7 +225,7 @@ fn connect<P: Packet, T: Tables>(
         }
     });
     if let Err(error) = placed {
-        tables.remove_flow(answers);
+        ports::release(tables, answers);
         if let Some(before) = &before {
             // Lost between two members: no memory for the entry that replaces this one.
             ending::conclude(tables, key, before, Event::Closed);
@@ -259,7 +268,7 @@ fn connect<P: Packet, T: Tables>(
 /// Removes the member's entry of a connection that has left it.
 #[inline(never)]
 fn forget_answers<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
-    tables.remove_flow(&client.peer_key(key));
+    ports::release(tables, &client.peer_key(key));
 }
 
 #[inline(always)]

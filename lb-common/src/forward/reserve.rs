@@ -1,12 +1,15 @@
-//! NAT ports.
+//! NAT ports: the one that a connection gets.
 
 use crate::{
     addr::Tuple,
-    counter::Event,
-    forward::{Declined, open::refuse},
-    nat::{PORT_TRIES, Ports},
-    state::{FlowKey, Pool, Slot},
-    tables::{InsertError, Step, Tables},
+    forward::{
+        Declined,
+        open::refuse,
+        search::{Search, Walk},
+    },
+    ports::Syn,
+    state::{FlowKey, Pool, PortKey, Slot},
+    tables::{InsertError, Tables},
     verdict::RefuseReason,
 };
 
@@ -19,14 +22,22 @@ pub(super) struct Goal {
     pub(super) pool: u32,
     /// Monotonic time in nanoseconds.
     pub(super) now: u64,
-    /// Source and destination of packets to it, when there is a port.
+    /// What a member in TIME_WAIT will judge.
+    pub(super) syn: Syn,
+    /// What the client's port was used for before, if its NAT port is still taken: source and destination
+    /// of packets to a member, or zeros.
+    pub(super) former: Tuple,
+    /// Where the search for a port is.
+    pub(super) walk: Walk,
+    /// Source and destination of packets to the member, when there is a port.
     pub(super) outgoing: Tuple,
     /// The key of its answers.
     pub(super) answers: FlowKey,
+    /// The block of ports that the search is in.
+    pub(super) block: PortKey,
 }
 
-/// Finds a free NAT port towards the member by inserting the entry for its answers: the
-/// insertion itself decides, so two connections can never share one.
+/// Finds a NAT port towards the member and inserts the entry for its answers.
 #[inline(always)]
 pub(super) fn port<T: Tables>(
     tables: &T,
@@ -41,54 +52,32 @@ pub(super) fn port<T: Tables>(
     }
 }
 
-const FOUND: u32 = 0;
-const NO_PORT: u32 = 1;
-const FULL: u32 = 2;
+/// There is a port.
+pub(super) const FOUND: u32 = 0;
+/// There is none.
+pub(super) const NO_PORT: u32 = 1;
+/// There is no room for the entry.
+pub(super) const FULL: u32 = 2;
 
 #[inline(never)]
 fn search<T: Tables>(tables: &T, key: &FlowKey, pool: &Pool, goal: &mut Goal) -> u32 {
-    let mut search = Search { key, ports: Ports::new(pool, &key.tuple), goal, result: NO_PORT };
-    tables.repeat(PORT_TRIES, &mut search);
-    search.result
+    goal.walk.begin(key, pool);
+    tables.repeat(goal.walk.turns(), &mut Search { key, pool, goal });
+    goal.walk.result()
 }
 
-struct Search<'a> {
-    key: &'a FlowKey,
-    ports: Ports,
-    goal: &'a mut Goal,
-    result: u32,
+/// Inserts the entry for the goal's answers, which belong to the client with `key`.
+#[inline(always)]
+pub(super) fn insert<T: Tables>(tables: &T, key: &FlowKey, goal: &Goal) -> Result<(), InsertError> {
+    let (member, pool, now) = (goal.slot.member, goal.pool, goal.now);
+    tables.put_flow(&goal.answers, false, |flow| {
+        flow.rewrite.set_back(&goal.answers.tuple, &key.tuple);
+        flow.begin(member, pool, true, now);
+    })
 }
 
-impl<T: Tables> Step<T> for Search<'_> {
-    #[inline(always)]
-    fn step(&mut self, tables: &T, attempt: u32) -> bool {
-        let (client, goal) = (&self.key.tuple, &mut *self.goal);
-        let (member, pool, now) = (goal.slot.member, goal.pool, goal.now);
-        let sport = self.ports.get(attempt);
-        // Answers must never look like a client's packets to the listener.
-        if sport == client.dport {
-            return true;
-        }
-        let (dst, dport) = (goal.slot.address, goal.slot.port);
-        goal.outgoing = Tuple { src: client.dst, dst, sport, dport };
-        goal.answers = FlowKey::new(goal.outgoing.reversed(), self.key.zone, self.key.protocol);
-        let placed = tables.put_flow(&goal.answers, false, |flow| {
-            flow.rewrite.set(&goal.answers.tuple, &client.reversed());
-            flow.begin(member, pool, true, now);
-        });
-        match placed {
-            Ok(()) => {
-                self.result = FOUND;
-                false
-            }
-            Err(InsertError::Exists) => {
-                tables.count(Event::PortTaken.into());
-                true
-            }
-            Err(InsertError::Full) => {
-                self.result = FULL;
-                false
-            }
-        }
-    }
+/// The key of a member's answers to packets with the `outgoing` tuple.
+#[inline(always)]
+pub(super) fn member_key(key: &FlowKey, outgoing: &Tuple) -> FlowKey {
+    FlowKey::new(outgoing.reversed(), key.zone, key.protocol)
 }

@@ -4,49 +4,53 @@ use crate::{
     counter::Counter,
     dry::Dry,
     forward::{
-        Desk, admit, key_of, known,
+        Desk, admit, is_segment, key_of, known,
         open::{self, Unconnected, Wish},
         reserve::{self, Goal},
     },
-    packet::Packet,
+    packet::{EditError, Packet},
+    ports::Syn,
     route::{Answer, Choice, Lost},
     state::{NOBODY, Pool},
     tables::Tables,
-    verdict::{Direction, DropReason, Verdict},
-    wire::{self, Segment},
+    verdict::{Direction, DropReason, PassReason, Verdict},
+    wire::Segment,
 };
 
 /// What [`super::forward`] would make of the packet, a client's SYN: who would get the connection, and why.
-/// Nothing is changed, not even a count.
+/// Nothing is changed, not even a count. The answer is written over the last bytes of the frame, which has
+/// room for an [`Answer`] behind the packet.
 ///
 /// Whether conntrack has room is not known without trying. A connection that is ending and makes way is
 /// still of its member's count.
+///
+/// # Errors
+/// When the frame is too short.
 #[inline(always)]
-pub fn route<P: Packet, T: Tables>(packet: &P, tables: &T) -> Answer {
-    let mut answer = Answer::default();
-    let outcome = tables.at_desk(|desk| {
+pub fn route<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<(), EditError> {
+    let written = tables.at_desk(|desk| {
         *desk = Desk::default();
-        match wire::parse(packet, &mut desk.segment) {
-            Ok(()) => ask(&Dry::of(tables), desk, &mut answer),
-            Err(reason) => Ok(Verdict::Pass(reason)),
-        }
+        // Whoever asks sends a segment.
+        let outcome = if is_segment(packet, &mut desk.segment) {
+            desk.goal.syn = Syn::of(packet, tables, &desk.segment);
+            ask(&Dry::of(tables), desk)
+        } else {
+            Ok(Verdict::Pass(PassReason::Malformed))
+        };
+        desk.answer.outcome = Counter::from(outcome).number();
+        let at = packet.len().checked_sub(size_of::<Answer>()).ok_or(EditError)?;
+        packet.write(at, &desk.answer)
     });
-    let outcome = outcome.unwrap_or(Err(DropReason::Inconsistent));
-    answer.outcome = Counter::from(outcome).number();
-    answer
+    written.unwrap_or(Err(EditError))
 }
 
 #[inline(always)]
-fn ask<T: Tables>(
-    dry: &Dry<'_, T>,
-    desk: &mut Desk,
-    answer: &mut Answer,
-) -> Result<Verdict, DropReason> {
-    let Desk { segment, wish, goal, .. } = desk;
+fn ask<T: Tables>(dry: &Dry<'_, T>, desk: &mut Desk) -> Result<Verdict, DropReason> {
+    let Desk { segment, wish, goal, answer, .. } = desk;
     wish.client = key_of(dry, segment);
     let key = &wish.client;
     let mut make_way = 0;
-    if let Some(flow) = dry.flow(key) {
+    if let Some(flow) = dry.flow(key).filter(|flow| !flow.is_left_behind()) {
         if !known::is_superseded(&flow, segment) {
             answer.choice = Choice::Known.number();
             (answer.member, answer.pool) = (flow.member, flow.pool());
@@ -55,14 +59,14 @@ fn ask<T: Tables>(
             let direction = if to_member { Direction::ToMember } else { Direction::ToClient };
             return Ok(Verdict::Forward(direction));
         }
-        dry.forget(flow.peer_key(key));
+        wish.former = flow.rewrite.to;
         answer.replaces = 1;
         make_way = !flow.phase.get().is_closed() as u32;
     }
     if let Some(reason) = open::is_stray(dry, key, segment) {
         return Ok(Verdict::Pass(reason));
     }
-    match open(dry, segment, wish, goal, make_way, answer) {
+    match open(dry, (segment, wish, make_way), goal, answer) {
         Ok(()) => Ok(Verdict::Forward(Direction::ToMember)),
         Err(Unconnected::Declined(declined)) => declined,
         Err(Unconnected::Stays) => Err(DropReason::Inconsistent),
@@ -73,10 +77,8 @@ fn ask<T: Tables>(
 #[inline(always)]
 fn open<T: Tables>(
     dry: &Dry<'_, T>,
-    segment: &Segment,
-    wish: &Wish,
+    (segment, wish, make_way): (&Segment, &Wish, u32),
     goal: &mut Goal,
-    make_way: u32,
     answer: &mut Answer,
 ) -> Result<(), Unconnected> {
     let inconsistent = || Unconnected::Declined(Err(DropReason::Inconsistent));
@@ -102,6 +104,7 @@ fn open<T: Tables>(
         Choice::Method
     }
     .number();
+    goal.former = wish.former;
     reserve::port(dry, &wish.client, &pool, goal)?;
     answer.outgoing = goal.outgoing;
     Ok(())

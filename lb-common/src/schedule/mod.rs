@@ -91,10 +91,15 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> O
         .or_else(|| scan::best(tables, set, terms))
 }
 
-/// Spreads clients by address and port (the finalizer of MurmurHash3).
+/// Spreads clients by address and port.
 #[inline(always)]
 const fn hash(ask: &Ask) -> u32 {
-    let mut word = ask.client ^ ask.port.wrapping_mul(0x9e37_79b1);
+    spread(ask.client ^ ask.port.wrapping_mul(0x9e37_79b1))
+}
+
+/// Spreads the bits of a word (the finalizer of MurmurHash3).
+#[inline(always)]
+pub(crate) const fn spread(mut word: u32) -> u32 {
     word ^= word >> 16;
     word = word.wrapping_mul(0x85eb_ca6b);
     word ^= word >> 13;

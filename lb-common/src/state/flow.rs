@@ -53,7 +53,8 @@ pub struct Flow {
     pool: u16,
     /// Zero in the client's entry, one in the member's. Never changes.
     from_member: u16,
-    /// The phase of the connection; only used in the client's entry.
+    /// The phase of the connection; only used in the client's entry, and in a member's entry that has
+    /// outlived it.
     pub phase: Phase,
     /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
     /// client's entry. Never changes.
@@ -67,8 +68,9 @@ pub struct Flow {
     pub payload: Word64,
     /// When the connection was opened, in nanoseconds of monotonic time.
     pub opened: u64,
-    /// When the member accepted, in nanoseconds of monotonic time; zero before, and in the member's entry.
-    pub accepted: Word64,
+    /// How long the member took to accept, in microseconds and one more; zero before, and in the member's
+    /// entry.
+    accepted: Word32,
     /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
     /// in the member's entry before the member has accepted.
     pub next: Word32,
@@ -76,6 +78,10 @@ pub struct Flow {
     /// it takes a RST for (RFC 5961 section 3.2). Means nothing before the member has accepted; the
     /// SYN-ACK sets it in both entries, because the numbers of an end may start anywhere.
     pub acked: Word32,
+    /// The client's latest timestamp (TSval, RFC 7323) since it has closed, zero if there was none: what
+    /// a member in TIME_WAIT compares a SYN with. In the client's entry; the member's has it once it has
+    /// outlived that.
+    pub stamp: Word32,
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40 && size_of::<Flow>() == 104);
@@ -93,10 +99,26 @@ impl Flow {
         self.last_news = Word64::new(now);
         self.payload = Word64::new(0);
         self.opened = now;
-        self.accepted = Word64::new(0);
+        self.accepted = Word32::new(0);
         self.next = Word32::new(0);
         self.acked = Word32::new(0);
         self.ticket = 0;
+        self.stamp = Word32::new(0);
+    }
+
+    /// Takes note that the member accepted, so many nanoseconds after the opening.
+    #[inline(always)]
+    pub fn accept(&self, elapsed: u64) {
+        self.accepted.set((elapsed / 1000).min(u32::MAX as u64 - 1) as u32 + 1);
+    }
+
+    /// When the member accepted, in nanoseconds of monotonic time to the microsecond; zero if it has not.
+    #[inline(always)]
+    pub fn accepted(&self) -> u64 {
+        match self.accepted.get() {
+            0 => 0,
+            micros => self.opened + (micros as u64 - 1) * 1000,
+        }
     }
 
     /// Index of the pool.
@@ -129,6 +151,25 @@ impl Flow {
         if (sent || acknowledged) && self.last_news.get() != now {
             self.last_news.set(now);
         }
+    }
+
+    /// Takes note of a timestamp, unless a later one is known.
+    #[inline(always)]
+    pub fn see_stamp(&self, stamp: u32) {
+        let known = self.stamp.get();
+        if stamp == 0 {
+            return;
+        }
+        if known == 0 || Seq::new(stamp).is_after(Seq::new(known)) {
+            self.stamp.set(stamp);
+        }
+    }
+
+    /// Whether this is a member's entry that has outlived its connection: it holds the NAT port while
+    /// the member may be in TIME_WAIT, and leads nowhere.
+    #[inline(always)]
+    pub fn is_left_behind(&self) -> bool {
+        self.from_member != 0 && self.phase.get().is_closing()
     }
 
     /// Takes the numbers of a segment that synchronizes them, whatever was known before.

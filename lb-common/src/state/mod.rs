@@ -12,6 +12,7 @@ mod half_open;
 mod member;
 mod phase;
 mod pool;
+mod port;
 mod sticky;
 mod vip;
 
@@ -23,9 +24,10 @@ pub use half_open::{HALF_OPEN, HalfOpen};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};
 pub use pool::{
-    Cursor, MAX_MEMBERS, MAX_POOLS, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot, Timers,
-    WEIGHT_ONE,
+    Cursor, MAX_MEMBERS, MAX_POOLS, MAX_SNAT, MEMBER_INDEXES, Method, Node, PartKey, Pool, Slot,
+    Timers, WEIGHT_ONE,
 };
+pub use port::{PortBlock, PortKey, Rest};
 pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 

@@ -65,6 +65,10 @@ impl PhaseBits {
     /// Its member was marked down.
     pub const MARKED_DOWN: Self = Self(1 << 13);
 
+    /// The member sent its FIN before it had the client's, which was first: both wait out 2 MSL (RFC 9293
+    /// section 3.6, simultaneous close).
+    pub const CROSSED: Self = Self(1 << 14);
+
     /// Every fact with its name, in the order in which an ordinary life meets them.
     pub const NAMED: &'static [(Self, &'static str)] = &[
         (Self::ACCEPTED, "accepted"),
@@ -72,6 +76,7 @@ impl PhaseBits {
         (Self::CLIENT_FIN, "client_fin"),
         (Self::MEMBER_FIN, "member_fin"),
         (Self::MEMBER_FIRST, "member_first"),
+        (Self::CROSSED, "crossed"),
         (Self::CLIENT_RST, "client_rst"),
         (Self::MEMBER_RST, "member_rst"),
         (Self::EXPIRED, "expired"),
@@ -107,6 +112,12 @@ impl PhaseBits {
     #[inline(always)]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `others` is known.
+    #[inline(always)]
+    pub const fn has_any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
     }
 
     /// Whether the connection is over and no longer counted.
@@ -193,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..14, 0..40)) {
+        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..15, 0..40)) {
             let (phase, tables) = (Phase::default(), HostTables::default());
             let closes = facts.iter().filter(|bit| phase.record(&tables, PhaseBits(1 << **bit)).closed).count();
             prop_assert_eq!(closes, usize::from(phase.get().is_closed()));

@@ -15,6 +15,9 @@ pub const MAX_POOLS: u32 = 1024;
 /// member can take a part of its share.
 pub const WEIGHT_ONE: u32 = 16;
 
+/// Most addresses of a pool that members may see as the source, besides the VIP.
+pub const MAX_SNAT: usize = 8;
+
 /// How the member of a new connection is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -120,6 +123,12 @@ pub struct Pool {
     pub eject_after: u32,
     /// How long, in nanoseconds.
     pub eject_for: u64,
+    /// Source addresses that members may see besides the VIP.
+    pub snat: [Addr; MAX_SNAT],
+    /// How many of them there are, from the first.
+    pub snat_count: u32,
+    /// Always zero.
+    pub reserved: u32,
 }
 
 impl Pool {
@@ -136,7 +145,7 @@ impl Pool {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Pool>() == 88);
+const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Pool>() == 224);
 
 /// A part of a pool's set that is too large for the pool itself.
 ///

@@ -13,9 +13,11 @@ mod outgoing;
 mod segment;
 mod seq;
 pub mod tcp;
+mod timestamp;
 
 pub use datagram::Datagram;
 pub use options::Options;
 pub use outgoing::Outgoing;
 pub use segment::{Segment, parse};
 pub use seq::Seq;
+pub(crate) use timestamp::timestamp;

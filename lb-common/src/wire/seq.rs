@@ -30,6 +30,12 @@ impl Seq {
         self.0.wrapping_sub(other.0)
     }
 
+    /// Whether this one lies ahead of `other`, by less than half of the circle.
+    #[inline(always)]
+    pub const fn is_after(self, other: Self) -> bool {
+        self.ahead_of(other).wrapping_sub(1) < 0x7fff_ffff
+    }
+
     /// Whether this one lies from `first` to `last`, both included.
     #[inline(always)]
     pub const fn is_within(self, first: Self, last: Self) -> bool {

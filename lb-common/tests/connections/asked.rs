@@ -4,8 +4,6 @@ use std::net::SocketAddrV4;
 use std::rc::Rc;
 
 use lb_common::counter::{Counter, Event};
-use lb_common::forward::route;
-use lb_common::host::Frame;
 use lb_common::route::{Answer, Choice};
 use lb_common::state::{Flow, State};
 use lb_common::tables::Tables as _;
@@ -31,7 +29,7 @@ impl World {
             return None;
         }
         let counted = |flow: Rc<Flow>| flow.phase.get().state() == State::Closing;
-        let ask = || route(&Frame(frame.to_vec()), &self.tables);
+        let ask = || self.tables.ask(frame);
         let stuck = format!("{:?}", self.tables.sticky);
         let nodes = format!("{:?}", self.tables.nodes);
         let answer = ask();

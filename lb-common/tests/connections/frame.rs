@@ -21,8 +21,19 @@ const MEMBER: u32 = 512;
 const IP: usize = 14;
 const TCP: usize = IP + 20;
 
-/// A TCP segment in a frame to this host, with right checksums.
+/// A TCP segment in a frame to this host, with right checksums, of a client that began anywhere.
 pub(crate) fn tcp(src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) -> Vec<u8> {
+    tcp_from(0, src, dst, flags, payload)
+}
+
+/// The same on a connection whose client's numbers begin so much higher.
+pub(crate) fn tcp_from(
+    base: u32,
+    src: SocketAddrV4,
+    dst: SocketAddrV4,
+    flags: u8,
+    payload: usize,
+) -> Vec<u8> {
     let mut frame = vec![0; 12];
     frame.extend(0x0800_u16.to_be_bytes());
     frame.extend([0x45, 0]);
@@ -32,11 +43,11 @@ pub(crate) fn tcp(src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usiz
     frame.extend(dst.ip().octets());
     frame.extend(src.port().to_be_bytes());
     frame.extend(dst.port().to_be_bytes());
-    let (mut ours, mut theirs) = (MEMBER, CLIENT);
+    let (mut ours, mut theirs) = (MEMBER, CLIENT.wrapping_add(base));
     if dst == LISTENER {
-        (ours, theirs) = (CLIENT, MEMBER);
+        (ours, theirs) = (theirs, ours);
     }
-    frame.extend((ours - u32::from(flags & Flags::SYN != 0)).to_be_bytes());
+    frame.extend(ours.wrapping_sub(u32::from(flags & Flags::SYN != 0)).to_be_bytes());
     frame.extend(theirs.to_be_bytes());
     frame.extend([0x50, flags, 0xfa, 0, 0, 0, 0, 0]);
     frame.extend((0..payload).map(|byte| (byte * 37) as u8));

@@ -4,6 +4,7 @@
 
 mod asked;
 mod frame;
+mod ports;
 mod world;
 
 use lb_common::addr::Addr;
@@ -11,6 +12,7 @@ use lb_common::state::{Method, Persistence};
 use proptest::prelude::*;
 
 use frame::Flags;
+use ports::Ports;
 use world::{Step, World};
 
 /// Steps of clients, members and the clock. Numbers choose among what there is.
@@ -25,9 +27,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>(),
     ];
     let payload = prop_oneof![4 => Just(0), 1 => 0_usize..64];
+    let base = prop_oneof![6 => Just(None), 1 => (0_u32..1_000).prop_map(Some), 1 => any::<u32>().prop_map(Some)];
     prop_oneof![
-        12 => (0_u8..6, flags.clone(), payload.clone())
-            .prop_map(|(client, flags, payload)| Step::Client { client, flags, payload }),
+        12 => (0_u8..6, flags.clone(), payload.clone(), base).prop_map(
+            |(client, flags, payload, base)| Step::Client { client, flags, payload, base }
+        ),
         10 => (any::<usize>(), flags, payload)
             .prop_map(|(which, flags, payload)| Step::Member { which, flags, payload }),
         2 => (0_u64..4_000).prop_map(Step::Wait),
@@ -48,11 +52,14 @@ fn world() -> impl Strategy<Value = World> {
     ];
     let weights = proptest::collection::vec(1_u32..=256, 1..5);
     let ports = prop_oneof![
-        Just((20_000, 29_999)),
-        Just((30_000, 30_002)),
-        Just((79, 81)),
-        Just((1, 65_535)),
+        Just(Ports::of(20_000, 29_999)),
+        Just(Ports::of(30_000, 30_002)),
+        Just(Ports::of(30_719, 30_720)),
+        Just(Ports::of(79, 81)),
+        Just(Ports::of(1, 65_535)),
     ];
+    let ports = (ports, any::<bool>(), prop_oneof![3 => Just(0), 1 => 1_usize..4])
+        .prop_map(|(ports, two, capacity)| Ports { two, capacity, ..ports });
     let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
     let limit = prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..6];
     let timeout = prop_oneof![2 => Just(None), 1 => (0_u64..4_000).prop_map(Some)];
@@ -110,8 +117,8 @@ proptest! {
 
 #[test]
 fn every_truncation_of_a_frame_is_malformed() {
-    let world =
-        World::new(Method::RoundRobin, &[1], (20_000, 29_999), 0, u32::MAX, persistence(None));
+    let ports = Ports::of(20_000, 29_999);
+    let world = World::new(Method::RoundRobin, &[1], ports, 0, u32::MAX, persistence(None));
     let whole = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 3);
     for end in 6..whole.len() {
         world.malformed(whole[..end].to_vec());

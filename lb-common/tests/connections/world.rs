@@ -16,10 +16,11 @@ use lb_common::state::{
     State, Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
-use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
+use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
 use lb_common::wire::ipv4;
 
 use crate::frame::{self, Flags};
+use crate::ports::{self, Ports};
 
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
 
@@ -29,8 +30,8 @@ const MILLISECOND: u64 = 1_000_000;
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// One of the clients sends to the listener.
-    Client { client: u8, flags: u8, payload: usize },
+    /// One of the clients sends to the listener, with new numbers from now on if there are some.
+    Client { client: u8, flags: u8, payload: usize, base: Option<u32> },
     /// A member answers one of the segments it has seen.
     Member { which: usize, flags: u8, payload: usize },
     /// Milliseconds pass.
@@ -49,6 +50,9 @@ pub(crate) struct World {
     pub(crate) tables: HostTables,
     limit: u32,
     all: Vec<Slot>,
+    ports: Ports,
+    /// Where the numbers of clients begin.
+    bases: std::cell::RefCell<HashMap<SocketAddrV4, u32>>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
 }
@@ -74,7 +78,7 @@ impl World {
     pub(crate) fn new(
         method: Method,
         weights: &[u32],
-        (port_low, port_high): (u16, u16),
+        ports: Ports,
         capacity: usize,
         limit: u32,
         persistence: Persistence,
@@ -88,7 +92,10 @@ impl World {
             reserved: 0,
         };
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
-        let tables = HostTables { capacity, half_open_mask: 3, ..HostTables::default() };
+        let port_capacity = ports.capacity;
+        let (port_low, port_high) = ports.range;
+        let tables =
+            HostTables { capacity, port_capacity, half_open_mask: 3, ..HostTables::default() };
         tables.now.set(1_000_000 * MILLISECOND);
         let timers = Timers {
             opening: 500 * MILLISECOND,
@@ -110,6 +117,8 @@ impl World {
             retries: 2,
             eject_after: 2,
             eject_for: 900 * MILLISECOND,
+            snat: ports.snat(),
+            snat_count: ports.sources().len() as u32 - 1,
             ..Pool::default()
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
@@ -117,7 +126,14 @@ impl World {
         let admission = Admission { limit, ..Admission::OPEN };
         let vip = Vip { pool: POOL, enabled: 1, admission, persistence };
         tables.vips.borrow_mut().insert(key, vip);
-        let world = Self { tables, limit, all, seen: Vec::new().into() };
+        let world = Self {
+            tables,
+            limit,
+            all,
+            ports,
+            bases: HashMap::new().into(),
+            seen: Vec::new().into(),
+        };
         world.serve(&world.all);
         world
     }
@@ -151,7 +167,10 @@ impl World {
 
     pub(crate) fn step(&self, step: Step) {
         match step {
-            Step::Client { client: index, flags, payload } => {
+            Step::Client { client: index, flags, payload, base } => {
+                if let Some(base) = base {
+                    self.bases.borrow_mut().insert(client(index), base);
+                }
                 self.packet(client(index), LISTENER, flags, payload);
             }
             Step::Member { which, flags, payload } => {
@@ -218,13 +237,16 @@ impl World {
 
     /// Sends a segment through and checks what came out of it.
     fn packet(&self, src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) {
-        let input = frame::tcp(src, dst, flags, payload);
+        let input = frame::tcp_from(self.base((src, dst)), src, dst, flags, payload);
         assert!(frame::is_sound(&input));
         let orphans = self.orphans();
         let asked = self.ask(&input);
         let (verdict, output) = self.run(input.clone());
         self.compare(asked, (src, dst), verdict);
         assert!(self.orphans() <= orphans, "{src} {dst}: half a connection");
+        if verdict == Ok(Verdict::Refuse(RefuseReason::NoPort)) {
+            self.ports.check_refusal(&self.tables, &self.pool(), &self.all);
+        }
         let Ok(Verdict::Forward(direction)) = verdict else {
             assert_eq!(output, input, "changed and not forwarded");
             return;
@@ -234,8 +256,8 @@ impl World {
         match direction {
             Direction::ToMember => {
                 let pool = self.pool();
-                assert_eq!(new_src.ip(), LISTENER.ip());
-                assert_ne!(new_src.port(), LISTENER.port());
+                assert!(self.ports.sources().contains(new_src.ip()), "{new_src}");
+                assert_ne!(new_src, LISTENER);
                 assert!((pool.port_low..=pool.port_high).contains(&new_src.port()), "{new_src}");
                 assert!(self.all.iter().any(|slot| slot.address == (*new_dst.ip()).into()));
                 self.seen.borrow_mut().push((new_src, new_dst));
@@ -250,6 +272,18 @@ impl World {
         }
         assert!(direction == Direction::ToClient || self.is_whole(began), "{src} {dst}");
         self.reverse(&output, began);
+    }
+
+    /// Where the numbers of the client begin whose packets have these ends.
+    fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> u32 {
+        let client = match self.tables.flow(&key(ends)) {
+            Some(flow) if flow.is_from_member() => {
+                let to = flow.rewrite.to;
+                SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get())
+            }
+            _ => ends.0,
+        };
+        self.bases.borrow().get(&client).copied().unwrap_or(0)
     }
 
     /// The client of the connection that reaches its member with these ends.
@@ -271,7 +305,8 @@ impl World {
     fn reverse(&self, output: &[u8], began: (SocketAddrV4, SocketAddrV4)) {
         let (src, dst) = frame::ends(output);
         let (before, stats) = (self.active(), self.tables.stats.borrow().clone());
-        let (verdict, back) = self.run(frame::tcp(dst, src, 0, 0));
+        let base = self.base((dst, src));
+        let (verdict, back) = self.run(frame::tcp_from(base, dst, src, 0, 0));
         if self.is_whole(began) {
             assert!(matches!(verdict, Ok(Verdict::Forward(_))), "{began:?} back {verdict:?}");
             assert_eq!(frame::ends(&back), (began.1, began.0));
@@ -280,12 +315,14 @@ impl World {
         assert_eq!(self.active(), before);
     }
 
-    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep.
+    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep, and
+    /// clients that come again, for as long as the member may be in TIME_WAIT.
     fn orphans(&self) -> usize {
         let flows = self.tables.flows.borrow();
         let is_orphan = |key: &FlowKey, flow: &Flow| {
             let peer = flow.peer_key(key);
             flow.is_from_member()
+                && !flow.is_left_behind()
                 && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
         };
         flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
@@ -361,6 +398,7 @@ impl World {
             assert_eq!(answers.peer_key(&peer), *key, "the answers are another connection's");
             assert_eq!((answers.member, answers.is_from_member()), (flow.member, true));
         }
+        self.ports.check(&self.tables);
     }
 
     /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the
@@ -372,6 +410,7 @@ impl World {
             self.check();
         }
         assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
+        assert_eq!(ports::taken(&self.tables), HashSet::new(), "every port is free");
         assert_eq!(self.active(), HashMap::new());
         let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
         assert_eq!(last, Ok(Verdict::Pass(PassReason::NoConnection)));

@@ -115,6 +115,15 @@ pub enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Show how many NAT ports are in use and left towards each member.
+    Ports {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Follow what happens to connections until Ctrl-C: a line for each that is opened, that ends, or that is refused.
     ///
     /// Only events from now on. A pool's events have one reader at a time.

@@ -103,6 +103,12 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             report::drops(with_maps(&registry, &served)?, all)?.print(output, &mut out)?;
             Ok(0)
         }
+        Command::Ports { pool, output } => {
+            enter_root_mounts()?;
+            let served = served(&registry, pool.as_deref())?;
+            report::ports(with_maps(&registry, &served)?)?.print(output, &mut out)?;
+            Ok(0)
+        }
         Command::Events { pool, output } => {
             enter_root_mounts()?;
             let served = served(&registry, pool.as_deref())?;

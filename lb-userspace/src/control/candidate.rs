@@ -21,6 +21,9 @@ impl<'a> Candidate<'a> {
     pub(super) fn find(registry: &Registry, pool: &'a PoolSpec) -> Result<Self, ControlError> {
         let (_, address) = listener(pool)?;
         let site = locate(&pool.namespace(), address)?;
+        for source in pool.snat_addresses.iter().copied() {
+            site.check_source(source)?;
+        }
         check_vip(registry, pool, address, &site)?;
         let claim = registry.claim(pool.id.as_str())?;
         let earlier = Earlier::of(registry, pool, &site)?;

@@ -27,7 +27,7 @@ impl Fill {
 
     /// Whether four fifths are taken, and were not before. Below half of the capacity it may be
     /// said again.
-    fn rises(&mut self, entries: u32) -> bool {
+    pub(super) fn rises(&mut self, entries: u32) -> bool {
         let (entries, capacity) = (u64::from(entries), u64::from(self.capacity));
         let high = entries * 5 >= capacity * 4;
         let rises = high && !self.warned;

@@ -10,6 +10,7 @@ mod fleet;
 mod follow;
 mod member;
 mod plan;
+mod pressure;
 mod ramp;
 mod reach;
 mod run;

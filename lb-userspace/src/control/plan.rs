@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers};
 
@@ -75,6 +76,7 @@ pub(super) fn plan(
         failover: failover(&pool.failover),
         keepalive_counts: pool.timeouts.keepalive_counts,
         ports: record.ports,
+        snat: pool.snat_addresses.iter().copied().map(Addr::from).collect(),
         slots: slots(pool, record),
         identities: clients::identities(pool, record),
         endings: record.members.iter().map(|known| (known.index, ending(pool, known))).collect(),

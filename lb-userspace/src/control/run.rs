@@ -17,6 +17,8 @@ use crate::registry::Registry;
 
 /// How often expired connections are looked for.
 const SWEEP: Duration = Duration::from_millis(500);
+/// How often it is looked how many NAT ports are left.
+const PORTS: Duration = Duration::from_secs(5);
 /// How often it is looked whether the devices are still there.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,8 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
         let mut serving = start_all(registry, &pools, &options.serve)?;
         announce(&pools, &serving);
         let (mut sweep, mut watch) = (interval(SWEEP), interval(WATCH));
+        let mut ports = interval(PORTS);
+        ports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -61,6 +65,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => break,
                 _ = sweep.tick() => serving.iter_mut().for_each(reap),
+                _ = ports.tick() => serving.iter_mut().for_each(|pool| watch_ports(registry, pool)),
                 _ = watch.tick() => {
                     serving = end_lost(registry, serving);
                     if serving.is_empty() {
@@ -82,6 +87,13 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
 fn reap(serving: &mut Serving) {
     if let Err(error) = serving.reap() {
         tracing::warn!(pool = serving.id(), error = error.chain(), "cannot expire connections");
+    }
+}
+
+/// Warns when NAT ports run out; what fails is tried again with the next look.
+fn watch_ports(registry: &Registry, serving: &mut Serving) {
+    if let Err(error) = serving.watch_ports(registry) {
+        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot look at NAT ports");
     }
 }
 

@@ -6,6 +6,7 @@ use lb_common::state::LAYOUT_VERSION;
 
 use super::candidate::Candidate;
 use super::fill::Fill;
+use super::pressure::Pressure;
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
 use super::update::{POOL, listener, undo, update};
@@ -34,6 +35,7 @@ pub struct Serving {
     hook: Hook,
     place: Place,
     fill: Fill,
+    pressure: Pressure,
     _claim: Lock,
 }
 
@@ -110,7 +112,8 @@ impl Serving {
         registry.put(&id, &record)?;
         let before = before.map(|served| served.pool);
         let fill = Fill::of(maps.flow_capacity());
-        Ok(Self { id, record, before, datapath, hook, place, fill, _claim: claim })
+        let pressure = Pressure::default();
+        Ok(Self { id, record, before, datapath, hook, place, fill, pressure, _claim: claim })
     }
 
     /// Id of the pool.
@@ -150,6 +153,14 @@ impl Serving {
         })?;
         self.fill.watch(&self.id, entries);
         Ok(())
+    }
+
+    /// Looks at how many NAT ports are left.
+    ///
+    /// # Errors
+    /// When the pool's record or maps cannot be read.
+    pub fn watch_ports(&mut self, registry: &Registry) -> Result<(), ControlError> {
+        self.pressure.watch(registry, &self.id)
     }
 
     /// Gives members in slow start what their share has become.

@@ -8,8 +8,8 @@ use lb_common::{
     addr::Addr,
     be::Be16,
     state::{
-        Admission, Cursor, Identity, Load, Method, Overflow, Persistence, Pool, Slot, Timers, Vip,
-        VipKey,
+        Admission, Cursor, Identity, Load, MAX_SNAT, Method, Overflow, Persistence, Pool, Slot,
+        Timers, Vip, VipKey,
     },
     wire::ipv4,
 };
@@ -70,6 +70,8 @@ pub struct Target {
     pub failover: Failover,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
+    /// Addresses besides the VIP that members may see as the source; at most [`MAX_SNAT`].
+    pub snat: Vec<Addr>,
     /// The members, in order; at most [`lb_common::state::MAX_MEMBERS`].
     pub slots: Vec<Slot>,
     /// The members that clients may stick to, by index, whatever their weight.
@@ -132,6 +134,10 @@ impl Target {
         let order = order(self.method, &self.slots);
         let indexes = self.slots.iter().map(|slot| slot.member + 1);
         let (port_low, port_high) = self.ports;
+        let mut snat = [Addr::default(); MAX_SNAT];
+        for (place, address) in snat.iter_mut().zip(&self.snat) {
+            *place = *address;
+        }
         let pool = Pool {
             timers: self.timers,
             generation,
@@ -146,6 +152,9 @@ impl Target {
             retries: self.failover.retries,
             eject_after: self.failover.eject_after,
             eject_for: self.failover.eject_for,
+            snat,
+            snat_count: self.snat.len().min(MAX_SNAT) as u32,
+            reserved: 0,
         };
         (pool, order)
     }

@@ -6,14 +6,14 @@ use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::state::{
     AllowedNet, Cursor, Drain, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool,
-    Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+    PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
 use super::{DatapathError, walk};
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 19] = [
+pub(super) const NAMES: [&str; 20] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -27,6 +27,7 @@ pub(super) const NAMES: [&str; 19] = [
     "LOADS",
     "DRAINS",
     "FLOWS",
+    "PORTS",
     "HALF_OPENS",
     "COUNTERS",
     "MEMBER_STATS",
@@ -53,6 +54,7 @@ pub struct Maps {
     pub(super) sticky: HashMap<MapData, [u8; size_of::<StickyKey>()], [u8; size_of::<Sticky>()]>,
     flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
     flow_capacity: u32,
+    pub(super) ports: HashMap<MapData, [u8; size_of::<PortKey>()], [u8; size_of::<PortBlock>()]>,
     counters: PerCpuArray<MapData, u64>,
     stats: PerCpuArray<MapData, [u8; size_of::<MemberStats>()]>,
 }
@@ -101,6 +103,7 @@ impl Maps {
             sticky: get("STICKY")?.try_into().map_err(failed("STICKY"))?,
             flows: flows.try_into().map_err(failed("FLOWS"))?,
             flow_capacity,
+            ports: get("PORTS")?.try_into().map_err(failed("PORTS"))?,
             counters: get("COUNTERS")?.try_into().map_err(failed("COUNTERS"))?,
             stats: get("MEMBER_STATS")?.try_into().map_err(failed("MEMBER_STATS"))?,
         })

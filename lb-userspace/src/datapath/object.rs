@@ -51,6 +51,11 @@ impl Options {
     pub const fn for_connections(most: u32) -> Self {
         Self { max_flows: most.saturating_mul(2), half_open: HALF_OPEN }
     }
+
+    /// Room for blocks of NAT ports: one for each connection, should no two be in the same.
+    pub const fn port_blocks(&self) -> u32 {
+        if self.max_flows < 2 { 1 } else { self.max_flows / 2 }
+    }
 }
 
 impl Default for Options {
@@ -79,6 +84,7 @@ impl Datapath {
         loader
             .btf(btf.as_ref())
             .map_max_entries("FLOWS", options.max_flows)
+            .map_max_entries("PORTS", options.port_blocks())
             .map_max_entries("HALF_OPENS", options.half_open)
             .override_global("HALF_OPEN_MASK", &mask, true)
             .map_max_entries(LOG, LOG_BYTES);

@@ -28,6 +28,20 @@ pub enum NodeError {
         /// The VIP.
         vip: IpAddr,
     },
+    /// A source address of the pool is not on the VIP's device.
+    #[error(
+        "the source address {source_address} (snat_addresses) is not on {device}, the VIP's device in namespace {namespace},{elsewhere} so members' answers to it would not come in there; give the address to the VIP's port (Neutron: a further fixed IP), or run `ip address add {source_address}/32 dev {device}` there"
+    )]
+    NoSource {
+        /// The address.
+        source_address: IpAddr,
+        /// The namespace.
+        namespace: String,
+        /// The VIP's device.
+        device: String,
+        /// On which device it is, if any, in words.
+        elsewhere: String,
+    },
     /// The device is administratively down.
     #[error(
         "device {device} in namespace {namespace} is down; run `ip link set {device} up` there"

@@ -48,3 +48,24 @@ pub fn locate(namespace: &str, vip: IpAddr) -> Result<Site, NodeError> {
     }
     Ok(Site { netns: place.number()?, place, device })
 }
+
+impl Site {
+    /// Makes sure that members' answers to `source` come in on the VIP's device: the namespace answers for
+    /// an address (ARP) that is on one of its devices, and it has to be this one.
+    ///
+    /// # Errors
+    /// When the address is not on the VIP's device.
+    pub fn check_source(&self, source: IpAddr) -> Result<(), NodeError> {
+        let devices = self.place.run(|| find_devices(source))?;
+        if devices.iter().any(|device| device.index == self.device.index) {
+            return Ok(());
+        }
+        let elsewhere = devices.into_iter().next().map(|device| device.name);
+        Err(NodeError::NoSource {
+            source_address: source,
+            namespace: self.place.describe().to_owned(),
+            device: self.device.name.clone(),
+            elsewhere: elsewhere.map(|name| format!(" but on {name}")).unwrap_or_default(),
+        })
+    }
+}

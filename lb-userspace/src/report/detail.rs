@@ -56,7 +56,7 @@ struct Rewritten {
 
 pub(super) fn detail(connection: &Connection, now: Duration) -> Detail {
     let Connection { key, client, member } = connection;
-    let accepted = client.accepted.get();
+    let accepted = client.accepted();
     let facts = client.phase.get();
     Detail {
         facts: names(facts),

@@ -41,6 +41,8 @@ struct Pool {
     bytes_in: u64,
     bytes_out: u64,
     conntrack: Conntrack,
+    /// Members towards which NAT ports are nearly all taken, with how many.
+    port_pressure: Vec<String>,
     members: Vec<Member>,
     counters: BTreeMap<&'static str, u64>,
 }
@@ -116,6 +118,10 @@ fn pool(
         bytes_in: sum(|member| member.bytes_in),
         bytes_out: sum(|member| member.bytes_out),
         conntrack: Conntrack { entries, capacity: maps.flow_capacity().into() },
+        port_pressure: super::ports::members(served, maps)?
+            .iter()
+            .filter_map(super::ports::Member::pressure)
+            .collect(),
         members,
         counters,
     })
@@ -170,6 +176,12 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "  DRIFT {drift}: active connections are not what conntrack holds; please report it"
+        )?;
+    }
+    for member in &pool.port_pressure {
+        writeln!(
+            out,
+            "  NAT PORTS NEARLY ALL TAKEN towards {member}; add snat_addresses or members"
         )?;
     }
     table(&pool.members).print("  ", out)?;

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use lb_common::state::{MemberStats, PhaseBits};
+use lb_common::state::{MemberStats, PhaseBits, Rest};
 
+use super::snapshot::direction;
 use super::{
-    Age, CLIENT_SEQ, Conn, Direction, Entry, LISTENER, Member, POOL, Snapshot, Stuck, member,
+    Age, CLIENT_SEQ, Conn, Direction, Entry, LISTENER, Member, POOL, Port, Snapshot, Stuck, member,
 };
 
 /// Everything that differs between two moments, one line each: counters, members, entries.
 ///
 /// `A>` is the client's entry of the connection named `A`, `A<` the member's. `+` is an entry as
 /// it should be right after opening, `-` one that has gone, `~` a changed one; `seen` means that a
-/// packet touched it. `10.0.0.9 to 1/2` is a client that is kept on the second member of index 1
+/// packet touched it. A member's entry comes and goes with its NAT port, which is told of when it neither is
+/// in use nor rests quiet. `10.0.0.9 to 1/2` is a client that is kept on the second member of index 1
 /// from now on, `again` one that came to its member again.
 #[must_use]
 pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String> {
@@ -40,9 +42,37 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
         if !done.contains(&key) {
             done.push(key);
             lines.extend(flow(key, before.flows.get(&key), after.flows.get(&key), conns));
+            lines.extend(port(key, before, after, conns));
         }
     }
+    let homeless = |key: &&Direction| after.flows.get(key).is_none_or(|f| !f.from_member);
+    lines.extend(after.ports.keys().filter(homeless).map(|key| format!("{key:?}: port alone")));
     lines
+}
+
+/// What becomes of a NAT port other than to be in use by a connection, or to rest quiet when that is closed.
+fn port(key: Direction, before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Option<String> {
+    let entry = after.flows.get(&key).filter(|entry| entry.from_member)?;
+    let same = before.flows.get(&key).is_some_and(|old| old.rewrite == entry.rewrite);
+    let what = oddity(key, entry, after)?;
+    let was = before.flows.get(&key).and_then(|old| oddity(key, old, before)).filter(|_| same);
+    (was != Some(what)).then(|| format!("{}: port {what}", name(key, entry, conns)))
+}
+
+fn oddity(key: Direction, entry: &Entry, snapshot: &Snapshot) -> Option<&'static str> {
+    let (vip, client) = direction(&entry.rewrite.to);
+    let is_closed = match snapshot.flows.get(&(client, vip)) {
+        Some(client) if direction(&client.rewrite.to) == (key.1, key.0) => client.phase.is_closed(),
+        _ => true,
+    };
+    match (snapshot.ports.get(&key), is_closed) {
+        (Some(Port::Busy), false) | (Some(Port::Resting(Rest::Quiet)), true) => None,
+        (Some(Port::Busy), true) => Some("busy"),
+        (Some(Port::Resting(Rest::Quiet)), false) => Some("quiet"),
+        (Some(Port::Resting(Rest::Waiting)), _) => Some("waiting"),
+        (Some(Port::Confused), _) => Some("confused"),
+        (None, _) => Some("free"),
+    }
 }
 
 fn change(name: &str, old: u64, new: u64) -> Option<String> {
@@ -180,6 +210,7 @@ fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
             opened: Age::Now,
             next: if from_member { 0 } else { CLIENT_SEQ },
             acked: 0,
+            stamp: 0,
         };
         (from, entry)
     };
@@ -206,6 +237,9 @@ fn changed(old: &Entry, new: &Entry) -> String {
     words.extend(change("payload", old.payload, new.payload));
     words.extend(number("next", old.next, new.next));
     words.extend(number("acked", old.acked, new.acked));
+    if new.stamp != old.stamp {
+        words.push(format!("stamp {}", new.stamp));
+    }
     let mut phase = old.phase;
     for &(fact, name) in PhaseBits::NAMED {
         if new.phase.contains(fact) && !old.phase.contains(fact) {
@@ -213,8 +247,8 @@ fn changed(old: &Entry, new: &Entry) -> String {
             phase = phase.with(fact);
         }
     }
-    let Entry { seen, news, payload, next, acked, .. } = *new;
-    let rest = Entry { seen, news, payload, next, acked, phase, ..*old };
+    let Entry { seen, news, payload, next, acked, stamp, .. } = *new;
+    let rest = Entry { seen, news, payload, next, acked, stamp, phase, ..*old };
     if rest != *new {
         words.push(format!("{old:?} => {new:?}"));
     }

@@ -17,6 +17,7 @@ use lb_userspace::datapath::{
 use super::action::Datapath;
 use super::inlet::Ear;
 use super::pins::Pins;
+use super::ports::ports;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
 use super::{
@@ -33,13 +34,14 @@ const ROOM: usize = 4096;
 /// Places for half-open connections beside this many conntrack entries, of which a connection takes
 /// two. Where there is little room, an even number of entries has so few places that they run out first,
 /// an odd one so many that the table does.
-pub(super) const fn half_open(max_flows: u32) -> u32 {
-    match max_flows / 2 {
+pub(super) const fn options(max_flows: u32) -> Options {
+    let half_open = match max_flows / 2 {
         _ if max_flows % 2 == 1 => max_flows.next_power_of_two(),
         0 | 1 => 1,
         few @ ..1024 => 1 << few.ilog2(),
         many => many.next_power_of_two(),
-    }
+    };
+    Options { max_flows, half_open }
 }
 
 /// A drain that ends at this age, where the clock shows `now`.
@@ -73,10 +75,7 @@ impl Kernel {
     /// When the kernel refuses; it wants root.
     pub fn load(max_flows: u32) -> Result<Self, Error> {
         let pins = Pins::make()?;
-        let mut loaded = Loaded::load(
-            &Options { max_flows, half_open: half_open(max_flows) },
-            Some(pins.path()),
-        )?;
+        let mut loaded = Loaded::load(&options(max_flows), Some(pins.path()))?;
         let maps = loaded.take_maps()?;
         let router = router(&mut loaded, &pins)?;
         let raw = Raw::of(pins.path())?;
@@ -105,11 +104,7 @@ impl Kernel {
     pub fn replace(&mut self) -> Result<(), Error> {
         let successor = match self.successor.take() {
             Some(loaded) => loaded,
-            None => {
-                let options =
-                    Options { max_flows: self.max_flows, half_open: half_open(self.max_flows) };
-                Loaded::load(&options, Some(self.pins.path()))?
-            }
+            None => Loaded::load(&options(self.max_flows), Some(self.pins.path()))?,
         };
         self.successor = Some(mem::replace(&mut self.loaded, successor));
         self.router = router(&mut self.loaded, &self.pins)?;
@@ -206,6 +201,7 @@ impl Kernel {
                 .iter()
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(flow)))
                 .collect(),
+            ports: ports(self.maps.port_blocks()?.iter().map(|(key, block)| (*key, block))),
         })
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use lb_common::be::Be16;
 use lb_common::counter::{self, Counter};
 use lb_common::expire::expire;
-use lb_common::forward::{forward, route};
+use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::route::Answer;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
@@ -16,7 +16,8 @@ use lb_userspace::datapath::{Network, Target};
 use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
-use super::kernel::{drain_word, half_open};
+use super::kernel::{drain_word, options};
+use super::ports::ports;
 use super::snapshot::{MEMBERS, direction};
 use super::{
     Act, Action, Age, Ages, Entry, Error, Family, Heard, Member, POOL, Ran, Snapshot, Stamping,
@@ -42,7 +43,8 @@ impl Model {
     pub fn new(max_flows: u32) -> Self {
         let tables = HostTables {
             capacity: max_flows as usize,
-            half_open_mask: half_open(max_flows) - 1,
+            port_capacity: options(max_flows).port_blocks() as usize,
+            half_open_mask: options(max_flows).half_open - 1,
             ..HostTables::default()
         };
         tables.now.set(NOW);
@@ -93,13 +95,14 @@ impl Model {
                 .iter()
                 .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
                 .collect(),
+            ports: ports(self.tables.ports.borrow().iter().map(|(key, block)| (*key, &**block))),
         }
     }
 
     /// Who would get a connection.
     #[must_use]
     pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Answer {
-        route(&Frame(Family::syn(src, dst)), &self.tables)
+        self.tables.ask(&Family::syn(src, dst))
     }
 
     fn run(&self, frame: &[u8]) -> Ran {

@@ -9,7 +9,7 @@ use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
     AllowedNet, Cursor, Drain, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node, PartKey,
-    Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+    Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
@@ -33,6 +33,7 @@ pub(super) struct Raw {
     slots: Bytes<Part, { size_of::<Slot>() }>,
     ticks: HashMap<MapData, Part, u32>,
     nodes: Bytes<Part, { size_of::<Node>() }>,
+    ports: Bytes<[u8; size_of::<PortKey>()], { size_of::<PortBlock>() }>,
     vip_loads: Array<MapData, [u8; size_of::<VipLoad>()]>,
     allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
     members: Bytes<u32, { size_of::<Identity>() }>,
@@ -54,6 +55,7 @@ impl Raw {
             slots: map_of(pins, "SLOTS")?.try_into()?,
             ticks: map_of(pins, "TICKS")?.try_into()?,
             nodes: map_of(pins, "NODES")?.try_into()?,
+            ports: map_of(pins, "PORTS")?.try_into()?,
             vip_loads: map_of(pins, "VIP_LOADS")?.try_into()?,
             allowed: map_of(pins, "ALLOWED")?.try_into()?,
             members: map_of(pins, "MEMBERS")?.try_into()?,
@@ -158,6 +160,7 @@ impl Raw {
         empty(&mut self.slots)?;
         empty(&mut self.ticks)?;
         empty(&mut self.nodes)?;
+        empty(&mut self.ports)?;
         empty(&mut self.members)?;
         empty(&mut self.sticky)?;
         let networks = self.allowed.keys().collect::<Result<Vec<_>, _>>()?;

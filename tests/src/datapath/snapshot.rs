@@ -7,7 +7,7 @@ use lb_common::addr::{Addr, Tuple};
 use lb_common::nat::Rewrite;
 use lb_common::state::{Flow, MemberStats, PhaseBits, Sticky, StickyKey};
 
-use super::Age;
+use super::{Age, Port};
 
 /// How many member indexes are looked at.
 pub(super) const MEMBERS: u32 = 12;
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub sticky: BTreeMap<IpAddr, Stuck>,
     /// Conntrack.
     pub flows: BTreeMap<Direction, Entry>,
+    /// NAT ports that are taken, by the direction of the answers.
+    pub ports: BTreeMap<Direction, Port>,
 }
 
 /// A member's load and statistics.
@@ -93,6 +95,8 @@ pub struct Entry {
     pub acked: u32,
     /// When the connection opened.
     pub opened: Age,
+    /// The client's latest timestamp after it has closed.
+    pub stamp: u32,
 }
 
 impl From<&Flow> for Entry {
@@ -109,6 +113,7 @@ impl From<&Flow> for Entry {
             next: flow.next.get(),
             acked: flow.acked.get(),
             opened: Age::of(flow.opened),
+            stamp: flow.stamp.get(),
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct World {
     pub newcomers: Vec<u32>,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
+    /// Source addresses besides the VIP.
+    pub snat: Vec<Ipv4Addr>,
     /// False to refuse new connections.
     pub enabled: bool,
     /// Most active connections.
@@ -81,6 +83,7 @@ impl World {
             limits: BTreeMap::new(),
             newcomers: (0..).take(weights.len()).collect(),
             ports: (20_000, 29_999),
+            snat: Vec::new(),
             enabled: true,
             limit: None,
             overflow: Overflow::Drop,
@@ -137,6 +140,7 @@ impl World {
             keepalive_counts: self.keepalive_counts,
             failover: self.failover,
             ports: self.ports,
+            snat: self.snat.iter().copied().map(Into::into).collect(),
             slots: self.members.iter().map(slot).collect(),
             endings: Vec::new(),
             newcomers: self.newcomers.clone(),
@@ -157,7 +161,9 @@ pub struct Conn {
     pub name: &'static str,
     /// The client.
     pub client: SocketAddrV4,
-    /// The port of the VIP that the member sees.
+    /// The address that the member sees.
+    pub source: Ipv4Addr,
+    /// The port of it.
     pub nat: u16,
     /// Index of the member.
     pub member: u32,
@@ -191,13 +197,13 @@ impl Conn {
     #[must_use]
     pub const fn new(name: &'static str, client: u8, port: u16, nat: u16, member: u32) -> Self {
         let client = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, client), port);
-        Self { name, client, nat, member }
+        Self { name, client, source: *LISTENER.ip(), nat, member }
     }
 
-    /// The VIP as the member sees it.
+    /// The other end as the member sees it.
     #[must_use]
     pub const fn vip(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(*LISTENER.ip(), self.nat)
+        SocketAddrV4::new(self.source, self.nat)
     }
 
     /// A segment of the client.
@@ -229,11 +235,23 @@ impl Conn {
         [self.client("S"), self.member("SA"), self.client("A")].map(|pair| pair.action()).into()
     }
 
+    /// Both ends have closed, the member first; the client sent up to number `end`, its FIN included.
+    #[must_use]
+    pub fn closed_by_member(&self, end: u32) -> Vec<Action> {
+        let client = |flags, back| self.client(flags).with(|tcp| tcp.seq(end.wrapping_sub(back)));
+        let member = |flags| self.member(flags).with(|tcp| tcp.ack(end.wrapping_sub(1)));
+        let last = client("FA", 1).with(|tcp| tcp.ack(MEMBER_SEQ + 1));
+        [client("S", 2), member("SA"), client("A", 1), member("FA"), last]
+            .map(|p| p.action())
+            .into()
+    }
+
     /// Both ends have closed, the client first.
     #[must_use]
     pub fn closed(&self) -> Vec<Action> {
         let mut all = self.established();
-        all.extend([self.client("FA"), self.member("FA")].map(|pair| pair.action()));
+        let second = self.member("FA").with(|tcp| tcp.ack(CLIENT_SEQ + 1));
+        all.extend([self.client("FA"), second].map(|pair| pair.action()));
         all
     }
 }

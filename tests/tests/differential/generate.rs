@@ -24,6 +24,9 @@ const MEMBERS: u32 = 5;
 /// Bytes of the shortest IPv4 frame that a test run takes.
 const SHORTEST: usize = 34;
 
+/// Another address that members may see.
+const SNAT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 251);
+
 /// Longer than any clock.
 pub(crate) const FOREVER: u64 = 1 << 61;
 
@@ -112,7 +115,7 @@ impl Story {
         let (Action::Frame(frame) | Action::Gso(frame, _)) = action else { return };
         if let (Act::Send, Some((client, _)), Some((vip, member))) =
             (ran.act, frame_ends(frame), frame_ends(&ran.frame))
-            && vip.ip() == LISTENER.ip()
+            && (vip.ip() == LISTENER.ip() || *vip.ip() == SNAT)
             && vip != LISTENER
         {
             self.seen.push(Seen { client, vip, member });
@@ -151,10 +154,12 @@ impl Story {
             (20_000, 29_999),
             (25_000, 25_010),
             (25_000, 25_000),
+            (25_599, 25_601),
             (78, 82),
             (1, 65_535),
             (65_535, 65_535),
         ]);
+        world.snat = random.among(&[None, Some(SNAT)]).into_iter().collect();
         clients(random, &mut world);
         let mut time = || random.among(&[0, 1_000_000_000, FOREVER]);
         world.timers = Timers {
@@ -235,6 +240,14 @@ impl Story {
         }
         if random.once_in(4) {
             tcp = tcp.tcp_options(&vec![1; 4 * (1 + random.below(10))]);
+        }
+        if random.once_in(3) {
+            let stamp = random.among(&[0_u32, 1, 2, 3, u32::MAX]).to_be_bytes();
+            let mut options = random.among(&[&[][..], &[1, 1], &[2, 4, 5, 180], &[0]]).to_vec();
+            options.extend([8, random.among(&[10, 10, 10, 9, 0, 30])]);
+            options.extend(stamp);
+            options.extend([0; 4]);
+            tcp = tcp.tcp_options(&options);
         }
         if random.once_in(4) { tcp.padding(random.below(20)) } else { tcp }
     }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use lb_common::route::Answer;
 use lb_common::verdict::RefuseReason;
 use lb_tests::datapath::{
-    Action, Age, Datapath as _, Kernel, Model, Ran, Snapshot, asks, delta, disagreement, hexdump,
-    wrong_checksum,
+    Action, Age, Datapath as _, Kernel, Model, Ran, Snapshot, Stamping, asks, delta, disagreement,
+    hexdump, wrong_checksum,
 };
 
 /// What the two do not agree about.
@@ -23,8 +24,11 @@ pub(crate) struct Both {
     kernel: Kernel,
     model: Model,
     max_flows: u32,
+    rested: Instant,
 }
 
+/// Within this time, a minute is not over by the kernel's clock, as it never is by the model's.
+const RESTLESS: Duration = Duration::from_secs(20);
 /// What both say about a connection before it opens.
 struct Asked {
     src: SocketAddr,
@@ -38,7 +42,7 @@ const TABLE_FULL: u32 = RefuseReason::TableFull as u32;
 impl Both {
     pub(crate) fn new(mut kernel: Kernel, model: Model, max_flows: u32) -> Self {
         kernel.listen().unwrap();
-        Self { kernel, model, max_flows }
+        Self { kernel, model, max_flows, rested: Instant::now() }
     }
 
     /// Empties both.
@@ -108,6 +112,11 @@ impl Both {
         if model.flows.values().any(|entry| entry.opened == Age::Now) {
             self.kernel.act(&Action::Settle).unwrap();
             self.model.act(&Action::Settle).unwrap();
+        }
+        if self.rested.elapsed() > RESTLESS {
+            self.rested = Instant::now();
+            self.kernel.act(&Action::Stamp(Stamping::FUTURE)).unwrap();
+            self.model.act(&Action::Stamp(Stamping::FUTURE)).unwrap();
         }
         if wrong.is_empty() { Ok(compiled) } else { Err(Difference(wrong.join("\n"))) }
     }

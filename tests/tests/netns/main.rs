@@ -31,6 +31,7 @@ mod order;
 mod persistence;
 mod ping;
 mod pool_file;
+mod ports;
 mod refuse;
 mod refused_start;
 mod report;

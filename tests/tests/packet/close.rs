@@ -35,18 +35,32 @@ fn by_fin() {
         client_done("data of the member's behind the client's FIN")
             .sends(&A.member("PA").with(|tcp| tcp.payload(b"rest")), back(&A, 4)),
         client_done("the member's second").sends(
+            &A.member("FA").with(|tcp| tcp.ack(1_000_001)),
+            format!("{CLOSED_BY_MEMBER}; ~ A>: member_fin; ~ A<: seen news next +1 acked +1"),
+        ),
+        client_done("the member's, sent before it had the client's").sends(
             &A.member("FA"),
-            format!("{CLOSED_BY_MEMBER}; ~ A>: member_fin; ~ A<: seen news next +1"),
+            format!(
+                "{CLOSED_BY_MEMBER}; A<: port waiting; ~ A>: member_fin crossed;
+                 ~ A<: seen news next +1"
+            ),
         ),
         member_done("the client's second").sends(
             &A.client("FA"),
-            format!("{CLOSED_BY_CLIENT}; ~ A>: seen news next +1 client_fin"),
+            format!("{CLOSED_BY_CLIENT}; A<: port waiting; ~ A>: seen news next +1 client_fin"),
+        ),
+        member_done("the client's second, with a timestamp").sends(
+            &A.client("FA").with(|tcp| tcp.tcp_options(&[1, 1, 8, 10, 0, 0, 1, 0, 0, 0, 0, 9])),
+            format!(
+                "{CLOSED_BY_CLIENT}; A<: port waiting;
+                 ~ A>: seen news next +1 stamp 256 client_fin"
+            ),
         ),
         closed("the last ACK").sends(&A.client("A"), ahead(&A, 0)),
         closed("the member's once more").sends(&A.member("FA"), back(&A, 0)),
         closed("the client's once more").sends(&A.client("FA"), ahead(&A, 0)),
         closed("a reset afterwards counts nothing").sends(
-            &A.client("R"),
+            &A.client("R").with(|tcp| tcp.seq(1_000_001)),
             "forward_to_member +1; member 0: packets_in +1; ~ A>: seen client_rst",
         ),
         case("before the handshake is complete").conns(&[A]).given(A.opening()).sends(

@@ -64,8 +64,10 @@ fn a_connection_ends_once_and_the_end_is_named() {
         heard(&A, Happening::Close, end.number(), &[&[ACCEPTED, COMPLETED], facts].concat())
     };
     let both = [client_fin.clone(), member_fin.clone()];
-    let end = close(End::ClientFin, &[CLIENT_FIN, MEMBER_FIN]);
+    let end = close(End::ClientFin, &[CLIENT_FIN, MEMBER_FIN, PhaseBits::CROSSED]);
     assert_eq!(last(&pool(), &established(&both)), [end]);
+    let end = close(End::ClientFin, &[CLIENT_FIN, MEMBER_FIN]);
+    assert_eq!(last(&pool(), &A.closed()), [end]);
     let both = [member_fin.clone(), client_fin.clone()];
     let end = close(End::MemberFin, &[CLIENT_FIN, MEMBER_FIN, PhaseBits::MEMBER_FIRST]);
     assert_eq!(last(&pool(), &established(&both)), [end]);

@@ -163,6 +163,7 @@ fn pool(global: &Global, frontend: Option<&Frontend>, backend: &Backend) -> Pool
         admin_state_up: !backend.settings.disabled,
         vip: frontend.map(vip),
         session_persistence: backend.session_persistence.clone(),
+        snat_addresses: Vec::new(),
         members: members.collect::<Vec<MemberSpec>>(),
         monitor: backend.monitor.clone(),
         timeouts: Timeouts { client, ..backend.settings.timeouts },

@@ -42,6 +42,9 @@ pub struct PoolSpec {
     pub vip: Option<VipSpec>,
     /// What keeps a client on its member.
     pub session_persistence: Option<SessionPersistence>,
+    /// Addresses that members may see as the source besides the VIP, where its ports towards one of
+    /// them are not enough.
+    pub snat_addresses: Vec<IpAddr>,
     /// The members, in the order in which round robin visits them.
     pub members: Vec<MemberSpec>,
     /// How members are probed; without it all count as up.

@@ -2,6 +2,7 @@
 //! that the caller can find its place in the text.
 
 mod clients;
+mod snat;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -35,6 +36,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
             check.granularity(&path, pool, vip);
         }
         check.members(&path, pool);
+        check.snat_addresses(&path, pool);
         check.timeouts(&path, pool.timeouts);
         check.failover(&path, pool.failover);
         check.millis(path.key("drain_timeout"), pool.drain_timeout, "0 means never");

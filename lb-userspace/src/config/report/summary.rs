@@ -14,6 +14,10 @@ pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
     if let Some(persistence) = &pool.session_persistence {
         writeln!(out, "  persistence: {}", self::persistence(persistence))?;
     }
+    if !pool.snat_addresses.is_empty() {
+        let addresses: Vec<String> = pool.snat_addresses.iter().map(ToString::to_string).collect();
+        writeln!(out, "  source addresses besides the VIP: {}", addresses.join(", "))?;
+    }
     if let Some(most) = pool.max_connections {
         writeln!(out, "  max connections: {}", most.get())?;
     }

@@ -52,7 +52,7 @@ pub fn servable<'a>(
     others: impl IntoIterator<Item = &'a PoolSpec>,
 ) -> Result<Vec<Notice>, Vec<Refusal>> {
     let mut refusals = refusals(pool);
-    refusals.extend(others.into_iter().find_map(|other| shared_vip(pool, other)));
+    refusals.extend(others.into_iter().find_map(|other| shared_address(pool, other)));
     if refusals.is_empty() { Ok(notices(pool)) } else { Err(refusals) }
 }
 
@@ -68,15 +68,29 @@ pub fn unserved_address(field: &'static str, address: IpAddr) -> Option<Refusal>
     })
 }
 
-/// Each pool hands out NAT ports of its VIP for itself, so a VIP can have one pool only.
-fn shared_vip(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
-    let (vip, theirs) = (pool.vip.as_ref()?, other.vip.as_ref()?);
-    let same = vip.address == theirs.address && pool.namespace() == other.namespace();
-    (same && pool.id != other.id).then(|| Refusal {
-        field: "vip.address",
-        text: format!("the VIP {} is also that of pool {}", vip.address, other.id),
-        alternative: "give each pool its own VIP, or leave them on HAProxy".to_owned(),
+/// Each pool hands out the NAT ports of its addresses for itself, so no two pools can share one.
+fn shared_address(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
+    if pool.id == other.id || pool.namespace() != other.namespace() {
+        return None;
+    }
+    let theirs: Vec<IpAddr> = sources(other).map(|(_, address)| address).collect();
+    let (field, address) = sources(pool).find(|(_, address)| theirs.contains(address))?;
+    let what = if field == VIP { "VIP" } else { "source address" };
+    let is_vip = other.vip.as_ref().is_some_and(|vip| vip.address == address);
+    let of = if is_vip { "that" } else { "a source address" };
+    Some(Refusal {
+        field,
+        text: format!("the {what} {address} is also {of} of pool {}", other.id),
+        alternative: format!("give each pool its own {what}, or leave them on HAProxy"),
     })
+}
+
+const VIP: &str = "vip.address";
+
+/// The addresses that members see as the source, and the fields they stand in.
+fn sources(pool: &PoolSpec) -> impl Iterator<Item = (&'static str, IpAddr)> {
+    let vip = pool.vip.iter().map(|vip| (VIP, vip.address));
+    vip.chain(pool.snat_addresses.iter().map(|address| ("snat_addresses", *address)))
 }
 
 fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
@@ -88,7 +102,7 @@ fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
         refusals.push(Refusal { field, text, alternative: alternative.to_owned() });
     };
     if pool.vip.is_none() {
-        refuse("vip", "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out");
+        refuse(VIP, "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out");
     }
     let cookie = match &pool.session_persistence {
         None | Some(SessionPersistence::SourceIp { .. }) => None,

@@ -1,5 +1,6 @@
 //! Between the file's shape and the model: each value is checked where it stands.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use super::raw;
@@ -33,6 +34,11 @@ impl Reader {
         let persistence = raw
             .session_persistence
             .map(|raw| self.persistence(&path.key("session_persistence"), raw));
+        let snat_path = path.key("snat_addresses");
+        let snat: Vec<Option<IpAddr>> = (0..)
+            .zip(&raw.snat_addresses)
+            .map(|(index, text)| self.value(snat_path.index(index), address(text)))
+            .collect();
         let members: Vec<Option<MemberSpec>> = raw
             .members
             .into_iter()
@@ -55,6 +61,7 @@ impl Reader {
             admin_state_up: raw.admin_state_up,
             vip: whole(vip)?,
             session_persistence: whole(persistence)?,
+            snat_addresses: snat.into_iter().collect::<Option<_>>()?,
             members: members.into_iter().collect::<Option<_>>()?,
             monitor: whole(monitor)?,
             timeouts: timeouts?,

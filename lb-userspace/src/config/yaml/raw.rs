@@ -26,6 +26,8 @@ pub(super) struct Pool {
     pub(super) vip: Option<Vip>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) session_persistence: Option<Persistence>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) snat_addresses: Vec<String>,
     #[serde(default)]
     pub(super) members: Vec<Member>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use super::raw;
 use crate::config::model::{
-    Cidr, Failover, MemberSpec, MonitorCheck, MonitorSpec, Overflow, PoolSpec, Seconds,
+    Failover, MemberSpec, MonitorCheck, MonitorSpec, Overflow, PoolSpec, Seconds,
     SessionPersistence, Timeouts, VipSpec,
 };
 
@@ -17,6 +17,7 @@ pub(super) fn pool(pool: &PoolSpec) -> raw::Pool {
         admin_state_up: pool.admin_state_up,
         vip: pool.vip.as_ref().map(raw_vip),
         session_persistence: pool.session_persistence.as_ref().map(raw_persistence),
+        snat_addresses: words(&pool.snat_addresses),
         members: pool.members.iter().map(raw_member).collect(),
         monitor: pool.monitor.as_ref().map(raw_monitor),
         failover: (pool.failover != Failover::default()).then(|| raw_failover(pool.failover)),
@@ -56,8 +57,8 @@ fn raw_persistence(persistence: &SessionPersistence) -> raw::Persistence {
     }
 }
 
-fn words(cidrs: &[Cidr]) -> Vec<String> {
-    cidrs.iter().map(Cidr::to_string).collect()
+fn words(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 fn raw_member(member: &MemberSpec) -> raw::Member {

@@ -108,6 +108,9 @@ impl Family {
     fn target(self, target: &Target) -> Target {
         let mut target = target.clone();
         target.listener.address = self.address(target.listener.address);
+        for source in &mut target.snat {
+            *source = self.address(*source);
+        }
         for slot in &mut target.slots {
             slot.address = self.address(slot.address);
         }
@@ -137,6 +140,7 @@ impl Family {
                 .into_iter()
                 .map(|(key, entry)| (both(key), flow(key, entry)))
                 .collect(),
+            ports: snapshot.ports.into_iter().map(|(key, port)| (both(key), port)).collect(),
             ..snapshot
         }
     }

@@ -1,0 +1,47 @@
+//! How many NAT ports are left towards each member: said before new connections have to be refused.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::ControlError;
+use super::fill::Fill;
+use lb_common::addr::Addr;
+
+use super::plan::endpoint;
+use super::update::{POOL, listener};
+use crate::datapath::{Maps, PortUse};
+use crate::registry::{Registry, Served};
+
+/// Watches the NAT ports of a pool's members.
+#[derive(Debug, Default)]
+pub(super) struct Pressure(HashMap<SocketAddr, Fill>);
+
+impl Pressure {
+    /// Logs where four fifths are taken, once for each member until there are some again. Tidies up what
+    /// is known of ports that are all free.
+    pub(super) fn watch(&mut self, registry: &Registry, id: &str) -> Result<(), ControlError> {
+        let Some(Served { pool, .. }) = registry.get(id)? else { return Ok(()) };
+        let mut maps = Maps::open(&registry.pins(id))?;
+        let (vip, _) = listener(&pool)?;
+        let ports = maps.port_use(POOL, (Addr::from(vip.address), vip.port.get()))?;
+        let members: Vec<SocketAddr> = pool.members.iter().map(endpoint).collect();
+        self.0.retain(|member, _| members.contains(member));
+        for member in members {
+            let each = ports.of(Addr::from(member.ip()), member.port());
+            let all = each.fold(PortUse::default(), |sum, (_, each)| sum.plus(each));
+            let fill = self.0.entry(member).or_insert(Fill::of(all.available));
+            if fill.rises(all.pressed()) {
+                tracing::warn!(
+                    pool = id,
+                    "NAT ports towards the member {member} are nearly all taken: {} of {}, {} of \
+                     them by connections that have ended; new connections to it are refused when \
+                     there is none (snat_addresses)",
+                    all.pressed(),
+                    all.available,
+                    all.waiting,
+                );
+            }
+        }
+        Ok(maps.forget_free_ports()?)
+    }
+}

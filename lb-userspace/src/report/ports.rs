@@ -1,0 +1,137 @@
+//! How many NAT ports are left towards each member.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use lb_common::addr::Addr;
+use serde::Serialize;
+
+use super::{API_VERSION, Report, Table};
+use crate::datapath::{DatapathError, Maps, PortUse};
+use crate::registry::Served;
+
+/// The pool's index in maps that serve one pool.
+const POOL: u32 = 0;
+
+/// What `qlb ports` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortList {
+    api_version: &'static str,
+    pools: Vec<Pool>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Pool {
+    id: String,
+    /// Lowest and highest NAT port.
+    range: (u16, u16),
+    members: Vec<Member>,
+}
+
+/// The NAT ports towards one member.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Member {
+    id: String,
+    address: SocketAddr,
+    #[serde(flatten)]
+    sum: Use,
+    sources: Vec<Source>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Source {
+    address: IpAddr,
+    #[serde(flatten)]
+    ports: Use,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Use {
+    available: u32,
+    in_use: u32,
+    /// At rest; the member may be in TIME_WAIT.
+    waiting: u32,
+    /// At rest; any new connection can have them.
+    quiet: u32,
+    free: u32,
+}
+
+impl From<PortUse> for Use {
+    fn from(ports: PortUse) -> Self {
+        let PortUse { available, in_use, waiting, quiet } = ports;
+        let free = available.saturating_sub(in_use + waiting + quiet);
+        Self { available, in_use, waiting, quiet, free }
+    }
+}
+
+impl Member {
+    /// Says so if four fifths are in use, or at rest where not every new connection can have them.
+    pub(super) fn pressure(&self) -> Option<String> {
+        let Use { available, in_use, waiting, .. } = self.sum;
+        let pressed = u64::from(in_use + waiting);
+        (pressed * 5 >= u64::from(available) * 4).then(|| {
+            format!("{} ({in_use} in use, {waiting} waiting, of {available})", self.address)
+        })
+    }
+}
+
+/// The NAT ports of pools that are served, towards each of their members.
+///
+/// # Errors
+/// When a map cannot be read.
+pub fn ports<'a>(
+    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+) -> Result<PortList, DatapathError> {
+    let pool = |(served, maps): (&Served, Maps)| {
+        let (id, range) = (served.pool.id.to_string(), served.record.ports);
+        Ok::<_, DatapathError>(Pool { id, range, members: members(served, &maps)? })
+    };
+    let pools = served.into_iter().map(pool).collect::<Result<_, _>>()?;
+    Ok(PortList { api_version: API_VERSION, pools })
+}
+
+pub(super) fn members(served: &Served, maps: &Maps) -> Result<Vec<Member>, DatapathError> {
+    let Some(vip) = &served.pool.vip else { return Ok(Vec::new()) };
+    let ports = maps.port_use(POOL, (Addr::from(vip.address), vip.port.get()))?;
+    let member = |spec: &crate::config::model::MemberSpec| {
+        let address = SocketAddr::new(spec.address, spec.port.get());
+        let each: Vec<_> = ports.of(Addr::from(spec.address), address.port()).collect();
+        let sum = each.iter().fold(PortUse::default(), |sum, (_, ports)| sum.plus(*ports));
+        let source = |(source, ports): (Addr, PortUse)| Source {
+            address: source.into(),
+            ports: ports.into(),
+        };
+        let sources = each.into_iter().map(source).collect();
+        Member { id: spec.id.to_string(), address, sum: sum.into(), sources }
+    };
+    Ok(served.pool.members.iter().map(member).collect())
+}
+
+impl Report for PortList {
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (index, Pool { id, range, members }) in self.pools.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "pool {id}  NAT ports {} to {}", range.0, range.1)?;
+            let header =
+                ["MEMBER", "ADDRESS", "SOURCE", "AVAILABLE", "IN USE", "WAITING", "QUIET", "FREE"];
+            let mut table = Table::new(header);
+            for Member { id, address, sources, .. } in members {
+                for Source { address: source, ports } in sources {
+                    let [available, in_use, waiting, quiet, free] =
+                        [ports.available, ports.in_use, ports.waiting, ports.quiet, ports.free]
+                            .map(|count| count.to_string());
+                    let (id, address, source) =
+                        (id.clone(), address.to_string(), source.to_string());
+                    table.row([id, address, source, available, in_use, waiting, quiet, free]);
+                }
+            }
+            table.print("  ", out)?;
+        }
+        Ok(())
+    }
+}
