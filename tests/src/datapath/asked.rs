@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use lb_common::counter;
 use lb_common::route::{Answer, Choice};
+use lb_common::verdict::RefuseReason;
 
 use super::snapshot::direction;
 use super::{Family, LISTENER, Snapshot, frame_ends};
@@ -48,7 +49,14 @@ pub fn disagreement(
     let moved = has("redispatched_silent") || has("redispatched_refused");
     // The ending connection still counts when the question is asked.
     let ended = answer.replaces != 0 && has("connection_closed");
-    if moved || ended || NO_SEGMENT.iter().any(|name| has(name)) {
+    // What a member in TIME_WAIT takes depends on numbers that a question does not have, and what is left
+    // of an ending connection for its sake takes room.
+    let has_former = answer.replaces != 0;
+    let numbers = has("port_reused")
+        || has("refuse_no_port")
+        || answer.outcome == RefuseReason::NoPort.number()
+        || (has_former && has("refuse_table_full"));
+    if moved || ended || numbers || NO_SEGMENT.iter().any(|name| has(name)) {
         return None;
     }
     let outcome = counter::all().find(|(number, ..)| *number == answer.outcome)?.1;
@@ -64,7 +72,7 @@ pub fn disagreement(
     let family = if src.is_ipv4() { Family::V4 } else { Family::V6 };
     let entry = after.flows.get(&(src, family.end(LISTENER)))?;
     let (said, is) = (direction(&answer.outgoing), direction(&entry.rewrite.to));
-    (entry.member != answer.member || said != is).then(|| {
+    (entry.member != answer.member || (said != is && !has_former)).then(|| {
         format!("asked, it was {} by {said:?}; it is {} by {is:?}", answer.member, entry.member)
     })
 }

@@ -1,9 +1,12 @@
 //! SYN, FIN and RST of either end in every phase of a connection.
 
-use lb_tests::datapath::{Action, Pair, World};
+use lb_tests::datapath::{Action, Conn, Pair, World};
 
 use super::A;
 use super::case::{Said, case, check};
+
+/// The same client as [`A`] where its own port is taken.
+const NEXT: Conn = Conn { name: "N", nat: 20_689, ..A };
 
 /// Phases and how they come about.
 fn phases() -> [(&'static str, Vec<Action>); 8] {
@@ -25,7 +28,7 @@ fn phases() -> [(&'static str, Vec<Action>); 8] {
 
 /// One segment in each of the phases, where there is one member only.
 fn everywhere(name: &str, segment: &Pair, deltas: [String; 8]) -> Vec<Said> {
-    let said = |((phase, given), delta): ((&str, _), _)| {
+    let said = |((phase, given), delta): ((&str, _), String)| {
         let case = case(format!("{name}, {phase}")).world(World::new(&[1])).conns(&[A]);
         case.given(given).sends(segment, delta)
     };
@@ -57,37 +60,51 @@ fn last_back(news: &str, facts: &str) -> String {
 
 #[test]
 fn of_the_client() {
-    let reopens = "connection_opened +1; connection_reopened +1; forward_to_member +1;
-        - A> + A>; - A< + A<";
-    let over = || format!("{reopens}; member 0: active +1 connections +1 packets_in +1");
-    let ending = || {
-        let member = "member 0: connections +1 packets_in +1 stamp 1 => 3";
-        format!("{reopens}; connection_closed +1; {member}")
+    let reopens = "connection_opened +1; connection_reopened +1; forward_to_member +1";
+    let over = || {
+        format!(
+            "{reopens}; port_reused +1; - A> + A>; - A< + A<;
+             member 0: active +1 connections +1 packets_in +1"
+        )
+    };
+    // A member that has not closed, or has not heard that the client has, is not done with the port.
+    let elsewhere = |left: &str| {
+        format!(
+            "{reopens}; connection_closed +1; port_taken +1; A<: port waiting; - A> + N>; + N<;
+             ~ A<:{left} superseded; member 0: connections +1 packets_in +1 stamp 1 => 3"
+        )
     };
     let same = || ahead("");
     let fin = || ahead(" news next +1 client_fin");
-    let syn = [same(), same(), same(), ending(), ending(), over(), over(), over()];
+    let syn = [same(), same(), same(), over(), over(), over(), over(), over()];
     let fins = [
         ahead(" news next +1 acked 2000000 client_fin"),
         ahead(" news next +1 completed client_fin"),
         fin(),
         same(),
-        last_ahead(" news next +1 client_fin"),
+        format!("A<: port waiting; {}", last_ahead(" news next +1 client_fin")),
         same(),
         fin(),
         fin(),
     ];
     let last = || last_ahead(" client_rst");
     let late = || ahead(" client_rst");
-    let rst = [last(), last(), last(), last(), last(), late(), same(), late()];
+    let ignored = || format!("reset_ignored +1; {}", same());
+    let rst = [last(), last(), last(), last(), last(), ignored(), same(), late()];
+    let mut syns = everywhere("SYN", &A.client("S"), syn);
+    let [.., by_client, by_member, _, _, _] = phases();
+    let half = [
+        (by_client, elsewhere(" acked +1 accepted completed client_fin")),
+        (by_member, elsewhere(" accepted completed member_fin member_first")),
+    ];
+    for (at, ((phase, given), delta)) in (3..).zip(half) {
+        let case = case(format!("SYN, {phase}")).world(World::new(&[1])).conns(&[A, NEXT]);
+        syns[at] = case.given(given).sends(&NEXT.client("S"), delta);
+    }
     check(
-        [
-            everywhere("SYN", &A.client("S"), syn),
-            everywhere("FIN", &A.client("FA"), fins),
-            everywhere("RST", &A.client("R"), rst),
-        ]
-        .into_iter()
-        .flatten(),
+        [syns, everywhere("FIN", &A.client("FA"), fins), everywhere("RST", &A.client("R"), rst)]
+            .into_iter()
+            .flatten(),
     );
 }
 
@@ -103,7 +120,7 @@ fn of_the_member() {
         back(" news next 2000001 acked 1000000", "member_fin member_first"),
         fin(),
         fin(),
-        last_back(" news next +1", "member_fin"),
+        format!("A<: port waiting; {}", last_back(" news next +1", "member_fin crossed")),
         same(),
         same(),
         fin(),
