@@ -128,9 +128,11 @@ impl PoolNet {
         let addresses = [other.vip, other.members[0], other.members[1]].map(|at| at.ip());
         let hosts = [&self.vip, &self.members[0], &self.members[1]];
         let client = (self.client(), other.gateway);
-        hosts.into_iter().zip(addresses).chain([client]).try_for_each(|(host, address)| {
-            host.ports[0].configure(other.on_subnet(address), None)
-        })
+        hosts
+            .into_iter()
+            .zip(addresses)
+            .chain([client])
+            .try_for_each(|(host, address)| host.ports[0].configure(other.on_subnet(address), None))
     }
 
     /// Switches checksum and segmentation offload of every device on or off. Off, packets in a
