@@ -154,8 +154,9 @@ impl Packet for Skb {
         let leaves = self.write_summed(offset, &FIELD).is_ok()
             && self.correct_l4(offset, 1).is_ok()
             && self.read(offset) == Some(FIELD);
-        // The device's sum knows this value.
-        leaves || self.write(offset, &FIELD).is_err()
+        // The device's sum knows this value. Where the frame has no room for it there is nothing to undo.
+        let _ = self.write(offset, &FIELD);
+        leaves
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 
 mod counts;
 mod oracle;
+mod sums;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use self::counts::Counts;
 pub use self::oracle::assert_no_bad_checksums;
+pub use self::sums::{Sums, assert_sums_right_or_left};
 use crate::error::Context;
 use crate::namespace::failed;
 use crate::{Error, Namespace, Process, wait_for, wait_until};

@@ -41,7 +41,11 @@ fn members_see_the_vip_of(bench: &Bench) {
 }
 
 /// The pool file of a topology without servers of this crate.
-fn run(net: &PoolNet, method: &'static str, weights: &[u32]) -> (lb_tests::Process, Qlb) {
+pub(crate) fn run(
+    net: &PoolNet,
+    method: &'static str,
+    weights: &[u32],
+) -> (lb_tests::Process, Qlb) {
     let qlb = Qlb::find().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pool.yaml");

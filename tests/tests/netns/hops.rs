@@ -1,0 +1,125 @@
+//! Real programs in both families, with a capture at every hop.
+
+use lb_tests::capture::{Capture, Sums, assert_no_bad_checksums, assert_sums_right_or_left};
+use lb_tests::tcp::{FNV_START, fnv1a, pattern};
+use lb_tests::topology::{Host, Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool};
+use lb_tests::topology::{WEB_POOL, WEB_POOL_V6};
+use lb_tests::{Nginx, Process, SshKeys, SshSession, Sshd, curl};
+use serde_json::Value;
+
+use crate::bench::SOON;
+use crate::pool_file::ROUND_ROBIN;
+use crate::seen::run;
+
+const FILE: usize = 4_000_000;
+
+fn hosts(net: &PoolNet) -> impl Iterator<Item = &Host> {
+    [&net.vip].into_iter().chain(&net.members).chain(&net.clients).chain(&net.router)
+}
+
+/// A capture at every device of a network.
+struct Hops {
+    captures: Vec<(String, Capture)>,
+    offloads: bool,
+}
+
+impl Hops {
+    fn start(net: &PoolNet, offloads: bool) -> Self {
+        net.set_offloads(offloads).unwrap();
+        let captures = hosts(net).flat_map(|host| {
+            host.ports.iter().map(|port| {
+                let device = &port.plug.device;
+                let capture = Capture::start(&host.namespace, device, "tcp").unwrap();
+                (format!("{} of {}", device, host.name()), capture)
+            })
+        });
+        Self { captures: captures.collect(), offloads }
+    }
+
+    /// All checksums must be right. With offloads on they may be left to the device, and most are.
+    fn judge(self) {
+        for (at, mut capture) in self.captures {
+            capture.stop().unwrap();
+            let path = capture.path();
+            if !self.offloads {
+                assert!(assert_no_bad_checksums(&path).unwrap() > 100, "{at}");
+            }
+            let Sums { right, left } = assert_sums_right_or_left(&path).unwrap();
+            assert!(if self.offloads { left > right } else { left == 0 && right > 100 }, "{at}");
+        }
+    }
+}
+
+/// One member and one client, both behind the router, which is a hop of its own.
+fn routed(pool: &SeedPool) -> PoolNet {
+    let layout = Layout { members: 1, ..Layout::ROUTED };
+    LbaasNode::new().unwrap().deploy(pool, &layout).unwrap()
+}
+
+/// Every family, with offloads on and off.
+fn everywhere(pools: [&SeedPool; 2], story: impl Fn(&PoolNet)) {
+    for pool in pools {
+        for offloads in [true, false] {
+            let net = routed(pool);
+            let (_run, _) = run(&net, ROUND_ROBIN, &[1]);
+            let hops = Hops::start(&net, offloads);
+            story(&net);
+            hops.judge();
+        }
+    }
+}
+
+#[test]
+fn no_bad_checksum_at_any_hop_of_a_download_and_an_upload() {
+    everywhere([&WEB_POOL, &WEB_POOL_V6], |net| {
+        let (member, client, vip) = (&net.members[0], &net.client().namespace, net.pool.vip);
+        let nginx = Nginx::start(&member.namespace, "m1", net.member_socket(0), FILE).unwrap();
+        let big = curl(client, &format!("http://{vip}/big"), &["--globoff"]).unwrap();
+        assert_eq!(big.header("X-Seen-From"), Some(vip.ip().to_string().as_str()));
+        let expected = fnv1a(FNV_START, &pattern(FILE));
+        assert_eq!((big.body.len(), fnv1a(FNV_START, &big.body)), (FILE, expected));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &big.body).unwrap();
+        let put = ["--globoff", "-T", file.path().to_str().unwrap()];
+        assert_eq!(curl(client, &format!("http://{vip}/upload/x"), &put).unwrap().status, 201);
+        let stored = std::fs::read(nginx.uploads().join("x")).unwrap();
+        assert_eq!(fnv1a(FNV_START, &stored), expected);
+    });
+}
+
+#[test]
+fn no_bad_checksum_at_any_hop_of_an_ssh_session() {
+    let keys = SshKeys::generate().unwrap();
+    everywhere([&SSH_POOL, &SSH_POOL_V6], |net| {
+        let member = &net.members[0];
+        let _sshd = Sshd::start(&member.namespace, "m1", net.member_socket(0), &keys).unwrap();
+        let (client, vip) = (&net.client().namespace, net.pool.vip.ip());
+        let mut session = SshSession::open(client, vip, &keys, &[]).unwrap();
+        assert_eq!((session.seen.ip(), session.at), (vip, net.member_socket(0)));
+        for word in 0..100 {
+            assert!(session.repeats(&format!("word {word} of the session")), "{word}");
+        }
+        assert!(session.close().unwrap());
+    });
+}
+
+#[test]
+fn no_bad_checksum_at_any_hop_of_iperf3() {
+    everywhere([&SSH_POOL, &SSH_POOL_V6], |net| {
+        let (member, vip) = (&net.members[0], net.pool.vip);
+        let port = vip.port().to_string();
+        let server = ["-s", "-1", "--forceflush", "-p", &port];
+        let server = Process::spawn(member.namespace.command("iperf3").args(server)).unwrap();
+        let listening = |server: &Process| server.stdout().contains("listening").then_some(());
+        let mut server = server;
+        server.wait_ready(listening, SOON, "iperf3 listening").unwrap();
+        let to = vip.ip().to_string();
+        let bytes = FILE.to_string();
+        let send = ["-c", &to, "-p", &port, "-J", "-n", &bytes];
+        let told = net.client().namespace.command("iperf3").args(send).stdout().unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let received = told["end"]["sum_received"]["bytes"].as_u64().unwrap();
+        assert!(received >= FILE as u64, "{told}");
+        assert!(server.wait(SOON).unwrap().success());
+    });
+}
