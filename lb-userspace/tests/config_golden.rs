@@ -193,6 +193,21 @@ fn import_says_of_each_pool_whether_it_is_served_and_the_verdict_alone_is_its_ou
 }
 
 #[test]
+fn the_dual_stack_example_is_served_as_it_is() {
+    let (outcome, _, talk) = said("examples/ipv6/pool.yaml");
+    assert_eq!(outcome, Outcome::Accepted, "{talk}");
+    assert_eq!(talk.matches("  served: yes").count(), 2, "{talk}");
+    for words in [
+        "vip: [2001:db8:a::250]:443 for 2001:db8::/32, fd00::/8",
+        "SOURCE_IP by ffff:ffff:ffff:ffff:: for 360 s",
+        "-> [2001:db8:b::4]:8443 weight 2 web2",
+        "vip: 10.0.0.250:443",
+    ] {
+        assert!(talk.contains(words), "{words} in {talk}");
+    }
+}
+
+#[test]
 fn the_yaml_examples_are_the_confs_they_were_made_from() {
     for id in ["574a31da-a28a-449f-8c9d-3d3687c3c02a", "8c1f6d2e-5b7a-4e39-9d40-2a6b7c8d9e01"] {
         let options = LoadOptions::default();

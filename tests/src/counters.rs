@@ -6,7 +6,7 @@ use std::fs;
 use crate::error::Context;
 use crate::{Error, Namespace};
 
-/// The protocol counters of a namespace at one moment: /proc/net/snmp and /proc/net/netstat.
+/// The protocol counters of a namespace at one moment: /proc/net/snmp, netstat and snmp6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, i64>);
 
@@ -23,6 +23,9 @@ impl Counters {
             let text = namespace.run(|| fs::read_to_string(&path))?;
             parse(&text.context(|| format!("reading {path}"))?, &mut counters);
         }
+        let path = "/proc/thread-self/net/snmp6";
+        let text = namespace.run(|| fs::read_to_string(path))?;
+        parse_lines(&text.context(|| format!("reading {path}"))?, &mut counters);
         Ok(Self(counters))
     }
 
@@ -54,6 +57,14 @@ fn parse(text: &str, into: &mut BTreeMap<String, i64>) {
             }
         }
     }
+}
+
+/// A counter on each line, `Icmp6InMsgs 3`.
+fn parse_lines(text: &str, into: &mut BTreeMap<String, i64>) {
+    let words = text.lines().filter_map(|line| line.split_once(char::is_whitespace));
+    into.extend(
+        words.filter_map(|(name, value)| Some((name.to_owned(), value.trim().parse().ok()?))),
+    );
 }
 
 /// One direction of a device's counters, as `ip -s link` shows them.

@@ -1,6 +1,7 @@
 //! From a parsed command line to the library, and to an exit code.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -176,7 +177,8 @@ fn member(registry: &Registry, command: Member, out: &mut impl Write) -> anyhow:
         }
     };
     let member = change_member(registry, &pool, change)?;
-    writeln!(out, "member {} {}:{} {done}", member.id, member.address, member.port)?;
+    let endpoint = SocketAddr::new(member.address, member.port.get());
+    writeln!(out, "member {} {endpoint} {done}", member.id)?;
     Ok(0)
 }
 

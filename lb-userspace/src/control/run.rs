@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -166,8 +167,9 @@ fn announce(pools: &[PoolSpec], serving: &[Serving]) {
     let mut line = format!("ready pools={} members={members}", pools.len());
     for (pool, serving) in pools.iter().zip(serving) {
         if let Ok((vip, address)) = listener(pool) {
-            let hook = serving.hook();
-            let _ = write!(line, " {}={address}:{}/{}", serving.id(), vip.port, hook.name());
+            let (id, hook) = (serving.id(), serving.hook());
+            let at = SocketAddr::new(address, vip.port.get());
+            let _ = write!(line, " {id}={at}/{}", hook.name());
         }
     }
     // A reader that is gone does not want to know.

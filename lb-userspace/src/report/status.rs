@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -50,7 +51,7 @@ struct Pool {
 #[derive(Clone, Debug, Serialize)]
 struct Vip {
     id: String,
-    address: String,
+    address: IpAddr,
     port: u16,
 }
 
@@ -106,7 +107,7 @@ fn pool(
         admin_state_up: pool.admin_state_up,
         vip: pool.vip.as_ref().map(|vip| Vip {
             id: vip.id.to_string(),
-            address: vip.address.to_string(),
+            address: vip.address,
             port: vip.port.get(),
         }),
         connections: Connections {
@@ -146,7 +147,10 @@ impl Report for Status {
 }
 
 fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
-    let vip = pool.vip.as_ref().map_or("none".to_owned(), |v| format!("{}:{}", v.address, v.port));
+    let vip = pool
+        .vip
+        .as_ref()
+        .map_or("none".to_owned(), |v| SocketAddr::new(v.address, v.port).to_string());
     let down = if pool.admin_state_up { "" } else { "  admin down" };
     let (protocol, method) = (pool.protocol, pool.lb_method);
     writeln!(out, "pool {}  {protocol} {vip}  {method}{down}", pool.id)?;

@@ -37,6 +37,9 @@ fn both_vips_are_served_and_told_of() {
     }
     let file = bench.write("dual.yaml", &[bench.pool.clone(), other.clone()]);
     let mut run = bench.qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap();
+    for vip in [bench.vip(), other.vip] {
+        assert!(run.stdout().contains(&format!("={vip}/")), "{}", run.stdout());
+    }
     let events = bench.qlb.program().to_owned();
     let events = Namespace::root().unwrap().command(events).arg("events");
     let mut events = Process::spawn(events).unwrap();
@@ -71,6 +74,9 @@ fn both_vips_are_served_and_told_of() {
                 assert!(table.split_whitespace().any(|told| told == word), "{word} in\n{table}");
             }
         }
+        let id = pool.id.as_str();
+        let told = bench.qlb.command(["member", "drain", id, "m2"]).unwrap();
+        assert!(told.contains(&format!("m2 {} ", pool.members[1].address)), "{told}");
         let heard = || {
             let told = events.stdout();
             let line = told.lines().find(|line| line.contains(&local) && line.contains(&vip));
