@@ -96,13 +96,13 @@ fn sources(pool: &PoolSpec) -> impl Iterator<Item = (&'static str, IpAddr)> {
 fn refusals(pool: &PoolSpec) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if let Some(vip) = &pool.vip {
-        refusals.extend(unserved_address("vip.address", vip.address));
+        refusals.extend(unserved_address(VIP, vip.address));
     }
     let mut refuse = |field, text: String, alternative: &str| {
         refusals.push(Refusal { field, text, alternative: alternative.to_owned() });
     };
     if pool.vip.is_none() {
-        refuse(VIP, "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out");
+        refuse("vip", "the pool has no VIP".to_owned(), "add a VIP, or leave the pool out");
     }
     let cookie = match &pool.session_persistence {
         None | Some(SessionPersistence::SourceIp { .. }) => None,
