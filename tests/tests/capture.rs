@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use lb_tests::capture::{Capture, assert_no_bad_checksums};
+use lb_tests::capture::{Capture, assert_no_bad_checksums, assert_sums_right_or_left};
 use lb_tests::counters::{Counters, LinkCounters};
 use lb_tests::tcp::{self, EchoServer, Mode, pattern};
 use lb_tests::topology::{Host, PoolNet, SSH_POOL, SSH_POOL_V6, one_arm};
@@ -86,6 +86,9 @@ fn a_wrong_checksum_is_seen(net: &PoolNet) {
     wait_until(|| !bad.lines(&[]).unwrap().is_empty(), SHORT, "packet in the capture").unwrap();
     bad.stop().unwrap();
     let error = assert_no_bad_checksums(&bad.path()).unwrap_err();
+    assert!(matches!(&error, Error::BadChecksums { lines, .. } if lines.lines().count() == 1));
+    // A wrong checksum is none that is left to the device.
+    let error = assert_sums_right_or_left(&bad.path()).unwrap_err();
     assert!(matches!(&error, Error::BadChecksums { lines, .. } if lines.lines().count() == 1));
 
     // An oracle that saw nothing must not say that all is well.
