@@ -1,9 +1,10 @@
-//! Members and clients that come up with another MAC address under load.
+//! Members and clients that come up with another MAC address under load, and say so, as machines do that move.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lb_tests::sysctl;
 use lb_tests::tcp::{Connection, pattern};
 use lb_tests::topology::{Host, Layout, SSH_POOL, SSH_POOL_V6};
 use lb_tests::wait_until;
@@ -30,6 +31,13 @@ fn talk(connection: &mut Connection, words: &AtomicUsize, stop: &AtomicBool) -> 
     longest
 }
 
+/// Has `host` tell of every MAC address it comes to have, by gratuitous ARP or an unsolicited neighbour advertisement:
+/// nobody who waits for an answer of it would send anything that tells.
+fn announce(host: &Host) {
+    sysctl::set(&host.namespace, "net.ipv4.conf.all.arp_notify", "1").unwrap();
+    sysctl::set_if_present(&host.namespace, "net.ipv6.conf.all.ndisc_notify", "1").unwrap();
+}
+
 /// Gives `host` another MAC address while all connections talk; returns the longest silence.
 fn move_under_load(held: &mut [Connection], host: &Host, mac: [u8; 6]) -> Duration {
     let (words, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -44,6 +52,7 @@ fn move_under_load(held: &mut [Connection], host: &Host, mac: [u8; 6]) -> Durati
             wait_until(said, SOON, "words and answers").unwrap();
         };
         more(50 * BUSY);
+        announce(host);
         host.ports[0].set_mac(mac).unwrap();
         more(50 * BUSY);
         stop.store(true, Ordering::Relaxed);
