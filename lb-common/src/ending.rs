@@ -10,8 +10,8 @@ use crate::{
     tables::Tables,
 };
 
-/// Records facts in the client's entry, while the member's is there. Returns whether they end the
-/// connection, which is then counted as `how`, and its NAT port rests.
+/// Records facts in the client's entry, while the member's is there. If they end the connection, that is
+/// counted as `how`, and its NAT port rests.
 #[inline(always)]
 pub(crate) fn record<T: Tables>(
     tables: &T,
@@ -19,13 +19,12 @@ pub(crate) fn record<T: Tables>(
     client: &Flow,
     facts: PhaseBits,
     how: Event,
-) -> bool {
+) {
     let change = client.phase.record(tables, facts);
     if change.closed {
         conclude(tables, key, client, how);
         ports::rest(tables, key, client, change.before.with(facts));
     }
-    change.closed
 }
 
 /// Takes a connection out of the counts. Only to be called by whoever closed it
@@ -59,7 +58,7 @@ pub(crate) fn cut<T: Tables>(
 
 /// Ends a connection whose client port is wanted for a new one, and removes the client's entry. The member's
 /// stays behind with the NAT port, which the new connection may take over ([`ports::vacate`]).
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn supersede<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
     let peer = client.peer_key(key);
     record(tables, key, client, PhaseBits::SUPERSEDED, Event::Closed);

@@ -25,12 +25,6 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
     segment.flags.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
 }
 
-/// Ends a connection whose client port is wanted for a new one.
-#[inline(never)]
-pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
-    ending::supersede(tables, key, flow);
-}
-
 /// Takes note of a segment that goes along its connection.
 #[inline(always)]
 pub(super) fn follow<T: Tables>(

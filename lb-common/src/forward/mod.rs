@@ -31,7 +31,7 @@ use crate::{
     wire::{self, Segment, ipv4},
 };
 use open::{Unconnected, Wish};
-use reserve::{Goal, member_key};
+use reserve::Goal;
 
 pub use route::route;
 
@@ -152,7 +152,8 @@ fn connect_at<P: Packet, T: Tables>(
 /// Frees the port that a connection had before the client began it anew, if it still has that.
 #[inline(never)]
 fn vacate_former<T: Tables>(tables: &T, wish: &Wish) {
-    ports::vacate(tables, &member_key(&wish.client, &wish.former), false);
+    let (answers, client) = (wish.former.reversed(), &wish.client);
+    ports::vacate(tables, &FlowKey::new(answers, client.zone, client.protocol), false);
 }
 
 /// Whether the packet is a segment, which is then written down.

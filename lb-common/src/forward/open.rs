@@ -87,7 +87,7 @@ pub(super) fn wishes<T: Tables>(
     let Some(flow) = tables.flow(key) else { return true };
     if known::is_superseded(&flow, segment) {
         wish.former = flow.rewrite.to;
-        known::retire(tables, key, &flow);
+        ending::supersede(tables, key, &flow);
         return true;
     }
     failover::wishes(tables, key, &flow, segment, wish)
@@ -235,9 +235,9 @@ fn connect<P: Packet, T: Tables>(
             InsertError::Exists => Unconnected::Stays,
         });
     }
+    waiting::make_room(tables, ticket);
     match &before {
         Some(before) => {
-            waiting::make_room(tables, ticket);
             waiting::follow(tables, before, ticket, wish);
             schedule::moved(tables, index, before.member, slot.member);
             let silent = wish.silent != 0;
@@ -248,7 +248,6 @@ fn connect<P: Packet, T: Tables>(
             }
         }
         None => {
-            waiting::make_room(tables, ticket);
             waiting::enter(packet, tables, ticket, key, segment);
             schedule::opened(tables, index, slot.member);
             tables.count(Event::Opened.into());

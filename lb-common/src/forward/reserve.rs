@@ -75,9 +75,3 @@ pub(super) fn insert<T: Tables>(tables: &T, key: &FlowKey, goal: &Goal) -> Resul
         flow.begin(member, pool, true, now);
     })
 }
-
-/// The key of a member's answers to packets with the `outgoing` tuple.
-#[inline(always)]
-pub(super) fn member_key(key: &FlowKey, outgoing: &Tuple) -> FlowKey {
-    FlowKey::new(outgoing.reversed(), key.zone, key.protocol)
-}

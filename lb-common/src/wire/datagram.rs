@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// Longest that the length field of either header can tell, in bytes.
+const LONGEST: usize = 0xffff;
+
 /// A datagram in a frame. Offsets are bytes from the start of the frame.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Datagram {
@@ -50,5 +53,15 @@ impl Datagram {
             eth::VLAN => Err(PassReason::Vlan),
             _ => Err(PassReason::NotIp),
         }
+    }
+}
+
+/// Where a datagram ends whose header says that there are so many bytes from `start` on. A GSO packet
+/// that is too long for the field says zero (BIG TCP), and is all that there is.
+#[inline(always)]
+pub(super) fn end<P: Packet>(packet: &P, start: usize, stated: usize) -> usize {
+    match stated {
+        0 if packet.len().saturating_sub(start) > LONGEST => packet.len(),
+        stated => start + stated,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     checksum::Sum,
     packet::Packet,
     verdict::PassReason,
-    wire::Datagram,
+    wire::datagram::{self, Datagram},
 };
 
 /// Protocol number of TCP.
@@ -66,8 +66,6 @@ impl Ipv4 {
 
     /// Bytes the header takes without options.
     pub const MIN_LEN: usize = size_of::<Self>();
-    /// Longest datagram that its length field can tell, in bytes.
-    pub const MAX_LEN: usize = 0xffff;
     /// Where the checksum lies, from the start of the header.
     pub const CHECKSUM: usize = offset_of!(Self, checksum);
     /// Where the two addresses lie, source first, from the start of the header.
@@ -126,17 +124,12 @@ pub(super) fn read<P: Packet>(
     if ip.version() != 4 || header < Ipv4::MIN_LEN {
         return Err(PassReason::Malformed);
     }
-    let on_wire = packet.len().saturating_sub(l3);
-    let len = match ip.total_len() {
-        0 if on_wire > Ipv4::MAX_LEN => on_wire,
-        stated => stated,
-    };
     datagram.src = ip.src();
     datagram.dst = ip.dst();
     datagram.protocol = ip.protocol;
     datagram.is_fragment = ip.is_fragment();
     datagram.l4 = l3 + header;
-    datagram.end = l3 + len;
+    datagram.end = datagram::end(packet, l3, ip.total_len());
     Ok(())
 }
 

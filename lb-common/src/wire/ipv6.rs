@@ -9,7 +9,7 @@ use crate::{
     be::{Be16, Be32},
     packet::Packet,
     verdict::PassReason,
-    wire::Datagram,
+    wire::datagram::{self, Datagram},
 };
 
 /// Headers between the fixed one and the segment that are looked past; RFC 8200 section 4.1 knows no
@@ -67,8 +67,6 @@ impl Ipv6 {
 
     /// Bytes the header takes.
     pub const LEN: usize = size_of::<Self>();
-    /// Longest payload that its length field can tell, in bytes.
-    pub const MAX_PAYLOAD: usize = 0xffff;
     /// Where the two addresses lie, source first, from the start of the header.
     pub const ADDRESSES: usize = offset_of!(Self, src);
 
@@ -109,11 +107,6 @@ pub(super) fn read<P: Packet>(
     if ip.version() != 6 || !ip.has_addresses() {
         return Err(PassReason::Malformed);
     }
-    let on_wire = packet.len().saturating_sub(l3);
-    let len = match ip.payload_len() {
-        0 if on_wire > Ipv6::LEN + Ipv6::MAX_PAYLOAD => on_wire,
-        stated => Ipv6::LEN + stated,
-    };
     let (mut next, mut at) = (ip.next, l3 + Ipv6::LEN);
     for _ in 0..EXTENSIONS {
         if !is_extension(next) || datagram.is_fragment {
@@ -136,7 +129,7 @@ pub(super) fn read<P: Packet>(
     datagram.dst = ip.dst;
     datagram.protocol = next;
     datagram.l4 = at;
-    datagram.end = l3 + len;
+    datagram.end = datagram::end(packet, l3 + Ipv6::LEN, ip.payload_len());
     Ok(())
 }
 

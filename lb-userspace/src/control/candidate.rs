@@ -19,7 +19,7 @@ pub(super) struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// Finds the place of `pool` and claims it. The registry's lock must be held.
     pub(super) fn find(registry: &Registry, pool: &'a PoolSpec) -> Result<Self, ControlError> {
-        let (_, address) = listener(pool)?;
+        let address = listener(pool)?.address;
         let site = locate(&pool.namespace(), address)?;
         for source in pool.snat_addresses.iter().copied() {
             site.check_source(source)?;

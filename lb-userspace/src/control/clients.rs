@@ -3,10 +3,9 @@
 use lb_common::addr::Addr;
 use lb_common::state::{Identity, Overflow, Persistence};
 
-use super::update::POOL;
 use crate::config::PoolSpec;
 use crate::config::model::{self, Cidr, SessionPersistence, VipSpec};
-use crate::datapath::{Listener, Network};
+use crate::datapath::{Listener, Network, POOL};
 use crate::registry::{MemberRecord, Record};
 
 /// The pool's listener.

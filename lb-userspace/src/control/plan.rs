@@ -9,13 +9,12 @@ use lb_common::be::Be16;
 use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers};
 
 use super::ramp::{self, WHOLE};
-use super::update::POOL;
 use super::{ControlError, clients};
 use crate::config::PoolSpec;
 use crate::config::model::{
     Failover as FailoverSpec, LbMethod, MemberSpec, OnMarkedDown, Timeouts, VipSpec,
 };
-use crate::datapath::{Ending, Failover, Maps, Target};
+use crate::datapath::{Ending, Failover, Maps, POOL, Target};
 use crate::registry::{MemberRecord, Record};
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any

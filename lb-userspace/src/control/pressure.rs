@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::ControlError;
-use super::fill::Fill;
 use lb_common::addr::Addr;
 
+use super::ControlError;
+use super::fill::Fill;
 use super::plan::endpoint;
-use super::update::{POOL, listener};
-use crate::datapath::{Maps, PortUse};
+use super::update::listener;
+use crate::datapath::{Maps, POOL};
 use crate::registry::{Registry, Served};
 
 /// Watches the NAT ports of a pool's members.
@@ -22,13 +22,12 @@ impl Pressure {
     pub(super) fn watch(&mut self, registry: &Registry, id: &str) -> Result<(), ControlError> {
         let Some(Served { pool, .. }) = registry.get(id)? else { return Ok(()) };
         let mut maps = Maps::open(&registry.pins(id))?;
-        let (vip, _) = listener(&pool)?;
+        let vip = listener(&pool)?;
         let ports = maps.port_use(POOL, (Addr::from(vip.address), vip.port.get()))?;
         let members: Vec<SocketAddr> = pool.members.iter().map(endpoint).collect();
         self.0.retain(|member, _| members.contains(member));
         for member in members {
-            let each = ports.of(Addr::from(member.ip()), member.port());
-            let all = each.fold(PortUse::default(), |sum, (_, each)| sum.plus(each));
+            let all = ports.total(Addr::from(member.ip()), member.port());
             let fill = self.0.entry(member).or_insert(Fill::of(all.available));
             if fill.rises(all.pressed()) {
                 tracing::warn!(

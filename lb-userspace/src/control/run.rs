@@ -166,9 +166,9 @@ fn announce(pools: &[PoolSpec], serving: &[Serving]) {
     let members: usize = pools.iter().map(|pool| pool.members.len()).sum();
     let mut line = format!("ready pools={} members={members}", pools.len());
     for (pool, serving) in pools.iter().zip(serving) {
-        if let Ok((vip, address)) = listener(pool) {
+        if let Ok(vip) = listener(pool) {
             let (id, hook) = (serving.id(), serving.hook());
-            let at = SocketAddr::new(address, vip.port.get());
+            let at = SocketAddr::new(vip.address, vip.port.get());
             let _ = write!(line, " {id}={at}/{}", hook.name());
         }
     }

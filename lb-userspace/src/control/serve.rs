@@ -9,10 +9,10 @@ use super::fill::Fill;
 use super::pressure::Pressure;
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
-use super::update::{POOL, listener, undo, update};
+use super::update::{listener, undo, update};
 use super::{ControlError, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
-use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, install};
+use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, POOL, install};
 use crate::node::{Place, Site, device_mac, nat_ports};
 use crate::registry::{Lock, Record, Registry, RegistryError, Served};
 
@@ -94,7 +94,7 @@ impl Serving {
         if let Some(Served { pool: before, .. }) = &before {
             warn_of_changes(before, pool, maps.flow_capacity(), wanted.max_flows);
         }
-        let (vip, _) = listener(pool)?;
+        let vip = listener(pool)?;
         let target = plan(pool, vip, &mut record, &maps)?;
         install(&mut maps, POOL, &target)?;
         datapath.share(&pins)?;

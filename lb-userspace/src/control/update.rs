@@ -1,22 +1,16 @@
 //! Changing a pool that is served, there and back.
 
-use std::net::IpAddr;
-
 use super::standing::take_down;
 use super::{ControlError, plan::plan};
 use crate::config::model::VipSpec;
 use crate::config::{PoolSpec, yaml};
-use crate::datapath::{Maps, install};
+use crate::datapath::{Maps, POOL, install};
 use crate::registry::{Record, Registry, Served};
 
-/// The pool's index in maps that serve one pool.
-pub(super) const POOL: u32 = 0;
-
-/// The pool's VIP and its address, which the caller has found servable.
-pub(super) fn listener(pool: &PoolSpec) -> Result<(&VipSpec, IpAddr), ControlError> {
+/// The pool's VIP, which the caller has found servable.
+pub(super) fn listener(pool: &PoolSpec) -> Result<&VipSpec, ControlError> {
     let refused = || ControlError::NotServable { pool: pool.id.to_string(), refusals: Vec::new() };
-    let vip = pool.vip.as_ref().ok_or_else(refused)?;
-    Ok((vip, vip.address))
+    pool.vip.as_ref().ok_or_else(refused)
 }
 
 /// Makes the datapath follow a changed `pool`, and records it.
@@ -25,7 +19,7 @@ pub(super) fn update(
     pool: &PoolSpec,
     record: &mut Record,
 ) -> Result<(), ControlError> {
-    let (vip, _) = listener(pool)?;
+    let vip = listener(pool)?;
     let mut maps = Maps::open(&registry.pins(pool.id.as_str()))?;
     let target = plan(pool, vip, record, &maps)?;
     record.pool = yaml::print(std::slice::from_ref(pool))?;

@@ -11,10 +11,8 @@ use std::time::Duration;
 
 use lb_common::state::Load;
 
-use super::{DatapathError, Maps};
+use super::{DatapathError, Maps, POOL};
 
-/// Index of the pool in maps that serve one pool.
-const POOL: u32 = 0;
 /// How often it is looked at most: a busy pool may never hold still.
 const LOOKS: usize = 5;
 /// What a connection that is just opening is given until the next look.

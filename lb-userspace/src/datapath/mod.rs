@@ -34,3 +34,6 @@ pub use object::{Datapath, OBJECT, Options};
 pub use ports::{PortUse, Ports};
 pub use reaper::{Inlet, Reaper};
 pub use router::Router;
+
+/// The pool's index in maps that serve one pool.
+pub(crate) const POOL: u32 = 0;

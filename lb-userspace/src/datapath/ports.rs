@@ -6,8 +6,8 @@ use lb_common::addr::Addr;
 use lb_common::state::{MAX_SNAT, Pool, PortBlock, PortKey};
 use zerocopy::transmute;
 
-use super::DatapathError;
 use super::maps::{Maps, failed, found};
+use super::{DatapathError, walk};
 
 /// How many ports of one source address a member has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,9 +28,13 @@ impl PortUse {
         self.in_use + self.waiting
     }
 
+    /// Whether four fifths of the ports are such.
+    pub fn is_pressed(&self) -> bool {
+        u64::from(self.pressed()) * 5 >= u64::from(self.available) * 4
+    }
+
     /// Both together.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
+    const fn plus(self, other: Self) -> Self {
         Self {
             available: self.available + other.available,
             in_use: self.in_use + other.in_use,
@@ -64,19 +68,24 @@ impl Ports {
             (*source, PortUse { available: *available, ..known })
         })
     }
+
+    /// The ports of the member on all source addresses together.
+    pub fn total(&self, address: Addr, port: u16) -> PortUse {
+        self.of(address, port).fold(PortUse::default(), |sum, (_, each)| sum.plus(each))
+    }
 }
 
 impl Maps {
-    /// Every block of NAT ports in which some are taken or have been.
+    /// Every block of NAT ports in which some are taken or have been, as exactly as a walk can tell.
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn port_blocks(&self) -> Result<Vec<(PortKey, PortBlock)>, DatapathError> {
+    pub fn port_blocks(&self) -> Result<HashMap<PortKey, PortBlock>, DatapathError> {
         let entries = self.ports.iter().map(|entry| {
-            let (key, block) = entry.map_err(failed("PORTS"))?;
+            let (key, block) = entry?;
             Ok((transmute!(key), transmute!(block)))
         });
-        entries.collect()
+        walk::whole(entries).map_err(failed("PORTS"))
     }
 
     /// How many ports pool `index`, whose clients connect to `listener`, has and uses.

@@ -7,11 +7,8 @@ use lb_common::addr::Addr;
 use serde::Serialize;
 
 use super::{API_VERSION, Report, Table};
-use crate::datapath::{DatapathError, Maps, PortUse};
+use crate::datapath::{DatapathError, Maps, POOL, PortUse};
 use crate::registry::Served;
-
-/// The pool's index in maps that serve one pool.
-const POOL: u32 = 0;
 
 /// What `qlb ports` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +34,8 @@ pub(super) struct Member {
     address: SocketAddr,
     #[serde(flatten)]
     sum: Use,
+    #[serde(skip)]
+    is_pressed: bool,
     sources: Vec<Source>,
 }
 
@@ -71,8 +70,7 @@ impl Member {
     /// Says so if four fifths are in use, or at rest where not every new connection can have them.
     pub(super) fn pressure(&self) -> Option<String> {
         let Use { available, in_use, waiting, .. } = self.sum;
-        let pressed = u64::from(in_use + waiting);
-        (pressed * 5 >= u64::from(available) * 4).then(|| {
+        self.is_pressed.then(|| {
             format!("{} ({in_use} in use, {waiting} waiting, of {available})", self.address)
         })
     }
@@ -98,14 +96,19 @@ pub(super) fn members(served: &Served, maps: &Maps) -> Result<Vec<Member>, Datap
     let ports = maps.port_use(POOL, (Addr::from(vip.address), vip.port.get()))?;
     let member = |spec: &crate::config::model::MemberSpec| {
         let address = SocketAddr::new(spec.address, spec.port.get());
-        let each: Vec<_> = ports.of(Addr::from(spec.address), address.port()).collect();
-        let sum = each.iter().fold(PortUse::default(), |sum, (_, ports)| sum.plus(*ports));
+        let total = ports.total(Addr::from(spec.address), address.port());
         let source = |(source, ports): (Addr, PortUse)| Source {
             address: source.into(),
             ports: ports.into(),
         };
-        let sources = each.into_iter().map(source).collect();
-        Member { id: spec.id.to_string(), address, sum: sum.into(), sources }
+        let each = ports.of(Addr::from(spec.address), address.port());
+        Member {
+            id: spec.id.to_string(),
+            address,
+            sum: total.into(),
+            is_pressed: total.is_pressed(),
+            sources: each.map(source).collect(),
+        }
     };
     Ok(served.pool.members.iter().map(member).collect())
 }
