@@ -49,6 +49,10 @@ reasons! {
         Ejected = 76, "member_ejected";
         /** events that a listener (`qlb events`) was too slow for */
         EventLost = 79, "event_lost";
+        /** ICMP errors of the members' side sent on to the client whose segment they are about */
+        ErrorToClient = 96, "icmp_to_client";
+        /** ICMP errors of the clients' side sent on to the member whose segment they are about */
+        ErrorToMember = 97, "icmp_to_member";
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
     forward::Desk,
     packet::{EditError, Outlet, Packet},
     state::{
-        AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
-        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats,
+        Node, PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -133,6 +133,8 @@ pub struct HostTables {
     pub nodes: RefCell<HashMap<PartKey, Rc<Node>>>,
     /// Places in the schedules.
     pub cursors: RefCell<HashMap<u32, Rc<Cursor>>>,
+    /// Budgets for errors.
+    pub budgets: RefCell<HashMap<u32, Rc<Budget>>>,
     /// Members' loads.
     pub loads: RefCell<HashMap<u32, Rc<Load>>>,
     /// Connections of listeners.
@@ -224,6 +226,10 @@ impl Tables for HostTables {
 
     fn node(&self, key: &PartKey) -> Option<Rc<Node>> {
         self.nodes.borrow().get(key).cloned()
+    }
+
+    fn budget(&self, pool: u32) -> Option<Rc<Budget>> {
+        Some(Rc::clone(self.budgets.borrow_mut().entry(pool).or_default()))
     }
 
     fn load(&self, member: u32) -> Option<Rc<Load>> {

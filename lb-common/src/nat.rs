@@ -1,5 +1,7 @@
 //! Full NAT: what a rewrite consists of, and which port it uses.
 
+mod quote;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{

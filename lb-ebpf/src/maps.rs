@@ -14,9 +14,9 @@ use lb_common::{
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     forward::Desk,
     state::{
-        AllowedNet, Cursor, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen, Identity,
-        LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey,
-        Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen,
+        Identity, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node,
+        PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -58,6 +58,8 @@ static NODES: HashMap<PartKey, Node, DEFAULT_NODES, GROWING> = HashMap::new();
 #[btf_map]
 static CURSORS: Array<Cursor, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
+static BUDGETS: Array<Budget, { MAX_POOLS as usize }> = Array::new();
+#[btf_map]
 static LOADS: Array<Load, DEFAULT_MEMBERS> = Array::new();
 #[btf_map]
 static VIP_LOADS: Array<VipLoad, { MAX_POOLS as usize }> = Array::new();
@@ -71,7 +73,7 @@ static STICKY: LruHashMap<StickyKey, Sticky, { MAX_STICKY as usize }> = LruHashM
 static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 /// Programs that go on where another one leaves off; filled by the loader.
 #[btf_map]
-static PROGRAMS: ProgramArray<1> = ProgramArray::new();
+static PROGRAMS: ProgramArray<2> = ProgramArray::new();
 /// Bytes of a desk.
 const DESK: usize = 512;
 /// What does not fit onto the stack.
@@ -95,11 +97,19 @@ static LISTENING: Array<Word64, 1> = Array::new();
 /// The maps of this object.
 pub(crate) struct KernelTables;
 
-/// Goes on with the program that connects; returns only if there is none.
+/// A program to go on with; its place in [`PROGRAMS`].
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Next {
+    Connect = 0,
+    Report = 1,
+}
+
+/// Goes on with another program; returns only if there is none.
 #[inline(always)]
-pub(crate) fn continue_with_connect(ctx: &TcContext) {
+pub(crate) fn continue_with(ctx: &TcContext, next: Next) {
     // SAFETY: nothing here wants to be dropped.
-    unsafe { PROGRAMS.tail_call(ctx, 0) };
+    unsafe { PROGRAMS.tail_call(ctx, next as u32) };
 }
 
 /// Something that looks at conntrack entries one by one.
@@ -188,6 +198,11 @@ impl Tables for KernelTables {
         // SAFETY: only the atomic word changes. A removed entry may be reused for a node of another
         // set while we look; that set is then refreshed by whoever changes it.
         unsafe { NODES.get(key) }
+    }
+
+    #[inline(always)]
+    fn budget(&self, pool: u32) -> Option<&'static Budget> {
+        BUDGETS.get(pool)
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@
 //! What changes after an entry is published is atomic.
 
 mod admission;
+mod budget;
 mod event;
 mod flow;
 mod half_open;
@@ -15,6 +16,7 @@ mod sticky;
 mod vip;
 
 pub use admission::{Admission, AllowedNet, Overflow, VipLoad};
+pub use budget::{Budget, ERROR_COST, ERROR_CREDIT};
 pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
 pub use half_open::{HALF_OPEN, HalfOpen};
@@ -28,4 +30,4 @@ pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;

@@ -15,6 +15,7 @@ mod seq;
 pub mod tcp;
 
 pub use datagram::Datagram;
+pub use icmp::IcmpError;
 pub use options::Options;
 pub use outgoing::Outgoing;
 pub use segment::{Segment, parse};

@@ -18,6 +18,8 @@ pub enum Action {
     ForgetPool(u32),
     /// A member is ejected until then.
     Eject(u32, Age),
+    /// What the pool's connections may be told of errors is spent until then.
+    Spend(Age),
     /// Connections that have just opened are settled: neither clock will find them older or younger.
     Settle,
     /// Entries are given ages.
@@ -35,6 +37,7 @@ impl Action {
             Self::Install(..)
             | Self::ForgetPool(_)
             | Self::Eject(..)
+            | Self::Spend(_)
             | Self::Settle
             | Self::Stamp(_)
             | Self::Sweep => None,

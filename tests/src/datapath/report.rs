@@ -50,6 +50,7 @@ pub fn write_pcap(directory: &Path, actions: &[Action]) -> Result<PathBuf, Error
             Action::Install(..)
             | Action::ForgetPool(_)
             | Action::Eject(..)
+            | Action::Spend(_)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => {}

@@ -28,6 +28,7 @@ mod memory;
 mod order;
 mod persistence;
 mod ping;
+mod pmtu;
 mod pool_file;
 mod refuse;
 mod refused_start;

@@ -225,6 +225,7 @@ impl Said {
             | Action::Install(..)
             | Action::ForgetPool(_)
             | Action::Eject(..)
+            | Action::Spend(_)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => {}

@@ -13,6 +13,7 @@ mod expiry;
 mod failover;
 mod fixtures;
 mod half_open;
+mod icmp;
 mod known;
 mod malformed;
 mod million;

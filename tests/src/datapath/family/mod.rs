@@ -40,6 +40,7 @@ impl Family {
             Action::Install(pool, target) => Action::Install(*pool, Box::new(self.target(target))),
             Action::ForgetPool(_)
             | Action::Eject(..)
+            | Action::Spend(_)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => action.clone(),
