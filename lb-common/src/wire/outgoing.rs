@@ -77,7 +77,8 @@ impl Outgoing {
 
         if is_v4 {
             packet.write(Ethernet::TYPE, &Be16::new(eth::IPV4))?;
-            packet.write_summed(l3, &Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16))?;
+            packet
+                .write_summed(l3, &Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16))?;
         } else {
             packet.write(Ethernet::TYPE, &Be16::new(eth::IPV6))?;
             packet.write_summed(l3, &Ipv6::new(src, dst, ipv4::TCP, segment_len as u16))?;

@@ -32,6 +32,7 @@ mod moved;
 mod order;
 mod persistence;
 mod ping;
+mod pmtu;
 mod pool_file;
 mod ports;
 mod refuse;
