@@ -151,10 +151,11 @@ impl Packet for Skb {
         // The helper ignores changes that only the device would have to sum up; so whether it does
         // anything tells. Any difference but zero will do.
         const FIELD: u16 = 0x1234;
-        let leaves = self.write_summed(offset, &FIELD).is_ok()
-            && self.correct_l4(offset, 1).is_ok()
-            && self.read(offset) == Some(FIELD);
-        // The device's sum knows this value.
+        if self.write_summed(offset, &FIELD).is_err() {
+            return false;
+        }
+        let leaves = self.correct_l4(offset, 1).is_ok() && self.read(offset) == Some(FIELD);
+        // The value that the device's sum knows.
         leaves || self.write(offset, &FIELD).is_err()
     }
 
