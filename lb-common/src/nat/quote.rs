@@ -40,7 +40,7 @@ impl Rewrite {
             let ends = [sent.src.to_v4(), sent.dst.to_v4()];
             packet.write(error.quoted_l3 + Ipv4::ADDRESSES, &ends)?;
         } else {
-            packet.write(Datagram::L3 + Ipv6::ADDRESSES, &[to.src, to.dst])?;
+            packet.write_summed(Datagram::L3 + Ipv6::ADDRESSES, &[to.src, to.dst])?;
             packet.write(error.quoted_l3 + Ipv6::ADDRESSES, &[sent.src, sent.dst])?;
             packet.correct_l4_pseudo(error.checksum, outer)?;
             covered = covered.add16(addresses);

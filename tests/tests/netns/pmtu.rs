@@ -2,7 +2,7 @@
 //! something about them.
 
 use std::io::IoSliceMut;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 
 use lb_tests::capture::{Capture, assert_no_bad_checksums};
@@ -69,7 +69,7 @@ fn a_narrow_way_to_the_members_is_found_by_the_client() {
         to_client > 0 && to_member == 0,
         "{to_client} to the client, {to_member} to the member"
     );
-    let (client, vip) = (bench.net.client(), *bench.vip().ip());
+    let (client, vip) = (bench.net.client(), vip(&bench).ip().to_owned());
     assert_eq!(learnt(client, vip).as_deref(), Some(NARROW));
     assert_eq!(learnt(&bench.net.members[0], vip), None);
     bench.wait_idle();
@@ -86,7 +86,7 @@ fn a_narrow_way_to_the_clients_is_found_by_the_member() {
         to_member > 0 && to_client == 0,
         "{to_client} to the client, {to_member} to the member"
     );
-    let (client, vip) = (bench.net.client(), *bench.vip().ip());
+    let (client, vip) = (bench.net.client(), vip(&bench).ip().to_owned());
     assert_eq!(learnt(&bench.net.members[0], vip).as_deref(), Some(NARROW));
     assert_eq!(learnt(client, vip), None);
     bench.wait_idle();
@@ -121,6 +121,14 @@ fn every_error_on_the_wire_has_right_checksums() {
     bench.wait_idle();
 }
 
+/// The listener of a network in IPv4.
+fn vip(bench: &Bench) -> SocketAddrV4 {
+    match bench.vip() {
+        SocketAddr::V4(vip) => vip,
+        SocketAddr::V6(vip) => panic!("{vip} is not IPv4"),
+    }
+}
+
 /// What a client finds that asks with datagrams that take so many hops at most: who gave up on one, or nobody if the
 /// VIP answered.
 fn hop(client: &Host, to: SocketAddrV4, hops: i32) -> Option<Ipv4Addr> {
@@ -150,7 +158,7 @@ fn hop(client: &Host, to: SocketAddrV4, hops: i32) -> Option<Ipv4Addr> {
 fn a_trace_of_the_way_leads_to_the_vip_and_shows_nobody_behind_it() {
     let bench = bench();
     let _run = bench.run();
-    let (client, vip) = (bench.net.client(), bench.vip());
+    let (client, vip) = (bench.net.client(), vip(&bench));
     // The router; the VIP, when the router gives up behind it; the member answers as the VIP.
     let gateway = Ipv4Addr::new(192, 168, 52, 1);
     let found = [1, 2, 3].map(|hops| hop(client, vip, hops));
