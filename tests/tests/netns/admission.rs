@@ -120,7 +120,7 @@ fn a_new_list_of_networks_leaves_connections_alone() {
     for connection in &mut held {
         connection.exchange(&pattern(5_000)).unwrap();
     }
-    let to = bench.vip().into();
+    let to = bench.vip();
     let brief = std::time::Duration::from_millis(300);
     let attempt = || TcpStream::connect_timeout(&to, brief).map(drop).unwrap_err().kind();
     let kind = bench.net.client().namespace.run(attempt).unwrap();

@@ -37,7 +37,7 @@ fn a_member_that_is_not_there_leaves_nothing_behind() {
     bench.pool = bench.pool.timeouts(&[("connect", 1_000)]);
     let _run = bench.run();
     let attempt = || {
-        let to = bench.vip().into();
+        let to = bench.vip();
         TcpStream::connect_timeout(&to, Duration::from_millis(300)).map(drop).unwrap_err().kind()
     };
     let kind = bench.net.client().namespace.run(attempt).unwrap();

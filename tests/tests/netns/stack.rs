@@ -121,7 +121,7 @@ fn udp_to_the_vip_passes() {
         assert_eq!((&buffer[..len], from), (b"question".as_slice(), socket.local_addr().unwrap()));
         server.send_to(b"answer", from).unwrap();
         let (len, from) = socket.recv_from(&mut buffer).unwrap();
-        assert_eq!((&buffer[..len], from), (b"answer".as_slice(), bench.vip().into()));
+        assert_eq!((&buffer[..len], from), (b"answer".as_slice(), bench.vip()));
     });
 }
 
