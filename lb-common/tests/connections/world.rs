@@ -13,7 +13,7 @@ use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
     Admission, Drain, DrainCause, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot,
-    State, Timers, Vip, VipKey, WEIGHT_ONE,
+    Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
@@ -24,7 +24,7 @@ use crate::ports::{self, Ports};
 
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
 
-const POOL: u32 = 7;
+pub(crate) const POOL: u32 = 7;
 const MILLISECOND: u64 = 1_000_000;
 
 /// Something that happens.
@@ -48,9 +48,9 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) tables: HostTables,
-    limit: u32,
+    pub(crate) limit: u32,
     all: Vec<Slot>,
-    ports: Ports,
+    pub(crate) ports: Ports,
     /// Where the numbers of clients begin.
     bases: std::cell::RefCell<HashMap<SocketAddrV4, u32>>,
     /// Segments that reached members: source and destination.
@@ -224,17 +224,6 @@ impl World {
         }
     }
 
-    /// After a sweep nobody has a connection that its member's drain should have ended.
-    fn check_drained(&self) {
-        let (flows, drains) = (self.tables.flows.borrow(), self.tables.drains.borrow());
-        for flow in flows.values().filter(|flow| !flow.is_from_member()) {
-            let (now, state) = (self.tables.now.get(), flow.phase.get().state());
-            let end = drains.get(&flow.member).and_then(|drain| drain.end());
-            let drained = end.is_some_and(|(end, _)| end <= now && flow.opened <= end);
-            assert!(!drained || state == State::Closed, "drained and {state:?}");
-        }
-    }
-
     /// Sends a segment through and checks what came out of it.
     fn packet(&self, src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) {
         let input = frame::tcp_from(self.base((src, dst)), src, dst, flags, payload);
@@ -361,44 +350,6 @@ impl World {
         let (verdict, output) = self.run(frame.clone());
         assert_eq!(verdict, Ok(Verdict::Pass(PassReason::Malformed)), "{length} bytes");
         assert_eq!(output, frame);
-    }
-
-    fn active(&self) -> HashMap<u32, u32> {
-        let loads = self.tables.loads.borrow();
-        let counts = loads.iter().map(|(member, load)| (*member, load.active.get()));
-        counts.filter(|(_, active)| *active != 0).collect()
-    }
-
-    /// What must hold at any time.
-    pub(crate) fn check(&self) {
-        let flows = self.tables.flows.borrow();
-        let clients = || flows.iter().filter(|(_, flow)| !flow.is_from_member());
-        let live = || clients().filter(|(_, flow)| flow.phase.get().state() != State::Closed);
-
-        let mut counted: HashMap<u32, u32> = HashMap::new();
-        live().for_each(|(_, flow)| *counted.entry(flow.member).or_default() += 1);
-        assert_eq!(self.active(), counted, "counts and connections");
-        let listener = self.tables.vip_load(POOL).unwrap().active.get();
-        assert_eq!(listener, counted.values().sum::<u32>(), "the listener's count");
-        assert!(listener <= self.limit);
-        let ends =
-            [Event::Closed, Event::Expired, Event::CrowdedOut, Event::Drained, Event::MarkedDown];
-        let over = ends.map(|event| self.count(event));
-        assert_eq!(
-            self.count(Event::Opened) - over.iter().sum::<u64>(),
-            live().count() as u64,
-            "events and connections"
-        );
-
-        let mut peers = HashSet::new();
-        for (key, flow) in clients() {
-            let peer = flow.peer_key(key);
-            assert!(peers.insert(peer), "two connections share {peer:?}");
-            let answers = flows.get(&peer).unwrap_or_else(|| panic!("{key:?} has no answers"));
-            assert_eq!(answers.peer_key(&peer), *key, "the answers are another connection's");
-            assert_eq!((answers.member, answers.is_from_member()), (flow.member, true));
-        }
-        self.ports.check(&self.tables);
     }
 
     /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the

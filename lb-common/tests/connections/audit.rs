@@ -1,0 +1,60 @@
+//! What holds at any time: counts are what conntrack holds, and nobody shares a way.
+
+use std::collections::{HashMap, HashSet};
+
+use lb_common::counter::Event;
+use lb_common::state::State;
+use lb_common::tables::Tables as _;
+
+use crate::world::{POOL, World};
+
+impl World {
+    /// After a sweep nobody has a connection that its member's drain should have ended.
+    pub(super) fn check_drained(&self) {
+        let (flows, drains) = (self.tables.flows.borrow(), self.tables.drains.borrow());
+        for flow in flows.values().filter(|flow| !flow.is_from_member()) {
+            let (now, state) = (self.tables.now.get(), flow.phase.get().state());
+            let end = drains.get(&flow.member).and_then(|drain| drain.end());
+            let drained = end.is_some_and(|(end, _)| end <= now && flow.opened <= end);
+            assert!(!drained || state == State::Closed, "drained and {state:?}");
+        }
+    }
+
+    pub(super) fn active(&self) -> HashMap<u32, u32> {
+        let loads = self.tables.loads.borrow();
+        let counts = loads.iter().map(|(member, load)| (*member, load.active.get()));
+        counts.filter(|(_, active)| *active != 0).collect()
+    }
+
+    /// What must hold at any time.
+    pub(crate) fn check(&self) {
+        let flows = self.tables.flows.borrow();
+        let clients = || flows.iter().filter(|(_, flow)| !flow.is_from_member());
+        let live = || clients().filter(|(_, flow)| flow.phase.get().state() != State::Closed);
+
+        let mut counted: HashMap<u32, u32> = HashMap::new();
+        live().for_each(|(_, flow)| *counted.entry(flow.member).or_default() += 1);
+        assert_eq!(self.active(), counted, "counts and connections");
+        let listener = self.tables.vip_load(POOL).unwrap().active.get();
+        assert_eq!(listener, counted.values().sum::<u32>(), "the listener's count");
+        assert!(listener <= self.limit);
+        let ends =
+            [Event::Closed, Event::Expired, Event::CrowdedOut, Event::Drained, Event::MarkedDown];
+        let over = ends.map(|event| self.count(event));
+        assert_eq!(
+            self.count(Event::Opened) - over.iter().sum::<u64>(),
+            live().count() as u64,
+            "events and connections"
+        );
+
+        let mut peers = HashSet::new();
+        for (key, flow) in clients() {
+            let peer = flow.peer_key(key);
+            assert!(peers.insert(peer), "two connections share {peer:?}");
+            let answers = flows.get(&peer).unwrap_or_else(|| panic!("{key:?} has no answers"));
+            assert_eq!(answers.peer_key(&peer), *key, "the answers are another connection's");
+            assert_eq!((answers.member, answers.is_from_member()), (flow.member, true));
+        }
+        self.ports.check(&self.tables);
+    }
+}
