@@ -7,8 +7,8 @@ use crate::{
     counter::Counter,
     forward::Desk,
     state::{
-        AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, NOBODY, Node,
-        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, NOBODY,
+        Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -164,6 +164,11 @@ impl<T: Tables> Tables for Dry<'_, T> {
     #[inline(always)]
     fn node(&self, key: &PartKey) -> Option<T::Ref<Node>> {
         self.tables.node(key)
+    }
+
+    #[inline(always)]
+    fn budget(&self, pool: u32) -> Option<T::Ref<Budget>> {
+        self.tables.budget(pool)
     }
 
     #[inline(always)]

@@ -14,8 +14,9 @@ use crate::{
     packet::{EditError, Outlet, Packet},
     route::Answer,
     state::{
-        AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats,
-        Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load,
+        MemberStats, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey,
+        VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -134,6 +135,8 @@ pub struct HostTables {
     pub nodes: RefCell<HashMap<PartKey, Rc<Node>>>,
     /// Places in the schedules.
     pub cursors: RefCell<HashMap<u32, Rc<Cursor>>>,
+    /// Budgets for errors.
+    pub budgets: RefCell<HashMap<u32, Rc<Budget>>>,
     /// Members' loads.
     pub loads: RefCell<HashMap<u32, Rc<Load>>>,
     /// When members' connections end.
@@ -258,6 +261,10 @@ impl Tables for HostTables {
 
     fn node(&self, key: &PartKey) -> Option<Rc<Node>> {
         self.nodes.borrow().get(key).cloned()
+    }
+
+    fn budget(&self, pool: u32) -> Option<Rc<Budget>> {
+        Some(Rc::clone(self.budgets.borrow_mut().entry(pool).or_default()))
     }
 
     fn load(&self, member: u32) -> Option<Rc<Load>> {

@@ -1,5 +1,7 @@
 //! Full NAT: what a rewrite consists of.
 
+mod quote;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{

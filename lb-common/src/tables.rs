@@ -7,8 +7,8 @@ use crate::{
     counter::Counter,
     forward::Desk,
     state::{
-        AllowedNet, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node, PartKey,
-        Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node,
+        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -67,6 +67,8 @@ pub trait Tables: Atomics {
     fn tick(&self, key: &PartKey) -> Option<u32>;
     /// A node of the tournament between a pool's members.
     fn node(&self, key: &PartKey) -> Option<Self::Ref<Node>>;
+    /// What is left to tell a pool's connections of errors.
+    fn budget(&self, pool: u32) -> Option<Self::Ref<Budget>>;
     /// A member's load.
     fn load(&self, member: u32) -> Option<Self::Ref<Load>>;
     /// When a member's connections end.

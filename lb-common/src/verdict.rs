@@ -65,6 +65,10 @@ reasons! {
         NoConnection = 14, "pass_no_connection";
         /** the frame carries a VLAN tag; VIPs are on the untagged network */
         Vlan = 15, "pass_vlan";
+        /** an ICMP error about no known connection */
+        ErrorUnknown = 24, "pass_icmp_unknown";
+        /** an ICMP error about a segment that its connection cannot be waiting for */
+        ErrorStale = 25, "pass_icmp_stale";
     }
 }
 
@@ -97,6 +101,8 @@ reasons! {
         ConnectionLimit = 54, "drop_connection_limit";
         /** a SYN of a client outside the VIP's allowed_cidrs */
         NotAllowed = 55, "drop_not_allowed";
+        /** an ICMP error beyond the thousand a second that a pool's connections are told of */
+        ErrorRate = 60, "drop_icmp_rate";
     }
 }
 
@@ -106,7 +112,7 @@ impl DropReason {
     pub const fn is_fault(self) -> bool {
         match self {
             Self::Rewrite | Self::Inconsistent => true,
-            Self::ConnectionLimit | Self::NotAllowed => false,
+            Self::ConnectionLimit | Self::NotAllowed | Self::ErrorRate => false,
         }
     }
 }

@@ -21,12 +21,15 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use lb_common::{
-    forward::{connect, established},
+    forward::{connect, established, report},
     tables::Tables as _,
     verdict::{DropReason, Verdict},
 };
 
-use crate::{maps::KernelTables, packet::Skb};
+use crate::{
+    maps::{KernelTables, Next},
+    packet::Skb,
+};
 
 /// Balances frames that come in on a VIP's device (TC ingress).
 #[classifier]
@@ -35,7 +38,7 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
     match established(&mut skb, &KernelTables) {
         Ok(Some(verdict)) => conclude(&skb, Ok(verdict)),
         Ok(None) => {
-            maps::continue_with_connect(skb.context());
+            maps::continue_with(skb.context(), Next::Connect);
             // There is no such program: the loader did not finish.
             conclude(&skb, Err(DropReason::Inconsistent))
         }
@@ -47,7 +50,21 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn qlb_connect(ctx: TcContext) -> i32 {
     let mut skb = Skb::new(ctx);
-    let outcome = connect(&mut skb, &KernelTables);
+    match connect(&mut skb, &KernelTables) {
+        Ok(Some(verdict)) => conclude(&skb, Ok(verdict)),
+        Ok(None) => {
+            maps::continue_with(skb.context(), Next::Report);
+            conclude(&skb, Err(DropReason::Inconsistent))
+        }
+        Err(reason) => conclude(&skb, Err(reason)),
+    }
+}
+
+/// Goes on where [`qlb_connect`] leaves off: ICMP errors about connections.
+#[classifier]
+pub fn qlb_report(ctx: TcContext) -> i32 {
+    let mut skb = Skb::new(ctx);
+    let outcome = report(&mut skb, &KernelTables);
     conclude(&skb, outcome)
 }
 

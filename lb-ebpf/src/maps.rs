@@ -14,9 +14,9 @@ use lb_common::{
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     forward::Desk,
     state::{
-        AllowedNet, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen, Identity,
-        LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey,
-        Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen,
+        Identity, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node,
+        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -58,6 +58,8 @@ static NODES: HashMap<PartKey, Node, DEFAULT_NODES, GROWING> = HashMap::new();
 #[btf_map]
 static CURSORS: Array<Cursor, { MAX_POOLS as usize }> = Array::new();
 #[btf_map]
+static BUDGETS: Array<Budget, { MAX_POOLS as usize }> = Array::new();
+#[btf_map]
 static LOADS: Array<Load, DEFAULT_MEMBERS> = Array::new();
 #[btf_map]
 static DRAINS: Array<Drain, DEFAULT_MEMBERS> = Array::new();
@@ -75,7 +77,7 @@ static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 static PORTS: HashMap<PortKey, PortBlock, { DEFAULT_ENTRIES / 2 }, GROWING> = HashMap::new();
 /// Programs that go on where another one leaves off; filled by the loader.
 #[btf_map]
-static PROGRAMS: ProgramArray<1> = ProgramArray::new();
+static PROGRAMS: ProgramArray<2> = ProgramArray::new();
 /// Bytes of a desk.
 const DESK: usize = 640;
 /// What does not fit onto the stack.
@@ -102,11 +104,19 @@ static NO_PORTS: [u64; size_of::<PortBlock>() / 8] = [0; _];
 /// The maps of this object.
 pub(crate) struct KernelTables;
 
-/// Goes on with the program that connects; returns only if there is none.
+/// A program to go on with; its place in [`PROGRAMS`].
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Next {
+    Connect = 0,
+    Report = 1,
+}
+
+/// Goes on with another program; returns only if there is none.
 #[inline(always)]
-pub(crate) fn continue_with_connect(ctx: &TcContext) {
+pub(crate) fn continue_with(ctx: &TcContext, next: Next) {
     // SAFETY: nothing here wants to be dropped.
-    unsafe { PROGRAMS.tail_call(ctx, 0) };
+    unsafe { PROGRAMS.tail_call(ctx, next as u32) };
 }
 
 /// Something that looks at conntrack entries one by one.
@@ -195,6 +205,11 @@ impl Tables for KernelTables {
         // SAFETY: only the atomic word changes. A removed entry may be reused for a node of another
         // set while we look; that set is then refreshed by whoever changes it.
         unsafe { NODES.get(key) }
+    }
+
+    #[inline(always)]
+    fn budget(&self, pool: u32) -> Option<&'static Budget> {
+        BUDGETS.get(pool)
     }
 
     #[inline(always)]

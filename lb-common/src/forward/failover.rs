@@ -6,7 +6,7 @@ use crate::{
     packet::Packet,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
-    wire::{Segment, icmp},
+    wire::{IcmpError, Segment, icmp},
 };
 
 /// How long a member may take to accept before a SYN that comes once more goes to another one, in
@@ -51,7 +51,10 @@ pub(super) fn wishes_by_error<P: Packet, T: Tables>(
     protocol: u8,
     wish: &mut Wish,
 ) -> bool {
-    let Some(quoted) = icmp::unreachable(packet) else { return false };
+    let mut quoted = IcmpError::default();
+    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() {
+        return false;
+    }
     let key = FlowKey::new(quoted.tuple.reversed(), tables.zone(), protocol);
     let Some(flow) = tables.flow(&key) else { return false };
     let client_key = flow.peer_key(&key);

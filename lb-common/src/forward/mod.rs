@@ -2,7 +2,8 @@
 //!
 //! One look-up decides for packets of a known connection ([`known`]); a packet without
 //! one either opens a connection ([`open`]) or is not ours. A few packets of known connections are
-//! news of members that do not accept ([`failover`]): they open the connection once more.
+//! news of members that do not accept ([`failover`]): they open the connection once more. ICMP errors
+//! about their segments go on to the end that they concern ([`report()`]).
 //!
 //! Functions that are not in line have their part of the BPF stack only while they run. They return
 //! plain numbers: types of results in their signatures make type information that the kernel refuses.
@@ -13,10 +14,13 @@ mod failover;
 mod known;
 mod open;
 mod persist;
+mod report;
 mod reserve;
 mod route;
 mod search;
 mod waiting;
+
+pub use report::report;
 
 use crate::{
     addr::Tuple,
@@ -55,16 +59,19 @@ type Declined = Result<Verdict, DropReason>;
 ///
 /// A packet that is neither forwarded nor dropped is unchanged.
 pub fn forward<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
-    match established(packet, tables)? {
+    if let Some(verdict) = established(packet, tables)? {
+        return Ok(verdict);
+    }
+    match connect(packet, tables)? {
         Some(verdict) => Ok(verdict),
-        None => connect(packet, tables),
+        None => report(packet, tables),
     }
 }
 
-/// The first half of [`forward`], enough for nearly every packet: those of known connections, and those
-/// that are not ours. `None` wants the second half, [`connect`].
+/// The first part of [`forward`], enough for nearly every packet: those of known connections, and those
+/// that are not ours. `None` wants the second part, [`connect`].
 ///
-/// Halves because the BPF stack is small: each is a program of its own.
+/// Parts because the BPF stack is small: each is a program of its own.
 #[inline(always)]
 pub fn established<P: Packet, T: Tables>(
     packet: &mut P,
@@ -73,7 +80,7 @@ pub fn established<P: Packet, T: Tables>(
     let mut segment = Segment::default();
     match wire::parse(packet, &mut segment) {
         Ok(()) => {}
-        Err(PassReason::NotTcp) if wire::icmp::is_unreachable(packet) => return Ok(None),
+        Err(PassReason::NotTcp) if wire::icmp::is_error(packet) => return Ok(None),
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
     }
     let key = key_of(tables, &segment);
@@ -91,10 +98,13 @@ pub fn established<P: Packet, T: Tables>(
     take(&flow.rewrite, direction, packet, &segment).map(Some)
 }
 
-/// The second half of [`forward`]: connections that open, or open once more, and the last packets of clients,
-/// which tell when their port may be used again.
+/// The second part of [`forward`]: connections that open, or open once more, and the last packets of clients,
+/// which tell when their port may be used again. `None` wants the third, [`report`].
 #[inline(always)]
-pub fn connect<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
+pub fn connect<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+) -> Result<Option<Verdict>, DropReason> {
     let verdict = tables.at_desk(|desk| connect_at(packet, tables, desk));
     verdict.unwrap_or(Err(DropReason::Inconsistent))
 }
@@ -117,12 +127,12 @@ fn connect_at<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
     desk: &mut Desk,
-) -> Result<Verdict, DropReason> {
+) -> Result<Option<Verdict>, DropReason> {
     *desk = Desk::default();
     // Whoever goes on here has a segment, or an error that may be about one.
     let is_error = !is_segment(packet, &mut desk.segment);
     if is_error && !failover::wishes_by_error(packet, tables, ipv4::TCP, &mut desk.wish) {
-        return Ok(Verdict::Pass(PassReason::NotTcp));
+        return Ok(None);
     }
     desk.key = key_of(tables, &desk.segment);
     if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
@@ -131,22 +141,26 @@ fn connect_at<P: Packet, T: Tables>(
             vacate_former(tables, &desk.wish);
         }
         match opened {
-            Ok(()) => return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment),
+            Ok(()) => {
+                let Desk { path, segment, .. } = desk;
+                return take(&path.rewrite, path.direction, packet, segment).map(Some);
+            }
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
                 }
-                return declined;
+                return declined.map(Some);
             }
-            Err(Unconnected::Stays) if is_error => return Ok(Verdict::Pass(PassReason::NotTcp)),
+            Err(Unconnected::Stays) if is_error => return Ok(None),
             Err(Unconnected::Stays) => {}
         }
     }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
-        return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment);
+        let Desk { path, segment, .. } = desk;
+        return take(&path.rewrite, path.direction, packet, segment).map(Some);
     }
-    Ok(Verdict::Refuse(RefuseReason::TableFull))
+    Ok(Some(Verdict::Refuse(RefuseReason::TableFull)))
 }
 
 /// Frees the port that a connection had before the client began it anew, if it still has that.

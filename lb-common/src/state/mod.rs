@@ -5,6 +5,7 @@
 //! What changes after an entry is published is atomic.
 
 mod admission;
+mod budget;
 mod drain;
 mod event;
 mod flow;
@@ -17,6 +18,7 @@ mod sticky;
 mod vip;
 
 pub use admission::{Admission, AllowedNet, Overflow, VipLoad};
+pub use budget::{Budget, ERROR_COST, ERROR_CREDIT};
 pub use drain::{Drain, DrainCause};
 pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
@@ -32,4 +34,4 @@ pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;

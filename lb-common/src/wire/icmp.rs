@@ -1,16 +1,15 @@
-//! ICMP errors about a segment of ours (RFC 792, RFC 1122 section 3.2.2.1; RFC 4443).
+//! ICMP errors about a segment of ours (RFC 792, RFC 1122 section 3.2.2; RFC 4443 section 3).
+
+use core::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::{
-    addr::Tuple,
+    addr::{Addr, Tuple},
     be::{Be16, Be32},
     packet::Packet,
-    wire::{
-        Datagram, Seq,
-        ipv4::{self, Ipv4},
-        ipv6::Ipv6,
-    },
+    verdict::PassReason,
+    wire::{Datagram, Seq, ipv4, ipv6, tcp::Tcp},
 };
 
 /// Protocol number of ICMP.
@@ -19,34 +18,35 @@ const ICMP: u8 = 1;
 /// Protocol number of ICMPv6.
 const ICMPV6: u8 = 58;
 
-/// Bytes of a header of either.
-const HEADER: usize = 8;
-
-/// Type of "destination unreachable" in ICMP.
+/// Types of ICMP that are errors about a datagram. Not "source quench", which nobody is to heed
+/// (RFC 6633), nor "redirect", which is about the way to the next hop only.
 const UNREACHABLE: u8 = 3;
+const TIME_EXCEEDED: u8 = 11;
+const PARAMETER_PROBLEM: u8 = 12;
 
-/// Code of "fragmentation needed", the only one that does not mean that nobody is there.
+/// Code of "fragmentation needed", the only one of [`UNREACHABLE`] that does not mean that nobody is
+/// there.
 const TOO_BIG: u8 = 4;
 
 /// Type of "destination unreachable" in ICMPv6, where a packet that is too big has a type of its own.
 const UNREACHABLE_V6: u8 = 1;
 
-/// What an error quotes of the segment it is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Quoted {
-    /// Source and destination of the segment.
-    pub tuple: Tuple,
-    /// Its sequence number.
-    pub seq: Seq,
-}
+/// The last type of ICMPv6 that is an error, after "packet too big", "time exceeded" and "parameter
+/// problem".
+const LAST_ERROR_V6: u8 = 4;
 
+/// The header of either, in front of what it quotes.
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct Kind {
+struct Header {
     kind: u8,
     code: u8,
+    checksum: Be16,
+    /// Of "too big" the MTU, and the like.
+    rest: Be32,
 }
 
+/// What every error quotes of a segment at the least (RFC 792).
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct Start {
@@ -55,51 +55,106 @@ struct Start {
     seq: Be32,
 }
 
-/// Whether a frame that is not TCP is an error that [`unreachable`] may understand.
+/// An ICMP error, and what it quotes of the segment that it is about. Offsets are bytes from the start
+/// of the frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IcmpError {
+    /// Who sent the error.
+    pub src: Addr,
+    /// Whom it is for.
+    pub dst: Addr,
+    /// Source and destination of the segment.
+    pub tuple: Tuple,
+    /// Sequence number of the segment.
+    pub seq: Seq,
+    /// Where the checksum of the error lies.
+    pub checksum: usize,
+    /// Where the quoted IP header starts.
+    pub quoted_l3: usize,
+    /// Where the quoted TCP header starts.
+    pub quoted_l4: usize,
+    /// Where the error ends, and what it quotes.
+    pub end: usize,
+}
+
+impl IcmpError {
+    /// Reads a frame that [`is_error`].
+    ///
+    /// # Errors
+    /// Why it says nothing about a segment.
+    #[inline(always)]
+    pub fn read<P: Packet>(&mut self, packet: &P) -> Result<(), PassReason> {
+        let mut outer = Datagram::default();
+        outer.read(packet)?;
+        if !is_error_in(packet, &outer) {
+            return Err(PassReason::NotTcp);
+        }
+        if outer.end > packet.len() {
+            return Err(PassReason::Malformed);
+        }
+        let mut quoted = Datagram::default();
+        let l3 = outer.l4 + size_of::<Header>();
+        if outer.src.is_v4() {
+            ipv4::read(packet, l3, &mut quoted)?;
+        } else {
+            ipv6::read(packet, l3, &mut quoted)?;
+        }
+        // Later fragments have no ports, and we send no first ones.
+        if quoted.protocol != ipv4::TCP || quoted.is_fragment {
+            return Err(PassReason::NotTcp);
+        }
+        let start: Start = packet.read(quoted.l4).ok_or(PassReason::Malformed)?;
+        if quoted.l4 + size_of::<Start>() > outer.end {
+            return Err(PassReason::Malformed);
+        }
+        (self.src, self.dst) = (outer.src, outer.dst);
+        self.tuple =
+            Tuple { src: quoted.src, dst: quoted.dst, sport: start.sport, dport: start.dport };
+        self.seq = Seq::new(start.seq.get());
+        self.checksum = outer.l4 + offset_of!(Header, checksum);
+        (self.quoted_l3, self.quoted_l4, self.end) = (l3, quoted.l4, outer.end);
+        Ok(())
+    }
+
+    /// Where the checksum of the quoted segment lies, if that much of it is quoted.
+    #[inline(always)]
+    pub const fn quoted_checksum(&self) -> Option<usize> {
+        let at = self.quoted_l4 + Tcp::CHECKSUM;
+        if at + 2 <= self.end { Some(at) } else { None }
+    }
+}
+
+/// Whether a frame that is not TCP is an error about a datagram.
+#[inline(always)]
+pub fn is_error<P: Packet>(packet: &P) -> bool {
+    let mut outer = Datagram::default();
+    outer.read(packet).is_ok() && is_error_in(packet, &outer)
+}
+
+/// Whether a frame that is an error says that nobody could be reached.
 #[inline(always)]
 pub fn is_unreachable<P: Packet>(packet: &P) -> bool {
     let mut outer = Datagram::default();
-    outer.read(packet).is_ok() && says_unreachable(packet, &outer)
-}
-
-#[inline(always)]
-fn says_unreachable<P: Packet>(packet: &P, outer: &Datagram) -> bool {
-    if outer.is_fragment {
-        return false;
-    }
-    let Some(Kind { kind, code }) = packet.read(outer.l4) else { return false };
+    let Ok(()) = outer.read(packet) else { return false };
+    let Some(Header { kind, code, .. }) = packet.read(outer.l4) else { return false };
     match outer.protocol {
-        ICMP => outer.src.is_v4() && kind == UNREACHABLE && code != TOO_BIG,
-        ICMPV6 => !outer.src.is_v4() && kind == UNREACHABLE_V6,
+        ICMP => kind == UNREACHABLE && code != TOO_BIG,
+        ICMPV6 => kind == UNREACHABLE_V6,
         _ => false,
     }
 }
 
-/// The segment that a frame to this host says could not reach its destination, if it says so.
 #[inline(always)]
-pub fn unreachable<P: Packet>(packet: &P) -> Option<Quoted> {
-    let mut outer = Datagram::default();
-    outer.read(packet).ok()?;
-    if !says_unreachable(packet, &outer) {
-        return None;
+fn is_error_in<P: Packet>(packet: &P, outer: &Datagram) -> bool {
+    if outer.is_fragment {
+        return false;
     }
-    let at = outer.l4 + HEADER;
-    let (src, dst, l4) = if outer.src.is_v4() {
-        let inner: Ipv4 = packet.read(at)?;
-        let about_tcp = inner.version() == 4 && inner.protocol == ipv4::TCP && !inner.is_fragment();
-        if !about_tcp || inner.header_len() < Ipv4::MIN_LEN {
-            return None;
+    let Some(Header { kind, .. }) = packet.read(outer.l4) else { return false };
+    match outer.protocol {
+        ICMP => {
+            outer.src.is_v4() && matches!(kind, UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM)
         }
-        (inner.src(), inner.dst(), at + inner.header_len())
-    } else {
-        // We send no extension headers of our own, and a client's are none of a member's business.
-        let inner: Ipv6 = packet.read(at)?;
-        if inner.version() != 6 || inner.next != ipv4::TCP {
-            return None;
-        }
-        (inner.src, inner.dst, at + Ipv6::LEN)
-    };
-    let start: Start = packet.read(l4)?;
-    let tuple = Tuple { src, dst, sport: start.sport, dport: start.dport };
-    Some(Quoted { tuple, seq: Seq::new(start.seq.get()) })
+        ICMPV6 => !outer.src.is_v4() && (UNREACHABLE_V6..=LAST_ERROR_V6).contains(&kind),
+        _ => false,
+    }
 }

@@ -16,6 +16,7 @@ pub mod tcp;
 mod timestamp;
 
 pub use datagram::Datagram;
+pub use icmp::IcmpError;
 pub use options::Options;
 pub use outgoing::Outgoing;
 pub use segment::{Segment, parse};

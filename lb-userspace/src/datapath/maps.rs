@@ -13,7 +13,7 @@ use zerocopy::transmute;
 use super::{DatapathError, walk};
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 21] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -24,6 +24,7 @@ pub(super) const NAMES: [&str; 20] = [
     "TICKS",
     "NODES",
     "CURSORS",
+    "BUDGETS",
     "LOADS",
     "DRAINS",
     "FLOWS",

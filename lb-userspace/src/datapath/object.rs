@@ -24,8 +24,9 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// The program on the VIP's device.
 const INGRESS: &str = "qlb_ingress";
-/// The program that it goes on with, by way of the map [`PROGRAMS`].
+/// The programs that it goes on with, by way of the map [`PROGRAMS`], in the order of their places.
 const CONNECT: &str = "qlb_connect";
+const REPORT: &str = "qlb_report";
 /// The map of programs to go on with.
 const PROGRAMS: &str = "PROGRAMS";
 /// The program that the reaper runs.
@@ -97,22 +98,24 @@ impl Datapath {
             loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
         let log = EbpfLogger::init(&mut ebpf).map_err(|_| DatapathError::NoMap(LOG))?;
         let mut datapath = Self { ebpf, log };
-        for name in [CONNECT, INGRESS, REAP, ROUTE] {
+        for name in [CONNECT, REPORT, INGRESS, REAP, ROUTE] {
             datapath.program(name)?.load().map_err(|source| rejected(name, source))?;
         }
         datapath.link_programs()?;
         Ok(datapath)
     }
 
-    /// Lets the program on the device go on with the one that connects.
+    /// Lets the program on the device go on with the others.
     fn link_programs(&mut self) -> Result<(), DatapathError> {
         let failed = |source| DatapathError::Map { map: PROGRAMS, source: Box::new(source) };
-        let connect = self.program(CONNECT)?;
-        let fd = connect.fd().and_then(|fd| Ok(fd.try_clone()?));
-        let fd = fd.map_err(|source| rejected(CONNECT, source))?;
-        let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
-        let mut programs = ProgramArray::try_from(map).map_err(failed)?;
-        programs.set(0, &fd, 0).map_err(failed)
+        for (place, name) in (0..).zip([CONNECT, REPORT]) {
+            let fd = self.program(name)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+            let fd = fd.map_err(|source| rejected(name, source))?;
+            let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
+            let mut programs = ProgramArray::try_from(map).map_err(failed)?;
+            programs.set(place, &fd, 0).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// The maps of the loaded programs; can be taken once.

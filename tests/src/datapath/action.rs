@@ -21,6 +21,8 @@ pub enum Action {
     Eject(u32, Age),
     /// A member's connections of that age or older end then and for this cause, or go on.
     Drain(u32, Option<(Age, DrainCause)>),
+    /// What the pool's connections may be told of errors is spent until then.
+    Spend(Age),
     /// Connections that have just opened are settled: neither clock will find them older or younger.
     Settle,
     /// Entries are given ages.
@@ -39,6 +41,7 @@ impl Action {
             | Self::ForgetPool(_)
             | Self::Eject(..)
             | Self::Drain(..)
+            | Self::Spend(_)
             | Self::Settle
             | Self::Stamp(_)
             | Self::Sweep => None,

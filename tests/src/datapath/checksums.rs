@@ -2,32 +2,94 @@
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
-/// Which checksum of a TCP segment is wrong; `None` if all are right or it is no such frame.
+const TCP: u8 = 6;
+const ICMPV6: u8 = 58;
+
+/// Types of ICMP and of ICMPv6 that quote a datagram.
+const ERRORS: [u8; 3] = [3, 11, 12];
+const ERRORS_V6: [u8; 4] = [1, 2, 3, 4];
+
+/// Bytes of an ICMP header, in front of what an error quotes.
+const ICMP: usize = 8;
+
+/// Which checksum of a TCP segment or an ICMP message is wrong, those within what an error quotes included; `None` if
+/// all are right or it is no such frame.
 #[must_use]
 pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
-    let want = match &packet.net {
+    let (addresses, is_v4) = match &packet.net {
         Some(NetSlice::Ipv4(ip)) => {
-            let header = ip.header();
-            let (have, want) =
-                (header.header_checksum(), header.to_header().calc_header_checksum());
-            if !same(have, want) {
-                return Some(format!("IP checksum is {have:#06x}, not {want:#06x}"));
+            if !adds_up([ip.header().slice()]) {
+                return Some("IP checksum".into());
             }
-            tcp.calc_checksum_ipv4(header.source(), header.destination()).ok()?
+            ([ip.header().source(), ip.header().destination()].concat(), true)
         }
         Some(NetSlice::Ipv6(ip)) => {
-            let header = ip.header();
-            tcp.calc_checksum_ipv6(header.source(), header.destination()).ok()?
+            ([ip.header().source(), ip.header().destination()].concat(), false)
         }
         Some(NetSlice::Arp(_)) | None => return None,
     };
-    let have = tcp.checksum();
-    (!same(have, want)).then(|| format!("TCP checksum is {have:#06x}, not {want:#06x}"))
+    match packet.transport? {
+        TransportSlice::Tcp(tcp) => {
+            (!segment_adds_up(&addresses, tcp.slice())).then(|| "TCP checksum".into())
+        }
+        TransportSlice::Icmpv4(icmp) if is_v4 => {
+            if !adds_up([icmp.slice()]) {
+                return Some("ICMP checksum".into());
+            }
+            let quotes = ERRORS.contains(&icmp.slice()[0]);
+            if quotes { wrong_in_quote(&icmp.slice()[ICMP..]) } else { None }
+        }
+        TransportSlice::Icmpv6(icmp) if !is_v4 => {
+            let pseudo = pseudo(&addresses, icmp.slice().len(), ICMPV6);
+            if !adds_up([pseudo.as_slice(), icmp.slice()]) {
+                return Some("ICMPv6 checksum".into());
+            }
+            let quotes = ERRORS_V6.contains(&icmp.slice()[0]);
+            if quotes { wrong_in_quote_v6(&icmp.slice()[ICMP..]) } else { None }
+        }
+        TransportSlice::Icmpv4(_)
+        | TransportSlice::Icmpv6(_)
+        | TransportSlice::Igmp(_)
+        | TransportSlice::Udp(_) => None,
+    }
 }
 
-/// Zero has two representations in one's complement (RFC 1624 section 3).
-const fn same(have: u16, want: u16) -> bool {
-    have == want || (have == 0xffff && want == 0)
+fn wrong_in_quote(quote: &[u8]) -> Option<String> {
+    let first = *quote.first()?;
+    let (header, segment) = quote.split_at_checked(usize::from(first & 15) * 4)?;
+    if first >> 4 != 4 || header.len() < 20 {
+        return None;
+    }
+    if !adds_up([header]) {
+        return Some("quoted IP checksum".into());
+    }
+    let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    let whole = segment.get(..total.checked_sub(header.len())?)?;
+    let right = header[9] != TCP || segment_adds_up(&header[12..20], whole);
+    (!right).then(|| "quoted TCP checksum".into())
+}
+
+fn wrong_in_quote_v6(quote: &[u8]) -> Option<String> {
+    let (header, segment) = quote.split_at_checked(40)?;
+    let whole = segment.get(..usize::from(u16::from_be_bytes([header[4], header[5]])))?;
+    let right = header[6] != TCP || segment_adds_up(&header[8..40], whole);
+    (!right).then(|| "quoted TCP checksum".into())
+}
+
+fn segment_adds_up(addresses: &[u8], segment: &[u8]) -> bool {
+    adds_up([pseudo(addresses, segment.len(), TCP).as_slice(), segment])
+}
+
+/// The header that is summed up in front of a message and is none of it (RFC 9293 section 3.1, RFC 8200 section 8.1);
+/// it adds up to the same in both families.
+fn pseudo(addresses: &[u8], len: usize, protocol: u8) -> Vec<u8> {
+    [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, protocol]].concat()
+}
+
+/// Whether the one's complement sum of all words, checksum included, is that of no error (RFC 1071 section 1).
+fn adds_up<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let words = parts.into_iter().flat_map(|part| part.chunks(2));
+    let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+    words.map(word).sum::<u32>() % 0xffff == 0
 }

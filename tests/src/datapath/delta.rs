@@ -31,6 +31,9 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
     }
 
     lines.extend(listener(before, after));
+    if before.budget != after.budget {
+        lines.push(format!("budget {:?}", after.budget));
+    }
     for client in before.sticky.keys().chain(after.sticky.keys()).collect::<BTreeSet<_>>() {
         lines.extend(stuck(*client, before.sticky.get(client), after.sticky.get(client)));
     }

@@ -201,6 +201,7 @@ impl Kernel {
             counters: counters(&self.maps)?,
             members: (0..MEMBERS).map(member).collect::<Result<_, _>>()?,
             active: self.maps.vip_load(POOL)?.active.get(),
+            budget: Age::of(self.raw.budget()?.0.get()),
             sticky: self
                 .maps
                 .sticky()?
@@ -324,6 +325,7 @@ impl Datapath for Kernel {
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
             Action::Drain(member, drain) => self.raw.drain(*member, drain_word(*drain, 0))?,
+            Action::Spend(until) => self.raw.spend(until.stamp(0))?,
             Action::Settle => self.settle()?,
             Action::Stamp(stamping) => self.stamp(stamping)?,
             Action::Sweep => drop(self.sweep()?),

@@ -33,7 +33,7 @@ pub use delta::delta;
 pub use error::Error;
 pub use family::Family;
 pub use heard::Heard;
-pub use icmp::unreachable;
+pub use icmp::{icmp_error, unreachable};
 pub use kernel::Kernel;
 pub use model::Model;
 pub use ports::Port;

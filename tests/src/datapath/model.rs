@@ -85,11 +85,13 @@ impl Model {
             stats: stats.get(&index).copied().unwrap_or_default(),
         };
         let (vips, sticky) = (self.tables.vip_loads.borrow(), self.tables.sticky.borrow());
+        let budgets = self.tables.budgets.borrow();
         let count = |number| counters.get(&number).copied().unwrap_or(0);
         Snapshot {
             counters: counter::all().map(|(number, name, _)| (name, count(number))).collect(),
             members: (0..MEMBERS).map(member).collect(),
             active: vips.get(&POOL).map_or(0, |load| load.active.get()),
+            budget: Age::of(budgets.get(&POOL).map_or(0, |budget| budget.0.get())),
             sticky: sticky.iter().map(|(key, entry)| Stuck::entry(key, entry)).collect(),
             flows: flows
                 .iter()
@@ -222,6 +224,10 @@ impl Datapath for Model {
             Action::Drain(member, drain) => {
                 let drain = Rc::new(drain_word(*drain, NOW));
                 self.tables.drains.borrow_mut().insert(*member, drain);
+            }
+            Action::Spend(until) => {
+                let budget = self.tables.budget(POOL);
+                budget.expect("made when looked up").0.set(until.stamp(NOW));
             }
             Action::Settle => self.settle(),
             Action::Stamp(stamping) => self.stamp(stamping),

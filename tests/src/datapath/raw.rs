@@ -8,8 +8,8 @@ use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
-    AllowedNet, Cursor, Drain, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node, PartKey,
-    Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+    AllowedNet, Budget, Cursor, Drain, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
+    PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
@@ -40,6 +40,7 @@ pub(super) struct Raw {
     sticky: Bytes<[u8; size_of::<StickyKey>()], { size_of::<Sticky>() }>,
     half_opens: Array<MapData, [u8; size_of::<HalfOpen>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
+    budgets: Array<MapData, [u8; size_of::<Budget>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     drains: Array<MapData, [u8; size_of::<Drain>()]>,
     counters: PerCpuArray<MapData, u64>,
@@ -62,6 +63,7 @@ impl Raw {
             sticky: map_of(pins, "STICKY")?.try_into()?,
             half_opens: map_of(pins, "HALF_OPENS")?.try_into()?,
             cursors: map_of(pins, "CURSORS")?.try_into()?,
+            budgets: map_of(pins, "BUDGETS")?.try_into()?,
             loads: map_of(pins, "LOADS")?.try_into()?,
             drains: map_of(pins, "DRAINS")?.try_into()?,
             counters: map_of(pins, "COUNTERS")?.try_into()?,
@@ -101,6 +103,17 @@ impl Raw {
         Ok(self.loads.set(member, load, 0)?)
     }
 
+    /// What is left to tell the pool's connections of errors.
+    pub(super) fn budget(&self) -> Result<Budget, Error> {
+        Ok(transmute!(self.budgets.get(&POOL, 0)?))
+    }
+
+    /// Spends that until then.
+    pub(super) fn spend(&mut self, until: u64) -> Result<(), Error> {
+        let budget: [u8; _] = transmute!(Budget(until.into()));
+        Ok(self.budgets.set(POOL, budget, 0)?)
+    }
+
     /// Every entry of every map, as far as a test uses it.
     pub(super) fn dump(&self) -> Result<BTreeSet<String>, Error> {
         let mut lines = BTreeSet::new();
@@ -120,6 +133,7 @@ impl Raw {
         }
         for pool in 0..POOLS {
             lines.insert(format!("VIP_LOADS {pool} {:?}", self.vip_loads.get(&pool, 0)?));
+            lines.insert(format!("BUDGETS {pool} {:?}", self.budgets.get(&pool, 0)?));
             lines.insert(format!("CURSORS {pool} {:?}", self.cursors.get(&pool, 0)?));
         }
         for member in 0..MEMBERS {
@@ -171,6 +185,7 @@ impl Raw {
         for pool in 0..POOLS {
             self.vip_loads.set(pool, [0; _], 0)?;
             self.cursors.set(pool, [0; _], 0)?;
+            self.budgets.set(pool, [0; _], 0)?;
         }
         for member in 0..MEMBERS {
             self.loads.set(member, [0; _], 0)?;

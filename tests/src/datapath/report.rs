@@ -51,6 +51,7 @@ pub fn write_pcap(directory: &Path, actions: &[Action]) -> Result<PathBuf, Error
             | Action::ForgetPool(_)
             | Action::Eject(..)
             | Action::Drain(..)
+            | Action::Spend(_)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => {}

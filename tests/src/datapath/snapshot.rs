@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub members: Vec<Member>,
     /// Connections that the listener counts.
     pub active: u32,
+    /// Until when it is spent what the pool's connections may be told of errors.
+    pub budget: Age,
     /// Clients and the members they had.
     pub sticky: BTreeMap<IpAddr, Stuck>,
     /// Conntrack.

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use etherparse::Icmpv4Type;
 use lb_common::state::Method;
 
 use crate::datapath::{
-    Act, Action, Age, CLIENT_SEQ, Datapath as _, LISTENER, MEMBER_SEQ, Model, POOL, Ran, Snapshot,
-    Stamping, Tcp, World, frame_ends, member, patched, wrong_checksum,
+    Act, Action, Age, CLIENT_SEQ, Datapath as _, Family, LISTENER, MEMBER_SEQ, Model, POOL, Ran,
+    Snapshot, Stamping, Tcp, World, frame_ends, icmp_error, member, patched, wrong_checksum,
 };
 
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
+/// The bit of the first byte that says in which family all of it is told.
+const FAMILY: u8 = 0x20;
+
+/// Types of ICMP: errors, and some that are none.
+const KINDS: [u8; 6] = [3, 3, 11, 12, 4, 8];
 const PORTS: [u16; 4] = [25_000, 25_001, 80, 65_535];
 
 /// Room in conntrack: little, so that the corner is near.
@@ -46,7 +52,9 @@ pub fn packets(data: &[u8]) {
     let mut bytes = Bytes(data);
     let mut model = Model::new(MAX_FLOWS);
     let mut newcomers = vec![0, 1, 2, 3];
-    act(&mut model, &world(bytes.next(), &mut newcomers).install());
+    let first = bytes.next();
+    let family = if first & FAMILY == 0 { Family::V4 } else { Family::V6 };
+    act(&mut model, &family.action(&world(first, &mut newcomers).install()));
     // Members and the ports they see, as frames showed them.
     let mut seen = vec![(member(0), SocketAddrV4::new(*LISTENER.ip(), PORTS[0]))];
     while let Some(what) = bytes.next_if_any() {
@@ -66,14 +74,16 @@ pub fn packets(data: &[u8]) {
                 sweep(&mut model);
                 continue;
             }
+            _ if what & 0x80 != 0 => Action::Frame(error(&mut bytes, &seen)),
             _ => {
                 let frame = client(&mut bytes).frame();
                 let at = usize::from(bytes.next()) % frame.len();
                 Action::Frame(patched(frame, at, &[bytes.next()]))
             }
         };
-        if let Some(ran) = act(&mut model, &action)
+        if let Some(ran) = act(&mut model, &family.action(&action))
             && ran.act == Act::Send
+            && let ran = family.back(&ran)
             && let Some((source, destination)) = frame_ends(&ran.frame)
             && destination.port() == member(0).port()
         {
@@ -104,6 +114,33 @@ fn world(byte: u8, newcomers: &mut Vec<u32>) -> World {
     }
 }
 
+/// An ICMP error about a segment that was sent on.
+fn error(bytes: &mut Bytes<'_>, seen: &[(SocketAddrV4, SocketAddrV4)]) -> Vec<u8> {
+    let (member, vip) = seen[usize::from(bytes.next()) % seen.len()];
+    let about = match bytes.next() % 4 {
+        0 | 1 => segment(bytes, vip, member),
+        2 => segment(bytes, member, vip),
+        _ => {
+            let (client, listener) = frame_ends(&client(bytes).frame()).expect("a segment");
+            segment(bytes, listener, client)
+        }
+    };
+    let about = about.frame();
+    let (kind, code) = (KINDS[usize::from(bytes.next()) % KINDS.len()], bytes.next() % 6);
+    let kind = Icmpv4Type::Unknown { type_u8: kind, code_u8: code, bytes5to8: [0, 0, 5, 0] };
+    let quoted = (20 + usize::from(bytes.next() % 64)).min(about.len() - 14);
+    let (source, _) = frame_ends(&about).expect("a segment");
+    let error = icmp_error([10, 0, 0, 254].into(), *source.ip(), &kind, &about, quoted);
+    match bytes.next() {
+        // Most are right; some have a byte of their own.
+        0..=0xbf => error,
+        _ => {
+            let at = usize::from(bytes.next()) % error.len();
+            patched(error, at, &[bytes.next()])
+        }
+    }
+}
+
 fn client(bytes: &mut Bytes<'_>) -> Tcp {
     let byte = bytes.next();
     let host = Ipv4Addr::new(10, 0, 0, 101 + (byte & 15));
@@ -114,7 +151,8 @@ fn client(bytes: &mut Bytes<'_>) -> Tcp {
 
 fn segment(bytes: &mut Bytes<'_>, source: SocketAddrV4, destination: SocketAddrV4) -> Tcp {
     let byte = bytes.next();
-    let ours = if source.port() == member(0).port() { MEMBER_SEQ } else { CLIENT_SEQ };
+    let of_member = source == LISTENER || source.port() == member(0).port();
+    let ours = if of_member { MEMBER_SEQ } else { CLIENT_SEQ };
     let theirs = CLIENT_SEQ + MEMBER_SEQ - ours;
     // In front of what was sent, as a retransmission is, or a little behind.
     let seq = ours.wrapping_sub(1).wrapping_add(u32::from(bytes.next() & 15));

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use etherparse::Icmpv4Type::{self, DestinationUnreachable as Unreachable};
+use etherparse::icmpv4::DestUnreachableHeader::{self, FragmentationNeeded};
+use etherparse::icmpv4::ParameterProblemHeader;
+use etherparse::icmpv4::TimeExceededCode;
 use lb_common::state::{DrainCause, Method, Timers};
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    frame_ends, member,
+    frame_ends, icmp_error, member,
 };
 
 use lb_userspace::datapath::Failover;
@@ -26,6 +30,8 @@ const SHORTEST: usize = 34;
 
 /// Another address that members may see.
 const SNAT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 251);
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
 
 /// Longer than any clock.
 pub(crate) const FOREVER: u64 = 1 << 61;
@@ -92,6 +98,7 @@ impl Story {
                 self.next = vec![Action::Drain(member, None), Action::Sweep, Action::Stamp(ages)];
                 Action::Drain(member, Some((Age::Ancient, cause)))
             }
+            25..=48 if !self.seen.is_empty() => self.errors(),
             13..=20 if !self.seen.is_empty() => {
                 // The client that was sent to a member last has waited for long, and asks again.
                 let client = self.seen[self.seen.len() - 1].client;
@@ -199,6 +206,66 @@ impl Story {
             3 if frame.len() > 1000 => Action::Gso(frame, 500),
             _ => Action::Frame(frame),
         }
+    }
+
+    /// An ICMP error, most of the time about a segment that was sent on: after the member has accepted, or when the
+    /// pool has had enough of them, or just so.
+    fn errors(&mut self) -> Action {
+        let newest = self.seen[self.seen.len() - 1];
+        let accepts = Tcp::new(newest.member, newest.vip, "SA");
+        let accepts = Action::Frame(accepts.numbered(MEMBER_SEQ, CLIENT_SEQ).frame());
+        match self.random.below(8) {
+            0..=3 => {
+                let error = self.error(newest);
+                self.next.push(error);
+                accepts
+            }
+            4..=5 => {
+                let [error, spent] = [self.error(newest), Action::Spend(Age::Future)];
+                self.next.extend([Action::Spend(Age::Ancient), error, spent]);
+                accepts
+            }
+            _ => {
+                let any = self.seen[self.random.below(self.seen.len())];
+                self.error(any)
+            }
+        }
+    }
+
+    fn error(&mut self, Seen { client, vip, member }: Seen) -> Action {
+        let (src, dst, numbers) = match self.random.below(12) {
+            0..=4 => (vip, member, (CLIENT_SEQ, MEMBER_SEQ)),
+            5..=9 => (LISTENER, client, (MEMBER_SEQ, CLIENT_SEQ)),
+            10 => (client, LISTENER, (CLIENT_SEQ, MEMBER_SEQ)),
+            _ => (LISTENER, member, (MEMBER_SEQ, CLIENT_SEQ)),
+        };
+        let flags = self.random.among(&["A", "PA", "S", "SA", "FA"]);
+        let about = self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1));
+        let about = about.frame();
+        let random = &mut self.random;
+        let kind = match random.below(7) {
+            0 | 1 => Unreachable(FragmentationNeeded { next_hop_mtu: random.next() as u16 }),
+            2 => Unreachable(DestUnreachableHeader::Host),
+            3 => Unreachable(DestUnreachableHeader::Port),
+            4 => Icmpv4Type::TimeExceeded(TimeExceededCode::TtlExceededInTransit),
+            5 => Icmpv4Type::ParameterProblem(ParameterProblemHeader::BadLength),
+            _ => Icmpv4Type::Unknown {
+                type_u8: random.next() as u8,
+                code_u8: random.next() as u8,
+                bytes5to8: [0; 4],
+            },
+        };
+        let all = about.len() - ETHERNET;
+        let bytes = match random.below(4) {
+            0 => all.min(28),
+            1 => all.min(24 + random.below(60)),
+            _ => all.min(548),
+        };
+        let router = Ipv4Addr::new(10, 0, 0, 254);
+        let host = random.among(&[router, router, *dst.ip()]);
+        let to = if random.once_in(12) { host } else { *src.ip() };
+        let error = icmp_error(host, to, &kind, &about, bytes);
+        Action::Frame(if random.once_in(12) { self.damaged(error) } else { error })
     }
 
     /// A few clients from a few ports each; members are clients, too.

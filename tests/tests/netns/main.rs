@@ -35,6 +35,7 @@ mod moved;
 mod order;
 mod persistence;
 mod ping;
+mod pmtu;
 mod pool_file;
 mod ports;
 mod refuse;

@@ -237,6 +237,7 @@ impl Said {
             | Action::ForgetPool(_)
             | Action::Eject(..)
             | Action::Drain(..)
+            | Action::Spend(_)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => {}

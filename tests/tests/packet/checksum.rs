@@ -13,7 +13,7 @@ fn word(frame: &[u8], offset: usize) -> u16 {
 }
 
 /// The one's complement sum of the word and `by`.
-fn shifted(frame: Vec<u8>, offset: usize, by: u16) -> Vec<u8> {
+pub(super) fn shifted(frame: Vec<u8>, offset: usize, by: u16) -> Vec<u8> {
     let (sum, carry) = word(&frame, offset).overflowing_add(by);
     patched(frame, offset, &(sum + u16::from(carry)).to_be_bytes())
 }

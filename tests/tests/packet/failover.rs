@@ -9,6 +9,7 @@ use lb_tests::datapath::{
 use lb_userspace::datapath::Failover;
 
 use super::case::{Case, Said, case, check};
+use super::icmp::TO_CLIENT;
 use super::{A, B, ahead, back};
 
 /// Longer than any clock.
@@ -37,6 +38,12 @@ fn world(weights: &[u32], failover: Failover) -> World {
 fn syn(conn: &Conn) -> Pair {
     let Pair { input, output } = conn.client("S").with(|tcp| tcp.tcp_options(&OPTIONS));
     Pair { input, output: output.id(0) }
+}
+
+/// What the client hears of its SYN, which has no other member to go to.
+fn reported(why: &DestUnreachableHeader) -> Vec<u8> {
+    let sent = syn(&A).input.id(0).frame();
+    unreachable(*LISTENER.ip(), *A.client.ip(), why, &sent, 28)
 }
 
 fn asked(name: &str) -> Case {
@@ -116,7 +123,7 @@ fn each_member_is_tried_once() {
             .given([NEXT.member("RA").action()])
             .sends(&THIRD.member("RA"), last(2, "T")),
         refused("one retry only", 1).sends(&NEXT.member("RA"), last(1, "N")),
-        refused("one retry only, and nobody on the way knows the second", 1).passes(
+        refused("one retry only, and nobody on the way knows the second", 1).rewrites(
             unreachable(
                 Ipv4Addr::new(10, 0, 0, 254),
                 *LISTENER.ip(),
@@ -124,7 +131,8 @@ fn each_member_is_tried_once() {
                 &syn(&NEXT).output.frame(),
                 28,
             ),
-            "pass_not_tcp +1; member 1: failed +1 failures +1",
+            reported(&DestUnreachableHeader::Host),
+            format!("{TO_CLIENT}; member 1: failed +1 failures +1"),
         ),
         refused("one retry only, and the second is silent", 1).long_open().sends(
             &NEXT.client("S").with(|tcp| tcp.tcp_options(&OPTIONS)),
@@ -185,7 +193,6 @@ fn nobody_on_the_way_knows_how_to_reach_the_member() {
     let foreign = Tcp::new(A.vip(), member(0), "S").seq(5).frame();
     let too_big = DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: 1280 };
     let ours = |name: &str| asked(name);
-    let passes = |case: Case, frame| case.passes(frame, "pass_not_tcp +1");
     check([
         turns_into_the_syn(ours("host"), error(why, &sent, 28), moved.clone()),
         turns_into_the_syn(
@@ -193,16 +200,23 @@ fn nobody_on_the_way_knows_how_to_reach_the_member() {
             error(&DestUnreachableHeader::Port, &sent, 60),
             moved,
         ),
-        passes(ours("too big is another matter"), error(&too_big, &sent, 28)),
-        passes(ours("quoting another number"), error(why, &foreign, 28)),
-        passes(ours("quoting too little"), error(why, &sent, 24)),
-        passes(
-            ours("after the member has accepted").given([A.member("SA").action()]),
-            error(why, &sent, 28),
+        ours("too big is another matter").rewrites(
+            error(&too_big, &sent, 28),
+            reported(&too_big),
+            TO_CLIENT,
         ),
-        ours("there is no other")
-            .world(World::new(&[1]))
-            .passes(error(why, &sent, 28), "pass_not_tcp +1; member 0: failed +1 failures +1"),
+        ours("quoting another number").passes(error(why, &foreign, 28), "pass_icmp_stale +1"),
+        ours("quoting too little").passes(error(why, &sent, 24), "pass_malformed +1"),
+        ours("after the member has accepted").given([A.member("SA").action()]).rewrites(
+            error(why, &sent, 28),
+            reported(why),
+            TO_CLIENT,
+        ),
+        ours("there is no other").world(World::new(&[1])).rewrites(
+            error(why, &sent, 28),
+            reported(why),
+            format!("{TO_CLIENT}; member 0: failed +1 failures +1"),
+        ),
     ]);
 }
 

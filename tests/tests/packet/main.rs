@@ -15,6 +15,7 @@ mod expiry;
 mod failover;
 mod fixtures;
 mod half_open;
+mod icmp;
 mod known;
 mod malformed;
 mod million;

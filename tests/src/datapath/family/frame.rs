@@ -73,18 +73,23 @@ fn segment_to_v6(segment: &[u8]) -> Option<Vec<u8>> {
     (segment.len() >= 8).then_some(segment)
 }
 
-/// "Destination unreachable" about the datagram that it quotes, with a right checksum.
+/// An error about the datagram that it quotes, with a right checksum.
 fn error_to_v6(error: &[u8], header: &[u8]) -> Option<Vec<u8>> {
     let (head, quoted) = error.split_at_checked(ERROR)?;
     let kind = match head[..2] {
         // Fragmentation needed: packet too big.
         [3, 4] => [2, 0],
+        // Time exceeded, by whichever code.
+        [11, code] => [3, code],
+        [12, _] => [4, 0],
         // Nobody is there, in whatever way: address unreachable.
         [3, _] => [1, 3],
         _ => return None,
     };
     let mut six = kind.to_vec();
-    six.extend([0; 6]);
+    six.extend([0; 4]);
+    // What is narrower on the way, in the half of the word that both have.
+    six.extend(if kind == [2, 0] { [head[6], head[7]] } else { [0; 2] });
     six.extend(datagram_to_v6(quoted)?);
     let mut covered = address(&header[12..16]);
     covered.extend(address(&header[16..20]));

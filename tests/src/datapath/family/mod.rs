@@ -41,6 +41,7 @@ impl Family {
             Action::ForgetPool(_)
             | Action::Eject(..)
             | Action::Drain(..)
+            | Action::Spend(_)
             | Action::Settle
             | Action::Stamp(_)
             | Action::Sweep => action.clone(),
