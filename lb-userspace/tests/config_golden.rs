@@ -56,7 +56,7 @@ fn the_ssh_pool_is_native_and_served() {
     assert_eq!((&pool.monitor, &pool.session_persistence), (&None, &None));
     assert_eq!(pool.timeouts, Timeouts::default());
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
-    assert_eq!(fields, ["members"]);
+    assert_eq!(fields, [""; 0]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_web_pool_is_degraded_by_http_only() {
     let MonitorCheck::Http(http) = &monitor.check else { panic!("{monitor:?}") };
     assert_eq!((http.http_method.as_str(), http.url_path.as_str()), ("GET", "/"));
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
-    assert_eq!(fields, ["protocol", "monitor", "members"]);
+    assert_eq!(fields, ["protocol", "monitor"]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn the_mysql_pool_is_native_and_served() {
     assert_eq!((&monitor.check, monitor.delay.as_f64()), (&MonitorCheck::Tcp, 5.0));
     assert_eq!((monitor.timeout.as_f64(), monitor.max_retries.get()), (3.0, 3));
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
-    assert_eq!(fields, ["vip.connection_limit", "monitor", "members"]);
+    assert_eq!(fields, ["vip.connection_limit", "monitor"]);
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn import_says_of_each_pool_whether_it_is_served_and_the_verdict_alone_is_its_ou
     let (head, pool) = talk.split_once(&format!("pool {id}\n")).unwrap();
     assert_eq!(head.lines().next(), Some("verdict: native"));
     let pool: Vec<&str> = pool.lines().collect();
-    assert_eq!(pool.len(), 4, "{talk}");
+    assert_eq!(pool.len(), 3, "{talk}");
     assert!(pool[0].starts_with("  notice: vip.connection_limit: above 500 "), "{talk}");
-    assert_eq!(pool[3], "  served: yes");
+    assert_eq!(pool[2], "  served: yes");
 
     let (outcome, _, talk) = said("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
     assert_eq!((outcome, talk.lines().last()), (Outcome::Accepted, Some("  served: yes")));

@@ -110,7 +110,7 @@ fn logging_is_reported_once_and_no_log_is_promised() {
 }
 
 #[test]
-fn a_member_that_does_not_answer_is_not_replaced_and_says_so() {
+fn a_member_that_does_not_answer_is_not_replaced_without_redispatch_and_the_notice_says_so() {
     let notices = |method: &str, servers: &str| {
         let import = import_text(&format!("{FRONTEND}backend p\n balance {method}\n{servers}"));
         servable(&import.pools[0], []).unwrap()
@@ -118,7 +118,7 @@ fn a_member_that_does_not_answer_is_not_replaced_and_says_so() {
     let two = " server a 192.0.2.2:80\n server b 192.0.2.3:80\n";
     let text = |method| {
         let notices = notices(method, two);
-        assert_eq!((notices.len(), notices[0].field), (1, "members"));
+        assert_eq!((notices.len(), notices[0].field), (1, "failover.retries"));
         notices[0].text.clone()
     };
     let round_robin = text("roundrobin");
@@ -126,6 +126,8 @@ fn a_member_that_does_not_answer_is_not_replaced_and_says_so() {
     let least = text("leastconn");
     assert!(least.starts_with(&round_robin) && least.contains("LEAST_CONNECTIONS"), "{least}");
     assert_eq!(notices("leastconn", " server a 192.0.2.2:80\n"), []);
+    let replaced = format!(" option redispatch\n retries 3\n{two}");
+    assert_eq!(notices("leastconn", &replaced), []);
 }
 
 #[test]

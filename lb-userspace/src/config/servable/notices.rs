@@ -25,9 +25,9 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
         );
         note("monitor", text);
     }
-    if pool.members.len() > 1 {
-        let lost = "a member that refuses or does not answer is not replaced by another one in \
-                    this version";
+    if pool.members.len() > 1 && pool.failover.retries == 0 {
+        let lost = "with retries: 0 a member that refuses or does not answer is not replaced by \
+                    another one";
         let text = match pool.lb_method {
             LbMethod::LeastConnections => {
                 format!("{lost}; with LEAST_CONNECTIONS it attracts new connections")
@@ -37,7 +37,7 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
             | LbMethod::SourceIpPort
             | LbMethod::LeastResponseTime => lost.to_owned(),
         };
-        note("members", text);
+        note("failover.retries", text);
     }
     if !pool.members.iter().any(|member| member.admin_state_up && member.weight.get() > 0) {
         note("members", "no member takes new connections".to_owned());
