@@ -55,6 +55,8 @@ reasons! {
         Drained = 80, "connection_drained";
         /** connections reset because their member was marked down (on_marked_down: shutdown-sessions) */
         MarkedDown = 81, "connection_marked_down";
+        /** SYNs of clients on connections that are open, answered with an ACK that tells whether the client means it */
+        Challenged = 82, "syn_challenged";
         /** ICMP errors of the members' side sent on to the client whose segment they are about */
         ErrorToClient = 88, "icmp_to_client";
         /** ICMP errors of the clients' side sent on to the member whose segment they are about */

@@ -21,7 +21,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use lb_common::{
-    forward::{connect, established, report},
+    forward::{connect, established, finish},
     tables::Tables as _,
     verdict::{DropReason, Verdict},
 };
@@ -60,11 +60,11 @@ pub fn qlb_connect(ctx: TcContext) -> i32 {
     }
 }
 
-/// Goes on where [`qlb_connect`] leaves off: ICMP errors about connections.
+/// Goes on where [`qlb_connect`] leaves off: ICMP errors about connections, and SYNs on open ones.
 #[classifier]
 pub fn qlb_report(ctx: TcContext) -> i32 {
     let mut skb = Skb::new(ctx);
-    let outcome = report(&mut skb, &KernelTables);
+    let outcome = finish(&mut skb, &KernelTables);
     conclude(&skb, outcome)
 }
 

@@ -34,7 +34,7 @@ pub(super) fn wishes<T: Tables>(
         return false;
     }
     if !flow.is_from_member() {
-        return is_silent(tables, flow, segment) && again(tables, key, flow, 1, wish);
+        return is_silent(tables, flow) && again(tables, key, flow, 1, wish);
     }
     let client_key = flow.peer_key(key);
     let Some(client) = tables.flow(&client_key) else { return false };
@@ -68,12 +68,10 @@ pub(super) fn wishes_by_error<P: Packet, T: Tables>(
         && again(tables, &client_key, &client, 0, wish)
 }
 
-/// Whether the client asks once more because its member has not answered.
+/// Whether a client that asks once more does so because its member has not answered.
 #[inline(always)]
-fn is_silent<T: Tables>(tables: &T, client: &Flow, segment: &Segment) -> bool {
-    client.phase.get() == PhaseBits::NONE
-        && client.next() == segment.end()
-        && tables.now().saturating_sub(client.opened) >= PATIENCE
+fn is_silent<T: Tables>(tables: &T, client: &Flow) -> bool {
+    client.phase.get() == PhaseBits::NONE && tables.now().saturating_sub(client.opened) >= PATIENCE
 }
 
 /// Holds it against the member, and wishes for another one if the connection may have one.

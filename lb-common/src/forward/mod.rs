@@ -3,12 +3,14 @@
 //! One look-up decides for packets of a known connection ([`known`]); a packet without
 //! one either opens a connection ([`open`]) or is not ours. A few packets of known connections are
 //! news of members that do not accept ([`failover`]): they open the connection once more. ICMP errors
-//! about their segments go on to the end that they concern ([`report()`]).
+//! about their segments go on to the end that they concern ([`report`]). A SYN on a connection that is
+//! open is answered here, to find out whether its client has forgotten that ([`challenge`]).
 //!
 //! Functions that are not in line have their part of the BPF stack only while they run. They return
 //! plain numbers: types of results in their signatures make type information that the kernel refuses.
 
 mod admit;
+mod challenge;
 mod eject;
 mod failover;
 mod known;
@@ -20,8 +22,6 @@ mod route;
 mod search;
 mod waiting;
 
-pub use report::report;
-
 use crate::{
     addr::Tuple,
     event,
@@ -32,7 +32,7 @@ use crate::{
     state::FlowKey,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
-    wire::{self, Segment, ipv4},
+    wire::{self, IcmpError, Segment, ipv4},
 };
 use open::{Unconnected, Wish};
 use reserve::Goal;
@@ -64,7 +64,7 @@ pub fn forward<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdi
     }
     match connect(packet, tables)? {
         Some(verdict) => Ok(verdict),
-        None => report(packet, tables),
+        None => finish(packet, tables),
     }
 }
 
@@ -99,7 +99,7 @@ pub fn established<P: Packet, T: Tables>(
 }
 
 /// The second part of [`forward`]: connections that open, or open once more, and the last packets of clients,
-/// which tell when their port may be used again. `None` wants the third, [`report`].
+/// which tell when their port may be used again. `None` wants the third, [`finish`].
 #[inline(always)]
 pub fn connect<P: Packet, T: Tables>(
     packet: &mut P,
@@ -109,7 +109,20 @@ pub fn connect<P: Packet, T: Tables>(
     verdict.unwrap_or(Err(DropReason::Inconsistent))
 }
 
-/// What a connection that opens has lying about while it does. Too much for the BPF stack.
+/// The third part of [`forward`]: ICMP errors about connections, and SYNs of clients whose connection is open.
+#[inline(always)]
+pub fn finish<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
+    let verdict = tables.at_desk(|desk| {
+        if is_segment(packet, &mut desk.segment) {
+            challenge::answer(packet, tables, &mut desk.segment)
+        } else {
+            report::report(packet, tables, &mut desk.error)
+        }
+    });
+    verdict.unwrap_or(Err(DropReason::Inconsistent))
+}
+
+/// What lies about while a connection opens, or an error is looked at. Too much for the BPF stack.
 #[derive(Default)]
 pub struct Desk {
     segment: Segment,
@@ -118,6 +131,8 @@ pub struct Desk {
     wish: Wish,
     goal: Goal,
     path: Path,
+    /// What the packet is if it is no segment.
+    error: IcmpError,
     /// To [`route()`], which has no path.
     answer: Answer,
 }
@@ -135,7 +150,7 @@ fn connect_at<P: Packet, T: Tables>(
         return Ok(None);
     }
     desk.key = key_of(tables, &desk.segment);
-    if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
+    if is_error || open::wishes(packet, tables, &desk.key, &desk.segment, &mut desk.wish) {
         let opened = open::open(packet, tables, desk);
         if desk.wish.former != Tuple::default() {
             vacate_former(tables, &desk.wish);
@@ -154,6 +169,9 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) if is_error => return Ok(None),
             Err(Unconnected::Stays) => {}
         }
+    }
+    if known::is_doubtful_at(tables, &desk.key, &desk.segment) {
+        return Ok(None);
     }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {

@@ -77,7 +77,8 @@ pub(super) const fn listener(client: &FlowKey) -> VipKey {
 
 /// Whether a segment asks for a member, as a new connection or as one that has none yet.
 #[inline(never)]
-pub(super) fn wishes<T: Tables>(
+pub(super) fn wishes<P: Packet, T: Tables>(
+    packet: &P,
     tables: &T,
     key: &FlowKey,
     segment: &Segment,
@@ -90,6 +91,7 @@ pub(super) fn wishes<T: Tables>(
         ending::supersede(tables, key, &flow);
         return true;
     }
+    waiting::renew(packet, tables, &flow, segment);
     failover::wishes(tables, key, &flow, segment, wish)
 }
 
@@ -216,7 +218,8 @@ fn connect<P: Packet, T: Tables>(
         flow.begin(slot.member, index, false, now);
         flow.opened = tables.exact_now();
         flow.ticket = ticket;
-        if let Some(before) = &before {
+        if let Some(before) = before.as_ref().filter(|_| !segment.flags.opens()) {
+            // What the packet becomes is the SYN before.
             flow.next.set(before.next.get());
         } else {
             // Data in a SYN (TCP Fast Open, RFC 7413).
@@ -257,8 +260,8 @@ fn connect<P: Packet, T: Tables>(
     eject::chosen(tables, pool, slot.member, now);
     persist::remember(tables, vip, client, slot.member, now);
     tables.account_connection(slot.member);
-    // The SYN that goes once more has no payload.
-    let payload = if before.is_some() { 0 } else { segment.payload };
+    // What becomes a SYN has no payload then.
+    let payload = if segment.flags.opens() { segment.payload } else { 0 };
     tables.account(slot.member, Direction::ToMember, payload);
     path.direction = Direction::ToMember;
     Ok(())

@@ -14,8 +14,12 @@ use crate::{
 /// Decides about an error, which goes on to the end that has sent the segment it is about. No entry
 /// changes by it: what to make of an error is for that end to judge.
 #[inline(always)]
-pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
-    let mut error = IcmpError::default();
+pub(super) fn report<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    error: &mut IcmpError,
+) -> Result<Verdict, DropReason> {
+    *error = IcmpError::default();
     if let Err(reason) = error.read(packet) {
         return Ok(Verdict::Pass(reason));
     }
@@ -44,7 +48,7 @@ pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdic
         Some(_) => return Err(DropReason::ErrorRate),
         None => return Err(DropReason::Inconsistent),
     }
-    flow.rewrite.apply_to_error(packet, &error).map_err(|_| DropReason::Rewrite)?;
+    flow.rewrite.apply_to_error(packet, error).map_err(|_| DropReason::Rewrite)?;
     if to_client {
         tables.count(Event::ErrorToClient.into());
         Ok(Verdict::Forward(Direction::ToClient))

@@ -45,6 +45,27 @@ pub(super) fn enter<P: Packet, T: Tables>(
     place.give(ticket, client, segment.seq, 0, Avoid::NONE);
 }
 
+/// Takes note of a SYN of the client's with another number than the last one, before the handshake is complete: the client
+/// has begun anew from the same port, and the member will answer that.
+#[inline(never)]
+pub(super) fn renew<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    client: &Flow,
+    segment: &Segment,
+) {
+    if !segment.flags.opens() || client.is_from_member() {
+        return;
+    }
+    if let Some(place) = place(tables, client)
+        && place.seq() != segment.seq
+    {
+        place.options.take(packet, segment.l4);
+        place.seq.set(segment.seq.get());
+        client.next.set(segment.end().get());
+    }
+}
+
 /// Gives a connection that moves to another member a new place with what the old one holds.
 #[inline(never)]
 pub(super) fn follow<T: Tables>(tables: &T, before: &Flow, ticket: u32, wish: &Wish) {

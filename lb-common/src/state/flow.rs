@@ -34,8 +34,9 @@ impl FlowKey {
     }
 }
 
-/// The furthest that one packet may move a direction's sequence number, in bytes: beyond what a
-/// window in use holds, so that a stray segment does not take the connection's numbers along.
+/// How far the numbers of a packet may lie from those of its direction, in bytes: beyond what a window in use holds, so
+/// that a stray segment does not take the connection's numbers along. Who knows neither number comes near both in one
+/// of 16,384 tries.
 const LEAP: u32 = 1 << 24;
 
 /// One direction of a connection: the whole rewrite and what was seen of it.
@@ -143,14 +144,29 @@ impl Flow {
             atomics.add64(&self.payload, segment.payload as u64);
         }
         // A RST is judged by the numbers, so it must not move them.
-        if segment.flags.rst() {
+        if segment.flags.rst() || !self.is_near(segment) {
             return;
         }
         let sent = advance(&self.next, segment.end());
-        let acknowledged = segment.flags.ack() && advance(&self.acked, segment.ack);
+        let acknowledged = advance(&self.acked, segment.ack);
         if (sent || acknowledged) && self.last_news.get() != now {
             self.last_news.set(now);
         }
+    }
+
+    /// Whether the segment may be of this direction, by its numbers (RFC 9293 section 3.10.7.4, RFC 5961 section 5.2). One
+    /// without an acknowledgement is of none: SYNs set the numbers and do not move them.
+    #[inline(always)]
+    fn is_near(&self, segment: &Segment) -> bool {
+        let near = |number: Seq, known: Seq| number.plus(LEAP).ahead_of(known) <= 2 * LEAP;
+        segment.flags.ack() && near(segment.seq, self.next()) && near(segment.ack, self.acked())
+    }
+
+    /// Whether the number that this direction has come to lies ahead of what the other end has acknowledged, and by no
+    /// more than can be on its way.
+    #[inline(always)]
+    pub fn leads(&self, other: &Self) -> bool {
+        self.next().ahead_of(other.acked()) <= LEAP
     }
 
     /// Takes note of a timestamp, unless a later one is known.

@@ -23,12 +23,19 @@ const TCP: usize = IP + 20;
 
 /// A TCP segment in a frame to this host, with right checksums, of a client that began anywhere.
 pub(crate) fn tcp(src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) -> Vec<u8> {
-    tcp_from(0, src, dst, flags, payload)
+    tcp_from(Bases::default(), src, dst, flags, payload)
 }
 
-/// The same on a connection whose client's numbers begin so much higher.
+/// How much higher the numbers of a connection's client and member begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bases {
+    pub(crate) client: u32,
+    pub(crate) member: u32,
+}
+
+/// The same on a connection with other numbers.
 pub(crate) fn tcp_from(
-    base: u32,
+    base: Bases,
     src: SocketAddrV4,
     dst: SocketAddrV4,
     flags: u8,
@@ -43,7 +50,8 @@ pub(crate) fn tcp_from(
     frame.extend(dst.ip().octets());
     frame.extend(src.port().to_be_bytes());
     frame.extend(dst.port().to_be_bytes());
-    let (mut ours, mut theirs) = (MEMBER, CLIENT.wrapping_add(base));
+    let (mut ours, mut theirs) =
+        (MEMBER.wrapping_add(base.member), CLIENT.wrapping_add(base.client));
     if dst == LISTENER {
         (ours, theirs) = (theirs, ours);
     }
@@ -72,6 +80,17 @@ pub(crate) fn ends(frame: &[u8]) -> (SocketAddrV4, SocketAddrV4) {
 pub(crate) fn opens(frame: &[u8]) -> bool {
     let ends = Flags::FIN | Flags::SYN | Flags::RST | Flags::ACK;
     frame[TCP + 13] & ends == Flags::SYN
+}
+
+/// Whether such a frame acknowledges, and neither opens nor resets anything.
+pub(crate) fn acknowledges(frame: &[u8]) -> bool {
+    frame[TCP + 13] & (Flags::SYN | Flags::RST | Flags::ACK) == Flags::ACK
+}
+
+/// Whether such a frame accepts a connection.
+pub(crate) fn accepts(frame: &[u8]) -> bool {
+    let ends = Flags::FIN | Flags::SYN | Flags::RST | Flags::ACK;
+    frame[TCP + 13] & ends == Flags::SYN | Flags::ACK
 }
 
 /// Whether both checksums of such a frame are right.

@@ -28,29 +28,38 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>(),
     ];
     let payload = prop_oneof![4 => Just(0), 1 => 0_usize..64];
-    let base = prop_oneof![6 => Just(None), 1 => (0_u32..1_000).prop_map(Some), 1 => any::<u32>().prop_map(Some)];
+    let base = || {
+        let numbers = prop_oneof![0_u32..1_000, any::<u32>()];
+        prop_oneof![6 => Just(None), 2 => numbers.prop_map(Some)]
+    };
     prop_oneof![
-        12 => (0_u8..6, flags.clone(), payload.clone(), base).prop_map(
+        12 => (0_u8..6, flags.clone(), payload.clone(), base()).prop_map(
             |(client, flags, payload, base)| Step::Client { client, flags, payload, base }
         ),
-        10 => (any::<usize>(), flags, payload)
-            .prop_map(|(which, flags, payload)| Step::Member { which, flags, payload }),
+        10 => (any::<usize>(), flags, payload, base()).prop_map(
+            |(which, flags, payload, base)| Step::Member { which, flags, payload, base }
+        ),
         2 => (0_u64..4_000).prop_map(Step::Wait),
         2 => any::<u64>().prop_map(Step::Sweep),
         1 => proptest::collection::vec(0_u32..4, 0..4).prop_map(Step::Members),
+        1 => (method(), 1_u32..=16, prop_oneof![Just(0), 1_u32..4])
+            .prop_map(|(method, times, limit)| Step::Policy { method, times, limit }),
         1 => (0_u32..4, 0_u64..3_000, any::<bool>())
             .prop_map(|(member, within, down)| Step::Drain { member, within, down }),
     ]
 }
 
-fn world() -> impl Strategy<Value = World> {
-    let method = prop_oneof![
+fn method() -> impl Strategy<Value = Method> {
+    prop_oneof![
         2 => Just(Method::RoundRobin),
         2 => Just(Method::LeastConn),
         1 => Just(Method::SourceIp),
         1 => Just(Method::SourceIpPort),
         1 => Just(Method::LeastResponseTime),
-    ];
+    ]
+}
+
+fn world() -> impl Strategy<Value = World> {
     let weights = proptest::collection::vec(1_u32..=256, 1..5);
     let ports = prop_oneof![
         Just(Ports::of(20_000, 29_999)),
@@ -64,7 +73,7 @@ fn world() -> impl Strategy<Value = World> {
     let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
     let limit = prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..6];
     let timeout = prop_oneof![2 => Just(None), 1 => (0_u64..4_000).prop_map(Some)];
-    (method, weights, ports, capacity, limit, timeout).prop_map(
+    (method(), weights, ports, capacity, limit, timeout).prop_map(
         |(method, weights, ports, capacity, limit, timeout)| {
             World::new(method, &weights, ports, capacity, limit, persistence(timeout))
         },

@@ -13,13 +13,13 @@ use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
     Admission, Drain, DrainCause, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot,
-    Timers, Vip, VipKey, WEIGHT_ONE,
+    State, Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
 use lb_common::wire::ipv4;
 
-use crate::frame::{self, Flags};
+use crate::frame::{self, Bases, Flags};
 use crate::ports::{self, Ports};
 
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
@@ -32,14 +32,16 @@ const MILLISECOND: u64 = 1_000_000;
 pub(crate) enum Step {
     /// One of the clients sends to the listener, with new numbers from now on if there are some.
     Client { client: u8, flags: u8, payload: usize, base: Option<u32> },
-    /// A member answers one of the segments it has seen.
-    Member { which: usize, flags: u8, payload: usize },
+    /// A member answers one of the segments it has seen, with new numbers from now on if there are some.
+    Member { which: usize, flags: u8, payload: usize, base: Option<u32> },
     /// Milliseconds pass.
     Wait(u64),
     /// The table is swept in an order that the number shuffles.
     Sweep(u64),
     /// These members, as far as there are any, take new connections from now on.
     Members(Vec<u32>),
+    /// They are chosen by this method from now on, with weights so many times as high, and so many connections for each at most.
+    Policy { method: Method, times: u32, limit: u32 },
     /// The connections that this member has end after so many milliseconds; whether it is down. New
     /// ones it may get as before, which no proper controller allows: they go on.
     Drain { member: u32, within: u64, down: bool },
@@ -49,10 +51,13 @@ pub(crate) enum Step {
 pub(crate) struct World {
     pub(crate) tables: HostTables,
     pub(crate) limit: u32,
-    all: Vec<Slot>,
+    all: std::cell::RefCell<Vec<Slot>>,
+    serving: std::cell::RefCell<Vec<u32>>,
     pub(crate) ports: Ports,
-    /// Where the numbers of clients begin.
-    bases: std::cell::RefCell<HashMap<SocketAddrV4, u32>>,
+    /// Where the numbers of each client's connection begin.
+    bases: std::cell::RefCell<HashMap<SocketAddrV4, Bases>>,
+    /// The number of each client's last SYN, and where those began that its member has agreed to.
+    agreed: std::cell::RefCell<HashMap<SocketAddrV4, (u32, Option<Bases>)>>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
 }
@@ -129,12 +134,14 @@ impl World {
         let world = Self {
             tables,
             limit,
-            all,
+            serving: all.iter().map(|slot| slot.member).collect::<Vec<_>>().into(),
+            all: all.into(),
             ports,
             bases: HashMap::new().into(),
+            agreed: HashMap::new().into(),
             seen: Vec::new().into(),
         };
-        world.serve(&world.all);
+        world.serve();
         world
     }
 
@@ -142,7 +149,10 @@ impl World {
         self.tables.pool(POOL).unwrap()
     }
 
-    fn serve(&self, members: &[Slot]) {
+    fn serve(&self) {
+        let (all, serving) = (self.all.borrow(), self.serving.borrow());
+        let members: Vec<Slot> =
+            all.iter().filter(|slot| serving.contains(&slot.member)).copied().collect();
         let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
@@ -153,7 +163,7 @@ impl World {
             self.tables.ticks.borrow_mut().insert(pool.part(POOL, tick), members[slot].member);
         }
         self.tables.identities.borrow_mut().clear();
-        for slot in members {
+        for slot in &members {
             let identity = Identity { incarnation: 1, pool: POOL };
             self.tables.identities.borrow_mut().insert(slot.member, identity);
             self.tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
@@ -169,24 +179,37 @@ impl World {
         match step {
             Step::Client { client: index, flags, payload, base } => {
                 if let Some(base) = base {
-                    self.bases.borrow_mut().insert(client(index), base);
+                    self.bases.borrow_mut().entry(client(index)).or_default().client = base;
                 }
                 self.packet(client(index), LISTENER, flags, payload);
             }
-            Step::Member { which, flags, payload } => {
+            Step::Member { which, flags, payload, base } => {
                 let seen = self.seen.borrow();
                 let answered = seen.get(which % seen.len().max(1)).copied();
                 drop(seen);
                 if let Some((vip, member)) = answered {
+                    if let Some(base) = base {
+                        let client = self.who((member, vip));
+                        self.bases.borrow_mut().entry(client).or_default().member = base;
+                    }
                     self.packet(member, vip, flags, payload);
                 }
             }
             Step::Wait(milliseconds) => self.wait(milliseconds),
             Step::Sweep(order) => self.sweep(order),
             Step::Members(members) => {
-                let members: HashSet<_> = members.into_iter().collect();
-                let chosen = self.all.iter().filter(|slot| members.contains(&slot.member));
-                self.serve(&chosen.copied().collect::<Vec<_>>());
+                *self.serving.borrow_mut() = members;
+                self.serve();
+            }
+            Step::Policy { method, times, limit } => {
+                for slot in self.all.borrow_mut().iter_mut() {
+                    (slot.weight, slot.limit) = (slot.weight / slot.weight.min(16) * times, limit);
+                }
+                let mut pool = *self.pool();
+                pool.method = method as u32;
+                pool.tournament = u32::from(method == Method::LeastConn || limit != 0);
+                self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
+                self.serve();
             }
             Step::Drain { member, within, down } => {
                 let end = self.tables.now.get() + within * MILLISECOND;
@@ -232,9 +255,10 @@ impl World {
         let asked = self.ask(&input);
         let (verdict, output) = self.run(input.clone());
         self.compare(asked, (src, dst), verdict);
+        self.shake(&input, verdict);
         assert!(self.orphans() <= orphans, "{src} {dst}: half a connection");
         if verdict == Ok(Verdict::Refuse(RefuseReason::NoPort)) {
-            self.ports.check_refusal(&self.tables, &self.pool(), &self.all);
+            self.ports.check_refusal(&self.tables, &self.pool(), &self.all.borrow());
         }
         let Ok(Verdict::Forward(direction)) = verdict else {
             assert_eq!(output, input, "changed and not forwarded");
@@ -248,10 +272,17 @@ impl World {
                 assert!(self.ports.sources().contains(new_src.ip()), "{new_src}");
                 assert_ne!(new_src, LISTENER);
                 assert!((pool.port_low..=pool.port_high).contains(&new_src.port()), "{new_src}");
-                assert!(self.all.iter().any(|slot| slot.address == (*new_dst.ip()).into()));
+                assert!(
+                    self.all.borrow().iter().any(|slot| slot.address == (*new_dst.ip()).into())
+                );
                 self.seen.borrow_mut().push((new_src, new_dst));
             }
             Direction::ToClient => assert_eq!(new_src, LISTENER),
+        }
+        if direction == Direction::ToClient && dst == LISTENER {
+            // A SYN on a connection that is open: the client is asked what it means.
+            assert!(frame::opens(&input) && frame::acknowledges(&output) && new_dst == src);
+            return;
         }
         let mut began = (src, dst);
         if direction == Direction::ToMember && dst != LISTENER {
@@ -263,16 +294,46 @@ impl World {
         self.reverse(&output, began);
     }
 
-    /// Where the numbers of the client begin whose packets have these ends.
-    fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> u32 {
-        let client = match self.tables.flow(&key(ends)) {
+    /// The client whose connection packets with these ends are of.
+    fn who(&self, ends: (SocketAddrV4, SocketAddrV4)) -> SocketAddrV4 {
+        match self.tables.flow(&key(ends)) {
             Some(flow) if flow.is_from_member() => {
                 let to = flow.rewrite.to;
                 SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get())
             }
             _ => ends.0,
+        }
+    }
+
+    /// Where the numbers of the connection begin that packets with these ends are of.
+    fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> Bases {
+        self.bases.borrow().get(&self.who(ends)).copied().unwrap_or_default()
+    }
+
+    /// A client that has sent its SYN, has seen it accepted and says so has a connection, whatever came before.
+    fn shake(&self, input: &[u8], verdict: Result<Verdict, DropReason>) {
+        let ends = frame::ends(input);
+        let (client, bases) = (self.who(ends), self.base(ends));
+        let Ok(Verdict::Forward(direction)) = verdict else { return };
+        let mut agreed = self.agreed.borrow_mut();
+        if frame::opens(input) && ends.1 == LISTENER {
+            agreed.insert(client, (bases.client, None));
+        }
+        let Some((asked, answered)) = agreed.get_mut(&client) else { return };
+        let is_its = || {
+            self.tables.flow(&key((client, LISTENER))).is_some_and(|flow| flow.answers(&key(ends)))
         };
-        self.bases.borrow().get(&client).copied().unwrap_or(0)
+        if frame::accepts(input)
+            && direction == Direction::ToClient
+            && *asked == bases.client
+            && is_its()
+        {
+            *answered = Some(bases);
+        }
+        if frame::acknowledges(input) && ends.1 == LISTENER && *answered == Some(bases) {
+            let flow = self.tables.flow(&key(ends)).unwrap();
+            assert_ne!(flow.phase.get().state(), State::Opening, "{client} has a connection");
+        }
     }
 
     /// The client of the connection that reaches its member with these ends.

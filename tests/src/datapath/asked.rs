@@ -59,11 +59,14 @@ pub fn disagreement(
     if moved || ended || numbers || NO_SEGMENT.iter().any(|name| has(name)) {
         return None;
     }
+    let known = answer.choice == Choice::Known.number();
+    if known && has("syn_challenged") {
+        return None;
+    }
     let outcome = counter::all().find(|(number, ..)| *number == answer.outcome)?.1;
     if !has(outcome) {
         return Some(format!("asked, it was to be {outcome}; it became {}", rose.join(" ")));
     }
-    let known = answer.choice == Choice::Known.number();
     let opened = has("connection_opened");
     if outcome != "forward_to_member" || known == opened {
         let wrong = known && opened;

@@ -8,6 +8,7 @@
 
 mod admission;
 mod adopt;
+mod anew;
 mod bad_input;
 mod bench;
 mod bulk;

@@ -125,8 +125,8 @@ fn a_timer_runs_out() {
 #[test]
 fn a_new_connection_takes_the_port_of_one_that_is_ending() {
     let next = Conn { member: 1, ..A };
-    let actions = [A.established(), vec![A.client("FA").action(), next.client("S").action()]];
-    let facts = [ACCEPTED, COMPLETED, CLIENT_FIN, PhaseBits::SUPERSEDED];
+    let actions = [A.opening(), vec![A.client("FA").action(), next.client("S").action()]];
+    let facts = [CLIENT_FIN, PhaseBits::SUPERSEDED];
     let close = heard(&A, Happening::Close, End::Superseded.number(), &facts);
     let open = heard(&next, Happening::Open, 0, &[]);
     assert_eq!(last(&pool(), &actions.concat()), [close, open]);
