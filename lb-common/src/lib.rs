@@ -29,6 +29,7 @@ pub mod forward;
 pub mod host;
 pub mod nat;
 pub mod packet;
+pub mod probe;
 pub mod schedule;
 pub mod state;
 pub mod tables;

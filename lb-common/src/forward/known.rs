@@ -34,14 +34,29 @@ pub(super) fn retire<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
 /// Sends a segment along its connection.
 #[inline(always)]
 pub(super) fn follow<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Segment) -> Path {
+    let path = pass_along(tables, flow, segment);
+    match path.direction {
+        Direction::ToMember => track_client(tables, key, flow, segment),
+        Direction::ToClient => track_member(tables, key, flow, segment),
+    }
+    path
+}
+
+/// Whether [`pass_along`] is all that following the segment comes to: it cannot move the phase of its
+/// connection.
+#[inline(always)]
+pub(super) fn is_plain(flow: &Flow, segment: &Segment) -> bool {
+    let flags = segment.flags;
+    let plain = !flags.syn() && !flags.fin() && !flags.rst();
+    plain && (flow.from_member != 0 || flow.phase.get().contains(PhaseBits::COMPLETED))
+}
+
+/// Records a segment in the entry of its own direction and in nothing else.
+#[inline(always)]
+pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> Path {
     flow.touch(tables, tables.now(), segment);
-    let direction = if flow.from_member == 0 {
-        track_client(tables, key, flow, segment);
-        Direction::ToMember
-    } else {
-        track_member(tables, key, flow, segment);
-        Direction::ToClient
-    };
+    let direction =
+        if flow.from_member == 0 { Direction::ToMember } else { Direction::ToClient };
     tables.account(flow.member, direction, segment.payload);
     Path { rewrite: flow.rewrite, direction }
 }

@@ -84,6 +84,25 @@ pub enum ControlError {
         /// The device.
         device: String,
     },
+    /// Something that the XDP program needs is missing.
+    #[error(
+        "{device} cannot be served by native XDP as things are:\n{}\nor leave it to TC with `--attach tc`",
+        .needs.iter().map(|need| format!("  {need}")).collect::<Vec<_>>().join("\n")
+    )]
+    Early {
+        /// The device.
+        device: String,
+        /// What is missing, each with what to do.
+        needs: Vec<String>,
+    },
+    /// The self-test of an attachment failed.
+    #[error("the self-test failed: a probe that the datapath sends by {device} {what}")]
+    Probe {
+        /// The device.
+        device: String,
+        /// What became of it.
+        what: String,
+    },
     /// Every pool of the controller has lost its device.
     #[error("no pool is served any more")]
     NothingLeft,
@@ -125,6 +144,7 @@ impl ControlError {
             | Self::AmbiguousMember { .. }
             | Self::NoIndex(_)
             | Self::Elsewhere { .. }
+            | Self::Early { .. }
             | Self::Registry(
                 RegistryError::Busy { .. }
                 | RegistryError::Heard { .. }
@@ -134,6 +154,7 @@ impl ControlError {
                 | RegistryError::Layout { .. },
             ) => 4,
             Self::NothingLeft
+            | Self::Probe { .. }
             | Self::Node(_)
             | Self::Registry(_)
             | Self::Datapath(_)

@@ -154,8 +154,8 @@ fn announce(pools: &[PoolSpec], serving: &[Serving]) {
     let mut line = format!("ready pools={} members={members}", pools.len());
     for (pool, serving) in pools.iter().zip(serving) {
         if let Ok((vip, address)) = listener(pool) {
-            let hook = serving.hook();
-            let _ = write!(line, " {}={address}:{}/{}", serving.id(), vip.port, hook.name());
+            let (hook, xdp) = (serving.hook().name(), if serving.has_xdp() { "xdp+" } else { "" });
+            let _ = write!(line, " {}={address}:{}/{xdp}{hook}", serving.id(), vip.port);
         }
     }
     // A reader that is gone does not want to know.

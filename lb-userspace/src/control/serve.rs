@@ -1,24 +1,28 @@
 //! A pool that this process serves.
 
 use std::fs;
+use std::path::Path;
 
 use lb_common::state::LAYOUT_VERSION;
 
 use super::candidate::Candidate;
+use super::door::{AttachChoice, Door};
 use super::fill::Fill;
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
 use super::update::{POOL, listener, undo, update};
 use super::{ControlError, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
-use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, install};
-use crate::node::{Place, Site, device_mac, nat_ports};
+use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, detach_early, install};
+use crate::node::{Device, Place, Site, device_mac, nat_ports};
 use crate::registry::{Lock, Record, Registry, RegistryError, Served};
 
 /// How pools are served.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServeOptions {
-    /// Which hook to attach to.
+    /// By which hooks a device is served.
+    pub attach: AttachChoice,
+    /// Which hook of TC to attach to.
     pub hook: HookChoice,
     /// Limits of the maps.
     pub datapath: Options,
@@ -81,12 +85,14 @@ impl Serving {
             device: device.name.clone(),
             ifindex: device.index,
             hook: hook_before,
+            xdp: before.as_ref().is_some_and(|served| served.record.xdp),
             ports: place.run(|| nat_ports(place.describe()))?,
             members: before.as_ref().map(|s| s.record.members.clone()).unwrap_or_default(),
         };
         warn_unreachable(&place, &record, &pool.id, &pool.members);
+        let door = Door::choose(options.attach, &place, &device)?;
 
-        let wanted = room(pool, &options.datapath);
+        let wanted = Options { redirects: door.redirects, ..room(pool, &options.datapath) };
         let mut datapath = Datapath::load(&wanted, Some(&pins))?;
         let mut maps = datapath.take_maps()?;
         if let Some(Served { pool: before, .. }) = &before {
@@ -107,6 +113,8 @@ impl Serving {
             place.run(|| datapath.attach(&device, &pins, how).map_err(ControlError::from))?;
         record.hook = Some(hook);
         registry.put(&id, &record)?;
+        record.xdp = open(door, &id, &mut datapath, &place, &device, &pins, record.xdp)?;
+        registry.put(&id, &record)?;
         let before = before.map(|served| served.pool);
         let fill = Fill::of(maps.flow_capacity());
         Ok(Self { id, record, before, datapath, hook, place, fill, _claim: claim })
@@ -120,6 +128,11 @@ impl Serving {
     /// The hook the program is attached to.
     pub const fn hook(&self) -> Hook {
         self.hook
+    }
+
+    /// Whether an XDP program stands in front of it.
+    pub const fn has_xdp(&self) -> bool {
+        self.record.xdp
     }
 
     /// The device the program was attached to.
@@ -182,6 +195,46 @@ impl Serving {
     pub(super) fn undo(self, registry: &Registry) {
         undo(registry, &self.id, self.before.as_ref());
     }
+}
+
+/// Puts the XDP program in front of the one that is attached, or takes it away, and has the way of packets proved.
+/// `before` says whether one was there. Returns whether one is.
+fn open(
+    door: Door,
+    id: &str,
+    datapath: &mut Datapath,
+    place: &Place,
+    device: &Device,
+    pins: &Path,
+    before: bool,
+) -> Result<bool, ControlError> {
+    let mut door = door;
+    let mut proof = None;
+    if door.early {
+        let proved = place
+            .run(|| datapath.attach_early(device, pins).map_err(ControlError::from))
+            .and_then(|()| door.prove(datapath, place, device));
+        match proved {
+            Ok(proved) => proof = Some(proved),
+            Err(error) if door.optional => door = door.without(&error),
+            Err(error) => {
+                if !before {
+                    detach_early(pins)?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    let proof = match proof {
+        Some(proof) => proof,
+        None => {
+            detach_early(pins)?;
+            door.prove(datapath, place, device)?
+        }
+    };
+    let device = device.name.as_str();
+    tracing::info!(pool = id, "{device} is served by {}: {}; {proof}", door.name(), door.why());
+    Ok(door.early)
 }
 
 /// What the pool says about its size, or else the controller.

@@ -38,7 +38,7 @@ pub enum DatapathError {
     Attach {
         /// The device.
         device: String,
-        /// `tcx` or `clsact`.
+        /// `tcx`, `clsact` or `native XDP`.
         hook: &'static str,
         /// What the kernel said.
         source: Box<ProgramError>,
@@ -65,6 +65,9 @@ pub enum DatapathError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The kernel did not let the probe be rewritten or sent.
+    #[error("the datapath cannot rewrite and send its probe")]
+    Probe,
     /// A map could not be opened, read or written.
     #[error("cannot access BPF map `{map}`")]
     Map {

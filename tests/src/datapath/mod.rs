@@ -9,6 +9,7 @@ mod age;
 mod checksums;
 mod delta;
 mod error;
+mod front;
 mod heard;
 mod icmp;
 mod inlet;
@@ -23,7 +24,7 @@ mod world;
 
 pub use action::{Act, Action, Datapath, Ran};
 pub use age::{Age, Ages, Stamping};
-pub use checksums::wrong_checksum;
+pub use checksums::{left_to_device, wrong_checksum};
 pub use delta::delta;
 pub use error::Error;
 pub use heard::Heard;

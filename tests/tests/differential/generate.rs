@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use lb_common::state::{Method, Timers};
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    frame_ends, member,
+    frame_ends, left_to_device, member, patched,
 };
 
 use lb_userspace::datapath::Failover;
@@ -174,6 +174,8 @@ impl Story {
         match self.random.below(40) {
             0..=2 => Action::Frame(self.damaged(frame)),
             3 if frame.len() > 1000 => Action::Gso(frame, 500),
+            4 | 5 => Action::Frame(left_to_device(frame)),
+            6 => Action::Frame(patched(frame, 5, &[1])),
             _ => Action::Frame(frame),
         }
     }

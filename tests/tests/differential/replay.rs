@@ -19,18 +19,28 @@ pub(crate) struct Both {
     kernel: Kernel,
     model: Model,
     max_flows: u32,
+    front: Option<u32>,
+}
+
+fn model(max_flows: u32, front: Option<u32>) -> Model {
+    match front {
+        Some(confirm) => Model::in_front(max_flows, confirm),
+        None => Model::new(max_flows),
+    }
 }
 
 impl Both {
-    pub(crate) fn new(mut kernel: Kernel, model: Model, max_flows: u32) -> Self {
+    /// A kernel with this much room in conntrack, and a model like it; `front` says how often its XDP program passes
+    /// on a packet for the neighbour's sake, if it has one.
+    pub(crate) fn new(mut kernel: Kernel, max_flows: u32, front: Option<u32>) -> Self {
         kernel.listen().unwrap();
-        Self { kernel, model, max_flows }
+        Self { kernel, model: model(max_flows, front), max_flows, front }
     }
 
     /// Empties both.
     pub(crate) fn restart(&mut self) {
         self.kernel.clear().unwrap();
-        self.model = Model::new(self.max_flows);
+        self.model = model(self.max_flows, self.front);
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -8,6 +8,7 @@ mod case;
 mod checksum;
 mod close;
 mod crowd;
+mod early;
 mod events;
 mod expiry;
 mod failover;
