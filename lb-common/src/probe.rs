@@ -28,12 +28,7 @@ pub const GROUP: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e];
 
 #[inline(always)]
 fn tuple([(src, sport), (dst, dport)]: [(Ipv4Addr, u16); 2]) -> Tuple {
-    Tuple {
-        src: src.into(),
-        dst: dst.into(),
-        sport: Be16::new(sport),
-        dport: Be16::new(dport),
-    }
+    Tuple { src: src.into(), dst: dst.into(), sport: Be16::new(sport), dport: Be16::new(dport) }
 }
 
 /// Rewrites a probe addressed to the device, and readdresses it to [`GROUP`]. Any other frame is an error.

@@ -99,7 +99,6 @@ fn the_words_of_the_verifier_are_understood() {
     assert_eq!(stacks, [Some(256), Some(192), Some(8), None]);
 }
 
-
 /// The verifier's statistics. aya hands out the log of a failed load only, so the program is
 /// verified while the process may open no file: the kernel finds out when it has a verified program
 /// and no descriptor to give for it.

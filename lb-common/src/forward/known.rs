@@ -55,8 +55,7 @@ pub(super) fn is_plain(flow: &Flow, segment: &Segment) -> bool {
 #[inline(always)]
 pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> Path {
     flow.touch(tables, tables.now(), segment);
-    let direction =
-        if flow.from_member == 0 { Direction::ToMember } else { Direction::ToClient };
+    let direction = if flow.from_member == 0 { Direction::ToMember } else { Direction::ToClient };
     tables.account(flow.member, direction, segment.payload);
     Path { rewrite: flow.rewrite, direction }
 }

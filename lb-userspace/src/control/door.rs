@@ -6,7 +6,7 @@ use super::ControlError;
 use crate::datapath::{Datapath, Inlet, Seen, examine};
 use crate::node::{
     Device, Ear, Features, GRO, NodeError, Peer, Place, RX_VLAN, TX_CHECKSUM, TX_VLAN, device_mac,
-    find_peer, forwards,
+    find_device, find_peer, forwards,
 };
 
 /// A probe goes from one end of a cable to the other.
@@ -45,13 +45,8 @@ impl Door {
     ) -> Result<Self, ControlError> {
         let veth = device.kind.as_deref() == Some("veth");
         let peer = if veth { find_peer(place, device)? } else { None };
-        let tc = |why| Self {
-            early: false,
-            optional: true,
-            redirects: veth,
-            why,
-            peer: peer.clone(),
-        };
+        let tc =
+            |why| Self { early: false, optional: true, redirects: veth, why, peer: peer.clone() };
         match choice {
             AttachChoice::Tc => return Ok(tc("as asked for".to_owned())),
             AttachChoice::Auto => {
@@ -91,6 +86,11 @@ impl Door {
         &self.why
     }
 
+    /// Who has to go on reading what the XDP program sends.
+    pub(super) fn reader(self) -> Option<Peer> {
+        self.peer.filter(|_| self.early)
+    }
+
     /// Sends a probe by the way that packets will take. Says what that has proved, and fails where it was
     /// refuted.
     pub(super) fn prove(
@@ -110,7 +110,8 @@ impl Door {
             what: format!("comes to {at} with wrong checksums"),
         };
         if let (true, None) = (self.early, &self.peer) {
-            let back = place.run(|| datapath.probe_early(inlet, false).map_err(ControlError::from))?;
+            let back =
+                place.run(|| datapath.probe_early(inlet, false).map_err(ControlError::from))?;
             return match back.as_deref().and_then(look) {
                 Some(Seen::Right) => Ok(format!(
                     "a probe is rewritten with right checksums; whether {name} sends it is not proved, \
@@ -143,6 +144,19 @@ impl Door {
     }
 }
 
+/// Whether a peer still reads what XDP sends to it. One that is gone took the other end along.
+pub(super) fn reads(peer: &Peer) -> Result<bool, NodeError> {
+    peer.place.run(|| {
+        let Some(device) = find_device(peer.device.index)? else { return Ok(true) };
+        Ok(polls(&device, &Features::of(device.index)?))
+    })
+}
+
+/// Whether a veth polls its queue (NAPI), into which a redirect puts frames.
+fn polls(device: &Device, features: &Features) -> bool {
+    device.xdp || features.has(GRO)
+}
+
 /// Why XDP is nothing for a device, if it is not.
 fn unfit(device: &Device) -> Option<String> {
     let why = "what it receives inside a host is larger than its MTU and has no checksums yet, which \
@@ -172,7 +186,7 @@ fn needs(
     match peer {
         Some(Some(Peer { place, device })) => {
             let (features, name) = (place.run(|| Features::of(device.index))?, &device.name);
-            if !features.has(GRO) && !device.xdp {
+            if !polls(device, &features) {
                 needs.push(format!(
                     "its peer {name} reads no frames that XDP sends: run `ethtool -K {name} gro on`, or \
                      put an XDP program on it"

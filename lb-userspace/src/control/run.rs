@@ -66,6 +66,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                     if serving.is_empty() {
                         return Err(ControlError::NothingLeft);
                     }
+                    serving.iter_mut().for_each(|pool| guard(registry, pool));
                     serving.iter().for_each(|pool| ramp(registry, pool));
                 }
             }
@@ -93,6 +94,13 @@ fn ramp(registry: &Registry, serving: &Serving) {
             error = error.chain(),
             "cannot go on with a slow start"
         );
+    }
+}
+
+/// Sees to it that what XDP sends is received; what fails is tried again in a second.
+fn guard(registry: &Registry, serving: &mut Serving) {
+    if let Err(error) = serving.guard(registry) {
+        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot look at the peer");
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use lb_common::state::LAYOUT_VERSION;
 
 use super::candidate::Candidate;
-use super::door::{AttachChoice, Door};
+use super::door::{AttachChoice, Door, reads};
 use super::fill::Fill;
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
@@ -14,7 +14,7 @@ use super::update::{POOL, listener, undo, update};
 use super::{ControlError, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
 use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, detach_early, install};
-use crate::node::{Device, Place, Site, device_mac, nat_ports};
+use crate::node::{Device, Peer, Place, Site, device_mac, nat_ports};
 use crate::registry::{Lock, Record, Registry, RegistryError, Served};
 
 /// How pools are served.
@@ -37,6 +37,8 @@ pub struct Serving {
     datapath: Datapath,
     hook: Hook,
     place: Place,
+    /// Who has to go on reading what the XDP program sends.
+    reader: Option<Peer>,
     fill: Fill,
     _claim: Lock,
 }
@@ -113,11 +115,13 @@ impl Serving {
             place.run(|| datapath.attach(&device, &pins, how).map_err(ControlError::from))?;
         record.hook = Some(hook);
         registry.put(&id, &record)?;
-        record.xdp = open(door, &id, &mut datapath, &place, &device, &pins, record.xdp)?;
+        let door = open(door, &id, &mut datapath, &place, &device, &pins, record.xdp)?;
+        record.xdp = door.early;
         registry.put(&id, &record)?;
+        let reader = door.reader();
         let before = before.map(|served| served.pool);
         let fill = Fill::of(maps.flow_capacity());
-        Ok(Self { id, record, before, datapath, hook, place, fill, _claim: claim })
+        Ok(Self { id, record, before, datapath, hook, place, reader, fill, _claim: claim })
     }
 
     /// Id of the pool.
@@ -164,6 +168,31 @@ impl Serving {
         Ok(())
     }
 
+    /// Takes the XDP program away where nobody reads any more what it sends.
+    ///
+    /// # Errors
+    /// When that cannot be found out or done.
+    pub fn guard(&mut self, registry: &Registry) -> Result<(), ControlError> {
+        let Some(reader) = &self.reader else { return Ok(()) };
+        if reads(reader)? {
+            return Ok(());
+        }
+        tracing::warn!(
+            pool = %self.id,
+            "{} does not read what XDP sends any more (`gro off`?): the pool is left to TC until the next `qlb run`",
+            reader.device.name
+        );
+        let _lock = registry.lock()?;
+        detach_early(&registry.pins(&self.id))?;
+        self.reader = None;
+        self.record.xdp = false;
+        if let Some(Served { mut record, .. }) = registry.get(&self.id)? {
+            record.xdp = false;
+            registry.put(&self.id, &record)?;
+        }
+        Ok(())
+    }
+
     /// Gives members in slow start what their share has become.
     ///
     /// # Errors
@@ -198,7 +227,7 @@ impl Serving {
 }
 
 /// Puts the XDP program in front of the one that is attached, or takes it away, and has the way of packets proved.
-/// `before` says whether one was there. Returns whether one is.
+/// `before` says whether one was there. Returns how the device is served then.
 fn open(
     door: Door,
     id: &str,
@@ -207,7 +236,7 @@ fn open(
     device: &Device,
     pins: &Path,
     before: bool,
-) -> Result<bool, ControlError> {
+) -> Result<Door, ControlError> {
     let mut door = door;
     let mut proof = None;
     if door.early {
@@ -234,7 +263,7 @@ fn open(
     };
     let device = device.name.as_str();
     tracing::info!(pool = id, "{device} is served by {}: {}; {proof}", door.name(), door.why());
-    Ok(door.early)
+    Ok(door)
 }
 
 /// What the pool says about its size, or else the controller.

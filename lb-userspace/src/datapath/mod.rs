@@ -26,6 +26,6 @@ pub use error::DatapathError;
 pub use events::Events;
 pub use install::{Failover, Listener, Network, Target, install};
 pub use maps::{Connection, Maps};
-pub use probe::{Seen, examine};
 pub use object::{Datapath, OBJECT, Options};
+pub use probe::{Seen, examine};
 pub use reaper::{Inlet, Reaper};

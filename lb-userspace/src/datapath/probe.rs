@@ -7,10 +7,10 @@ use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunAttrs, X
 use lb_common::be::Be16;
 use lb_common::checksum::{Sum, sum_bytes};
 use lb_common::probe::{GROUP, RECEIVED, SENT};
+use lb_common::wire::Seq;
 use lb_common::wire::eth::{self, Ethernet};
 use lb_common::wire::ipv4::{self, Ipv4};
 use lb_common::wire::tcp::{Flags, Tcp};
-use lb_common::wire::Seq;
 use zerocopy::IntoBytes as _;
 
 use super::reaper::{IFINDEX, SK_BUFF};
@@ -97,11 +97,8 @@ pub(super) fn send_early(
     context[DATA_END..DATA_END + 4].copy_from_slice(&(sent.len() as u32).to_ne_bytes());
     context[INGRESS..INGRESS + 4].copy_from_slice(&device.ifindex.to_ne_bytes());
     let mut back = [0; 2 * LEN];
-    let mut options = TestRunOptions {
-        data_in: Some(&sent),
-        ctx_in: Some(&context),
-        ..TestRunOptions::new()
-    };
+    let mut options =
+        TestRunOptions { data_in: Some(&sent), ctx_in: Some(&context), ..TestRunOptions::new() };
     match send {
         true => options.attrs = TestRunAttrs::new().xdp_live_frames(1),
         false => options.data_out = Some(&mut back),

@@ -19,11 +19,7 @@ const LINK: &str = "xdp";
 
 /// Puts the program on the device, or in the place of the one that the pinned link has there. A driver that cannot run
 /// it refuses: the kernel's own substitute (generic XDP) breaks checksums that are left to devices.
-pub(super) fn attach(
-    program: &mut Xdp,
-    device: &Device,
-    pins: &Path,
-) -> Result<(), DatapathError> {
+pub(super) fn attach(program: &mut Xdp, device: &Device, pins: &Path) -> Result<(), DatapathError> {
     let path = pins.join(LINK);
     let name = device.name.as_str();
     let failed = |source| refused(name, XDP, source);
@@ -51,4 +47,3 @@ pub(super) fn detach(pins: &Path) -> Result<(), DatapathError> {
     let link = link.unpin().map_err(|source| DatapathError::Unpin { path, source })?;
     link.detach().map_err(|source| refused("of the pinned link", XDP, source))
 }
-

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use futures_util::TryStreamExt as _;
 use netlink_packet_route::{
     address::AddressAttribute,
-    link::{
-        LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
-    },
+    link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
     route::{RouteAttribute, RouteMessage, RouteType},
 };
 use rtnetlink::RouteMessageBuilder;
@@ -84,7 +82,7 @@ pub(super) fn find_devices(address: Ipv4Addr) -> Result<Vec<Device>, NodeError> 
 ///
 /// # Errors
 /// When netlink cannot be used.
-pub(super) fn find_device(index: u32) -> Result<Option<Device>, NodeError> {
+pub fn find_device(index: u32) -> Result<Option<Device>, NodeError> {
     with_netlink(async |handle| {
         let mut links = handle.link().get().match_index(index).execute();
         // The kernel's answer about a device that is not there is an error.
@@ -92,6 +90,10 @@ pub(super) fn find_device(index: u32) -> Result<Option<Device>, NodeError> {
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of dozens of attributes, a few are of interest"
+)]
 fn device(link: LinkMessage) -> Device {
     let mut device = Device {
         index: link.header.index,

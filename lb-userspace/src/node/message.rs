@@ -23,8 +23,7 @@ const ROOM: usize = 1 << 16;
 
 /// Sends a message of type `kind` and returns what its one answer holds behind the header.
 pub(super) fn ask(protocol: SockProtocol, kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
-    let socket =
-        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+    let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
     let len = (HEADER + body.len()) as u32;
     let mut message = len.to_ne_bytes().to_vec();
     message.extend([kind, REQUEST].map(u16::to_ne_bytes).as_flattened());

@@ -14,7 +14,7 @@ mod ports;
 mod router;
 mod site;
 
-pub use device::{Device, Way, device_mac, device_name, ways_to};
+pub use device::{Device, Way, device_mac, device_name, find_device, ways_to};
 pub use ear::Ear;
 pub use error::NodeError;
 pub use feature::{Features, GRO, RX_VLAN, TX_CHECKSUM, TX_VLAN};

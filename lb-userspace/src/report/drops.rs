@@ -61,7 +61,10 @@ fn reasons_there_are() -> impl Iterator<Item = (u32, &'static str, &'static str)
     let drop = DropReason::ALL.iter().map(|r| (r.number(), r.name(), r.help()));
     let early = Xdp::ALL.iter().filter(|xdp| **xdp != Xdp::Forwarded);
     let early = early.map(|r| (r.number(), r.name(), r.help()));
-    pass.chain(refuse).chain(drop).chain(early).map(|(number, name, help)| (number, name, help.trim()))
+    pass.chain(refuse)
+        .chain(drop)
+        .chain(early)
+        .map(|(number, name, help)| (number, name, help.trim()))
 }
 
 impl Report for Drops {

@@ -42,3 +42,5 @@ mod short;
 mod stack;
 mod takeover;
 mod traces;
+mod xdp;
+mod xdp_served;

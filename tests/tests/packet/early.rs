@@ -50,7 +50,10 @@ fn what_moves_a_connection_is_left_to_tc() {
     let accepted = |name| opening(name).given([A.member("SA").action()]).early("xdp_pass_phase");
     let fin = |pair: Pair, delta: &str| (pair, delta.to_owned());
     let (client, member) = (
-        fin(A.client("FA"), "forward_to_member +1; member 0: packets_in +1; ~ A>: seen news next +1 client_fin"),
+        fin(
+            A.client("FA"),
+            "forward_to_member +1; member 0: packets_in +1; ~ A>: seen news next +1 client_fin",
+        ),
         fin(
             A.member("FA"),
             "forward_to_client +1; member 0: packets_out +1; ~ A>: member_fin member_first;
@@ -109,7 +112,8 @@ fn what_has_no_known_next_hop_is_left_to_tc() {
             .sends(&UNSEEN.client("A"), ahead(&UNSEEN, 0)),
         established("no route", NOWHERE, "xdp_pass_no_route")
             .sends(&NOWHERE.member("A"), back(&NOWHERE, 0)),
-        established("a byte more than the MTU", A, "xdp_pass_too_long").sends(&far, ahead(&A, 1461)),
+        established("a byte more than the MTU", A, "xdp_pass_too_long")
+            .sends(&far, ahead(&A, 1461)),
     ]);
 }
 
