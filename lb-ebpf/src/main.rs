@@ -106,11 +106,14 @@ pub fn qlb_early(ctx: XdpContext) -> u32 {
 }
 
 /// Rewrites a probe and sends it out of the device it came in on. Run by the controller (BPF_PROG_TEST_RUN), never
-/// attached. Returns zero when it is sent.
+/// attached. Returns zero when it is sent, one when the device did not take it.
 #[classifier]
 pub fn qlb_probe(ctx: TcContext) -> i32 {
     let mut skb = Skb::new(ctx);
-    i32::from(probe::rewrite(&mut skb).and_then(|()| skb.send_copy()).is_err())
+    match probe::rewrite(&mut skb) {
+        Ok(()) => i32::from(skb.send_copy().is_err()),
+        Err(_) => TC_ACT_SHOT,
+    }
 }
 
 /// The same by the way of [`qlb_early`].

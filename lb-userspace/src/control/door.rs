@@ -127,7 +127,7 @@ impl Door {
         let ear = Ear::at(there, index)?;
         place.run(|| match self.early {
             true => datapath.probe_early(inlet, true).map(drop).map_err(ControlError::from),
-            false => datapath.probe(inlet).map_err(ControlError::from),
+            false => datapath.probe(inlet).map(drop).map_err(ControlError::from),
         })?;
         match ear.hear(PATIENCE, look)? {
             Some(Seen::Right) if self.peer.is_some() => {

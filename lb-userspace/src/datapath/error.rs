@@ -65,8 +65,8 @@ pub enum DatapathError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The kernel did not let the probe be rewritten or sent.
-    #[error("the datapath cannot rewrite and send its probe")]
+    /// The kernel did not let the probe be rewritten.
+    #[error("the datapath cannot rewrite its probe")]
     Probe,
     /// A map could not be opened, read or written.
     #[error("cannot access BPF map `{map}`")]

@@ -165,11 +165,12 @@ impl Datapath {
         xdp::attach(self.early()?, device, pins)
     }
 
-    /// Sends a probe out of `device` of the current namespace by the way of the TC program's packets.
+    /// Sends a probe out of `device` of the current namespace by the way of the TC program's packets; returns whether
+    /// the device took it.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn probe(&mut self, device: Inlet) -> Result<(), DatapathError> {
+    pub fn probe(&mut self, device: Inlet) -> Result<bool, DatapathError> {
         probe::send(self.program(PROBE)?, device)
     }
 

@@ -73,8 +73,8 @@ pub fn examine(received: &[u8], mac: [u8; 6]) -> Seen {
     if right && received == frame(mac, GROUP, RECEIVED) { Seen::Right } else { Seen::Wrong }
 }
 
-/// Has the TC program rewrite a probe and send it out of `device`.
-pub(super) fn send(program: &SchedClassifier, device: Inlet) -> Result<(), DatapathError> {
+/// Has the TC program rewrite a probe and send it out of `device`; returns whether that took it.
+pub(super) fn send(program: &SchedClassifier, device: Inlet) -> Result<bool, DatapathError> {
     let mut context = [0; SK_BUFF];
     context[IFINDEX..IFINDEX + 4].copy_from_slice(&device.ifindex.to_ne_bytes());
     let options = TestRunOptions {
@@ -83,7 +83,11 @@ pub(super) fn send(program: &SchedClassifier, device: Inlet) -> Result<(), Datap
         ..TestRunOptions::new()
     };
     let run = program.test_run(options).map_err(failed("qlb_probe"))?;
-    if run.return_value == 0 { Ok(()) } else { Err(DatapathError::Probe) }
+    match run.return_value {
+        0 => Ok(true),
+        1 => Ok(false),
+        _ => Err(DatapathError::Probe),
+    }
 }
 
 /// Has the XDP program rewrite a probe. With `send` it goes out of `device`, else it comes back here.

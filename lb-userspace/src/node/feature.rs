@@ -20,6 +20,8 @@ const FAMILY_NAME: u16 = 2;
 const FEATURES_GET: u8 = 11;
 const FEATURES_HEADER: u16 = 1;
 const HEADER_DEV_INDEX: u16 = 1;
+/// `NLA_F_NESTED` of linux/netlink.h, which this family insists on.
+const NESTED: u16 = 1 << 15;
 const FEATURES_ACTIVE: u16 = 4;
 const BITSET_BITS: u16 = 3;
 const BIT_NAME: u16 = 2;
@@ -57,7 +59,7 @@ impl Features {
         let family = generic(CONTROLLER, GET_FAMILY, &attribute(FAMILY_NAME, b"ethtool\0"))?;
         let family = find(&family, FAMILY_ID).and_then(|id| word(id, 0)).ok_or_else(incomplete)?;
         let device = attribute(HEADER_DEV_INDEX, &index.to_ne_bytes());
-        let answer = generic(family, FEATURES_GET, &attribute(FEATURES_HEADER, &device))?;
+        let answer = generic(family, FEATURES_GET, &attribute(FEATURES_HEADER | NESTED, &device))?;
         let active = find(&answer, FEATURES_ACTIVE).ok_or_else(incomplete)?;
         Ok(Self::active(active))
     }
