@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use aya::EbpfLoader;
-use aya::programs::{Program, ProgramError, SchedClassifier};
+use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use lb_userspace::datapath::OBJECT;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -47,9 +47,10 @@ fn verifier_is_not_asked_for_more_than_the_budget() {
         .programs_mut()
         .map(|(name, program)| {
             let name = name.to_owned();
-            match program {
-                Program::Xdp(xdp) => (name, cost!(xdp)),
-                program => (name, cost!(<&mut SchedClassifier>::try_from(program).unwrap())),
+            if matches!(program, Program::Xdp(_)) {
+                (name, cost!(<&mut Xdp>::try_from(program).unwrap()))
+            } else {
+                (name, cost!(<&mut SchedClassifier>::try_from(program).unwrap()))
             }
         })
         .collect();
