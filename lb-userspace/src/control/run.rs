@@ -71,6 +71,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                     if serving.is_empty() {
                         return Err(ControlError::NothingLeft);
                     }
+                    serving.iter_mut().for_each(|pool| guard(registry, pool));
                     serving.iter().for_each(|pool| ramp(registry, pool));
                 }
             }
@@ -105,6 +106,13 @@ fn ramp(registry: &Registry, serving: &Serving) {
             error = error.chain(),
             "cannot go on with a slow start"
         );
+    }
+}
+
+/// Sees to it that what XDP sends is received; what fails is tried again in a second.
+fn guard(registry: &Registry, serving: &mut Serving) {
+    if let Err(error) = serving.guard(registry) {
+        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot look at the peer");
     }
 }
 
@@ -166,8 +174,8 @@ fn announce(pools: &[PoolSpec], serving: &[Serving]) {
     let mut line = format!("ready pools={} members={members}", pools.len());
     for (pool, serving) in pools.iter().zip(serving) {
         if let Ok((vip, address)) = listener(pool) {
-            let hook = serving.hook();
-            let _ = write!(line, " {}={address}:{}/{}", serving.id(), vip.port, hook.name());
+            let (hook, xdp) = (serving.hook().name(), if serving.has_xdp() { "xdp+" } else { "" });
+            let _ = write!(line, " {}={address}:{}/{xdp}{hook}", serving.id(), vip.port);
         }
     }
     // A reader that is gone does not want to know.

@@ -21,7 +21,7 @@ const SEGMENT: u64 = 1448;
 const BLOCK: usize = 1_000_003;
 
 /// Sends `size` bytes to an echo server, all the while reading them back.
-fn echo(connection: &Connection, size: usize) {
+pub(crate) fn echo(connection: &Connection, size: usize) {
     let block = pattern(BLOCK);
     let (mut writer, mut reader) = (connection.stream(), connection.stream());
     let (sent, received) = thread::scope(|scope| {
@@ -48,7 +48,7 @@ fn echo(connection: &Connection, size: usize) {
 }
 
 /// What receivers of the topology counted as corrupt, by namespace and counter.
-fn corrupt(bench: &Bench) -> BTreeMap<String, i64> {
+pub(crate) fn corrupt(bench: &Bench) -> BTreeMap<String, i64> {
     const NAMES: [&str; 5] =
         ["TcpInCsumErrors", "TcpInErrs", "IpInHdrErrors", "IpExtInCsumErrors", "IcmpInCsumErrors"];
     let net = &bench.net;
