@@ -26,8 +26,8 @@ pub struct Rewrite {
 impl Rewrite {
     /// The rewrite that turns `from` into `to`.
     #[must_use]
-    pub fn new(from: &Tuple, to: &Tuple) -> Self {
-        let mut rewrite = Self::default();
+    pub const fn new(from: &Tuple, to: &Tuple) -> Self {
+        let mut rewrite = Self { to: *to, address_delta: 0, port_delta: 0 };
         rewrite.set(from, to);
         rewrite
     }
@@ -62,7 +62,8 @@ impl Rewrite {
             let addresses = [self.to.src.to_v4(), self.to.dst.to_v4()];
             packet.write(segment.l3 + Ipv4::ADDRESSES, &addresses)?;
         } else {
-            packet.write(segment.l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])?;
+            // The header has no checksum to make up for them.
+            packet.write_summed(segment.l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])?;
         }
         packet.correct_l4_pseudo(segment.l4 + Tcp::CHECKSUM, self.address_delta)?;
         packet.correct_l4(segment.l4 + Tcp::CHECKSUM, self.port_delta)?;

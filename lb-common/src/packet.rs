@@ -34,6 +34,17 @@ pub trait Packet {
         value: &T,
     ) -> Result<(), EditError>;
 
+    /// As [`Self::write`], and keeps the sum right that the device may have computed over everything behind
+    /// the Ethernet header (CHECKSUM_COMPLETE). For whatever no checksum of the packet makes up for.
+    #[inline(always)]
+    fn write_summed<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), EditError> {
+        self.write(offset, value)
+    }
+
     /// Makes the frame end after `len` bytes; new bytes are whatever.
     fn resize(&mut self, len: usize) -> Result<(), EditError>;
 
@@ -44,7 +55,8 @@ pub trait Packet {
     /// Corrects the IP header checksum at `offset` by `delta` ([`crate::checksum`]).
     fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
 
-    /// Corrects the TCP checksum at `offset` by the `delta` of changed pseudo-header words.
+    /// Corrects the TCP checksum at `offset` by the `delta` of changed pseudo-header words, and the device's
+    /// sum as well: addresses of IPv4 are made up for by the header's checksum, so only this is left.
     ///
     /// Apart from [`Self::correct_l4`] because a packet whose checksum is left to the
     /// device holds the pseudo-header's sum alone, uninverted (CHECKSUM_PARTIAL).

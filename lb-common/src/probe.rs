@@ -7,8 +7,8 @@
 use core::net::Ipv4Addr;
 
 use crate::{
-    addr::Tuple,
-    be::Be16,
+    addr::{Addr, Tuple},
+    be::{Be16, Be32},
     nat::Rewrite,
     packet::{EditError, Packet},
     wire::{self, Segment},
@@ -26,20 +26,24 @@ pub const RECEIVED: [(Ipv4Addr, u16); 2] =
 /// Where bridges do not forward a frame to (IEEE 802.1Q table 8-1, "nearest bridge").
 pub const GROUP: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e];
 
-#[inline(always)]
-fn tuple([(src, sport), (dst, dport)]: [(Ipv4Addr, u16); 2]) -> Tuple {
-    Tuple { src: src.into(), dst: dst.into(), sport: Be16::new(sport), dport: Be16::new(dport) }
+const fn tuple([(src, sport), (dst, dport)]: [(Ipv4Addr, u16); 2]) -> Tuple {
+    let (src, dst) = (Be32::new(src.to_bits()), Be32::new(dst.to_bits()));
+    let (sport, dport) = (Be16::new(sport), Be16::new(dport));
+    Tuple { src: Addr::v4(src), dst: Addr::v4(dst), sport, dport }
 }
+
+/// Made when it is compiled: [`Rewrite::set`] on the BPF stack leaves a pointer to it in the register of its result,
+/// which the kernel refuses.
+static REWRITE: Rewrite = Rewrite::new(&tuple(SENT), &tuple(RECEIVED));
 
 /// Rewrites a probe addressed to the device, and readdresses it to [`GROUP`]. Any other frame is an error.
 #[inline(always)]
 pub fn rewrite<P: Packet>(packet: &mut P) -> Result<(), EditError> {
     let mut segment = Segment::default();
     wire::parse(packet, &mut segment).map_err(|_| EditError)?;
-    let (sent, received) = (tuple(SENT), tuple(RECEIVED));
-    if segment.tuple != sent {
+    if segment.tuple != tuple(SENT) {
         return Err(EditError);
     }
-    Rewrite::new(&sent, &received).apply(packet, &segment)?;
+    REWRITE.apply(packet, &segment)?;
     packet.write(0, &GROUP)
 }

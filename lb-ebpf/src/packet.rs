@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::{BPF_F_INGRESS, BPF_F_PSEUDO_HDR},
+    bindings::{BPF_F_INGRESS, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM},
     helpers::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh,
         bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
@@ -68,6 +68,26 @@ impl Skb {
         done(unsafe { bpf_clone_redirect(skb, ifindex, 0) })
     }
 
+    #[inline(always)]
+    fn store<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+        flags: u64,
+    ) -> Result<(), EditError> {
+        // SAFETY: the value is readable for its own size; the helper checks the offset.
+        let result = unsafe {
+            bpf_skb_store_bytes(
+                self.ctx.as_ptr().cast(),
+                offset as u32,
+                core::ptr::from_ref(value).cast(),
+                size_of::<T>() as u32,
+                flags,
+            )
+        };
+        done(result)
+    }
+
     fn correct_l4_with(&mut self, offset: usize, delta: u16, flags: u64) -> Result<(), EditError> {
         // SAFETY: the helper checks the offset against the packet.
         let result = unsafe {
@@ -117,17 +137,16 @@ impl Packet for Skb {
         offset: usize,
         value: &T,
     ) -> Result<(), EditError> {
-        // SAFETY: the value is readable for its own size; the helper checks the offset.
-        let result = unsafe {
-            bpf_skb_store_bytes(
-                self.ctx.as_ptr().cast(),
-                offset as u32,
-                core::ptr::from_ref(value).cast(),
-                size_of::<T>() as u32,
-                0,
-            )
-        };
-        done(result)
+        self.store(offset, value, 0)
+    }
+
+    #[inline(always)]
+    fn write_summed<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), EditError> {
+        self.store(offset, value, BPF_F_RECOMPUTE_CSUM.into())
     }
 
     #[inline(always)]
@@ -141,9 +160,11 @@ impl Packet for Skb {
         // The helper ignores changes that only the device would have to sum up; so whether it does
         // anything tells. Any difference but zero will do.
         const FIELD: u16 = 0x1234;
-        self.write(offset, &FIELD).is_ok()
+        let leaves = self.write_summed(offset, &FIELD).is_ok()
             && self.correct_l4(offset, 1).is_ok()
-            && self.read(offset) == Some(FIELD)
+            && self.read(offset) == Some(FIELD);
+        // The device's sum knows this value.
+        leaves || self.write(offset, &FIELD).is_err()
     }
 
     #[inline(always)]

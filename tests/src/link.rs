@@ -1,25 +1,22 @@
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Error, Namespace, net};
 
-/// An IPv4 address with the prefix length of its subnet.
+/// An address of either family with the prefix length of its subnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
     /// The address.
-    pub address: Ipv4Addr,
-    /// Prefix length, 0 to 32.
+    pub address: IpAddr,
+    /// Prefix length, 0 to 32 or 128.
     pub prefix: u8,
 }
 
 impl Cidr {
-    /// The default route.
-    pub const ANY: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix: 0 };
-
     /// `address/prefix`.
     #[must_use]
-    pub const fn new(address: Ipv4Addr, prefix: u8) -> Self {
+    pub const fn new(address: IpAddr, prefix: u8) -> Self {
         Self { address, prefix }
     }
 }
@@ -89,7 +86,7 @@ impl Drop for Veth {
     }
 }
 
-/// What to plug into a namespace: a device and its IPv4 configuration.
+/// What to plug into a namespace: a device and its IP configuration.
 #[derive(Clone, Debug)]
 pub struct Plug {
     /// Device name inside the namespace, 15 characters at most.
@@ -100,8 +97,8 @@ pub struct Plug {
     pub mtu: u32,
     /// Address and prefix length.
     pub cidr: Cidr,
-    /// Next hop of the default route.
-    pub gateway: Option<Ipv4Addr>,
+    /// Next hop of the default route; of IPv6 it may be link-local.
+    pub gateway: Option<IpAddr>,
 }
 
 /// A Linux bridge. Dropping it removes it.
@@ -136,11 +133,9 @@ impl Bridge {
     pub fn plug(&self, namespace: &Namespace, plug: Plug) -> Result<Port, Error> {
         let veth = Veth::create(namespace, &plug.device, plug.mac, plug.mtu, &self.namespace)?;
         self.namespace.run(|| net::set_controller(veth.host_name(), &self.name))??;
-        namespace.run(|| {
-            net::add_address(&plug.device, plug.cidr)?;
-            plug.gateway.map_or(Ok(()), |gateway| net::add_route(Cidr::ANY, gateway))
-        })??;
-        Ok(Port { veth, plug })
+        let port = Port { veth, plug };
+        port.configure(port.plug.cidr, port.plug.gateway)?;
+        Ok(port)
     }
 
     /// Name of the bridge device.
@@ -169,6 +164,28 @@ impl Port {
     #[must_use]
     pub fn host_name(&self) -> &str {
         self.veth.host_name()
+    }
+
+    /// Gives the device an address, which is usable on return, and the namespace a default route by it.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`] when the kernel refuses, [`Error::NeverTrue`] when an address of IPv6 never
+    /// becomes usable.
+    pub fn configure(&self, cidr: Cidr, gateway: Option<IpAddr>) -> Result<(), Error> {
+        let device = &self.plug.device;
+        self.veth.near.run(|| {
+            net::add_address(device, cidr)?;
+            net::wait_usable(cidr.address)?;
+            gateway.map_or(Ok(()), |gateway| net::add_default_route(device, gateway))
+        })?
+    }
+
+    /// Gives the device another MAC address, as a VM that comes up elsewhere may have.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`] when the kernel refuses.
+    pub fn set_mac(&self, mac: [u8; 6]) -> Result<(), Error> {
+        self.veth.near.run(|| net::set_mac(&self.plug.device, mac))?
     }
 
     /// Pulls the cable (`false`) or plugs it in again.

@@ -1,15 +1,22 @@
 //! The only module that talks route netlink. Every call acts on the network namespace of the
 //! calling thread and uses a runtime of its own, so no socket outlives or crosses a namespace.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use netlink_packet_route::link::BridgeStpState;
 use nix::net::if_::if_nametoindex;
 use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use crate::error::Context;
-use crate::{Cidr, Error};
+use crate::{Cidr, Error, wait_for};
+
+/// An address is usable within microseconds of being added, on a busy machine as well.
+const USABLE: Duration = Duration::from_secs(5);
+
+/// `IFA_F_TENTATIVE` of linux/if_addr.h: duplicate address detection is not over.
+const TENTATIVE: u32 = 0x40;
 
 pub(crate) fn set_up(link: &str) -> Result<(), Error> {
     let message = LinkUnspec::new_with_name(link).up().build();
@@ -28,6 +35,12 @@ pub(crate) fn configure(link: &str, mac: [u8; 6], mtu: u32) -> Result<(), Error>
     let message = LinkUnspec::new_with_name(link).address(mac.to_vec()).mtu(mtu).build();
     request(|handle| async move { handle.link().set(message).execute().await })?
         .context(|| format!("setting mac and mtu of {link}"))
+}
+
+pub(crate) fn set_mac(link: &str, mac: [u8; 6]) -> Result<(), Error> {
+    let message = LinkUnspec::new_with_name(link).address(mac.to_vec()).build();
+    request(|handle| async move { handle.link().set(message).execute().await })?
+        .context(|| format!("setting mac of {link}"))
 }
 
 pub(crate) fn set_mtu(link: &str, mtu: u32) -> Result<(), Error> {
@@ -75,18 +88,41 @@ pub(crate) fn remove(link: &str) -> Result<(), Error> {
 
 pub(crate) fn add_address(link: &str, cidr: Cidr) -> Result<(), Error> {
     let index = index(link)?;
-    let (address, prefix) = (cidr.address.into(), cidr.prefix);
+    let (address, prefix) = (cidr.address, cidr.prefix);
     request(|handle| async move { handle.address().add(index, address, prefix).execute().await })?
         .context(|| format!("adding {cidr} to {link}"))
 }
 
-pub(crate) fn add_route(to: Cidr, gateway: Ipv4Addr) -> Result<(), Error> {
-    let message = RouteMessageBuilder::<Ipv4Addr>::new()
-        .destination_prefix(to.address, to.prefix)
-        .gateway(gateway)
-        .build();
+/// Waits until the kernel lets sockets use an address of this namespace; one of IPv4 it always does.
+pub(crate) fn wait_usable(address: IpAddr) -> Result<(), Error> {
+    let IpAddr::V6(address) = address else { return Ok(()) };
+    let digits = format!("{:032x}", address.to_bits());
+    // The calling thread's namespace; that of /proc/net is the process's.
+    let usable = || {
+        let table = std::fs::read_to_string("/proc/thread-self/net/if_inet6")?;
+        let line = table.lines().find(|line| line.starts_with(&digits));
+        // Address, index, prefix length, scope, flags, device.
+        let flags = line.and_then(|line| line.split_whitespace().nth(4));
+        match flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()) {
+            Some(flags) if flags & TENTATIVE == 0 => Ok(()),
+            _ => Err(std::io::Error::other(format!("{line:?}"))),
+        }
+    };
+    wait_for(usable, USABLE, &format!("{address} usable"))
+}
+
+pub(crate) fn add_default_route(link: &str, gateway: IpAddr) -> Result<(), Error> {
+    let index = index(link)?;
+    let message = match gateway {
+        IpAddr::V4(v4) => {
+            RouteMessageBuilder::<Ipv4Addr>::new().gateway(v4).output_interface(index).build()
+        }
+        IpAddr::V6(v6) => {
+            RouteMessageBuilder::<Ipv6Addr>::new().gateway(v6).output_interface(index).build()
+        }
+    };
     request(|handle| async move { handle.route().add(message).execute().await })?
-        .context(|| format!("adding route to {to} via {gateway}"))
+        .context(|| format!("adding a default route via {gateway}"))
 }
 
 /// The index of a link in the calling thread's namespace.

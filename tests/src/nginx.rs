@@ -1,5 +1,5 @@
 use std::fs;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Nginx {
     pub fn start(
         namespace: &Namespace,
         member: &str,
-        address: SocketAddrV4,
+        address: SocketAddr,
         big: usize,
     ) -> Result<Self, Error> {
         let dir = tempfile::tempdir().context(|| "directory for nginx".into())?;
@@ -64,7 +64,7 @@ impl Nginx {
     }
 }
 
-fn settings(member: &str, address: SocketAddrV4, dir: &Path) -> String {
+fn settings(member: &str, address: SocketAddr, dir: &Path) -> String {
     let dir = dir.display();
     format!(
         "user root;\ndaemon off;\nworker_processes 1;\npid {dir}/pid;\nerror_log stderr info;\n\

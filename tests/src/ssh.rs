@@ -1,5 +1,5 @@
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Sshd {
     pub fn start(
         namespace: &Namespace,
         member: &str,
-        address: SocketAddrV4,
+        address: SocketAddr,
         keys: &SshKeys,
     ) -> Result<Self, Error> {
         let dir = tempfile::tempdir().context(|| "directory for sshd".into())?;
@@ -86,7 +86,7 @@ impl Sshd {
     }
 }
 
-fn settings(member: &str, address: SocketAddrV4, keys: &SshKeys) -> String {
+fn settings(member: &str, address: SocketAddr, keys: &SshKeys) -> String {
     let (ip, port) = (address.ip(), address.port());
     let host_key = keys.path("host");
     let authorized = keys.path("client.pub");
@@ -106,7 +106,7 @@ fn settings(member: &str, address: SocketAddrV4, keys: &SshKeys) -> String {
 #[must_use]
 pub fn ssh_command(
     namespace: &Namespace,
-    address: Ipv4Addr,
+    address: IpAddr,
     keys: &SshKeys,
     options: &[&str],
     remote: &str,
@@ -129,7 +129,7 @@ pub fn ssh_command(
 /// [`Error::Program`] with ssh's words when the login or the command fails.
 pub fn ssh_login(
     namespace: &Namespace,
-    address: Ipv4Addr,
+    address: IpAddr,
     keys: &SshKeys,
     remote: &str,
 ) -> Result<String, Error> {

@@ -1,7 +1,7 @@
 //! An ssh login that is held open.
 
 use std::io::{PipeWriter, Write, pipe};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::error::Context;
@@ -20,9 +20,9 @@ pub struct SshSession {
     /// The member that answered, as it names itself.
     pub member: String,
     /// The client's address as the member sees it.
-    pub seen: SocketAddrV4,
+    pub seen: SocketAddr,
     /// The member's own end of the connection.
-    pub at: SocketAddrV4,
+    pub at: SocketAddr,
 }
 
 impl SshSession {
@@ -33,7 +33,7 @@ impl SshSession {
     /// itself.
     pub fn open(
         namespace: &Namespace,
-        address: Ipv4Addr,
+        address: IpAddr,
         keys: &SshKeys,
         options: &[&str],
     ) -> Result<Self, Error> {
@@ -81,10 +81,10 @@ impl SshSession {
 }
 
 /// `MEMBER CLIENT CLIENT_PORT SERVER SERVER_PORT`, the last four as in ssh(1), SSH_CONNECTION.
-fn parse(line: &str) -> Option<(String, SocketAddrV4, SocketAddrV4)> {
+fn parse(line: &str) -> Option<(String, SocketAddr, SocketAddr)> {
     let words: Vec<&str> = line.split(' ').collect();
     let [member, client, client_port, server, server_port] = words.as_slice() else { return None };
-    let socket = |ip: &str, port: &str| format!("{ip}:{port}").parse().ok();
+    let socket = |ip: &str, port: &str| Some(SocketAddr::new(ip.parse().ok()?, port.parse().ok()?));
     Some(((*member).to_owned(), socket(client, client_port)?, socket(server, server_port)?))
 }
 
@@ -97,6 +97,8 @@ mod tests {
             (member.as_str(), seen, at),
             ("m", "10.0.0.250:1024".parse().unwrap(), "10.0.0.2:22".parse().unwrap())
         );
+        let (_, seen, _) = super::parse("m 2001:db8::250 1024 2001:db8::2 22").unwrap();
+        assert_eq!(seen, "[2001:db8::250]:1024".parse().unwrap());
         assert!(super::parse(" 10.0.0.250 1024 10.0.0.2").is_none());
     }
 }

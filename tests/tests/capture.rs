@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::fs;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use etherparse::PacketBuilder;
 use lb_tests::capture::{Capture, assert_no_bad_checksums};
 use lb_tests::counters::{Counters, LinkCounters};
 use lb_tests::tcp::{self, EchoServer, Mode, pattern};
-use lb_tests::topology::{Host, SSH_POOL, one_arm};
+use lb_tests::topology::{Host, PoolNet, SSH_POOL, SSH_POOL_V6, one_arm};
 use lb_tests::{Error, ethtool, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, sendto, socket,
 };
 use nix::unistd::Pid;
 
@@ -55,7 +55,12 @@ fn pending_signals(pid: Pid) -> u64 {
 
 #[test]
 fn a_wrong_checksum_is_seen_by_the_oracle_and_counted_by_the_receiver() {
-    let net = one_arm(&SSH_POOL).unwrap();
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        a_wrong_checksum_is_seen(&one_arm(pool).unwrap());
+    }
+}
+
+fn a_wrong_checksum_is_seen(net: &PoolNet) {
     let member = &net.members[0];
     let tx = || ethtool::get(&member.namespace, "eth0", "tx-checksumming").unwrap();
     assert!(tx());
@@ -89,18 +94,26 @@ fn a_wrong_checksum_is_seen_by_the_oracle_and_counted_by_the_receiver() {
     assert!(matches!(assert_no_bad_checksums(&nothing.path()), Err(Error::Unexpected { .. })));
 }
 
-/// A SYN whose TCP checksum is off by one bit; the kernel fills in IPv4's own.
-fn send_corrupted(from: &Host, to: SocketAddrV4) {
-    let builder = PacketBuilder::ipv4(from.address().octets(), to.ip().octets(), 64)
-        .tcp(40_000, to.port(), 1, 1024)
-        .syn();
+/// A SYN whose TCP checksum is off by one bit, in its headers (raw(7), ipv6(7)).
+fn send_corrupted(from: &Host, to: SocketAddr) {
+    let (ip, header, family) = match (from.address(), to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            (PacketBuilder::ipv4(from.octets(), to.octets(), 64), 20, AddressFamily::Inet)
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            (PacketBuilder::ipv6(from.octets(), to.octets(), 64), 40, AddressFamily::Inet6)
+        }
+        other => panic!("{other:?}"),
+    };
     let mut packet = Vec::new();
-    builder.write(&mut packet, &[]).unwrap();
-    packet[20 + 16] ^= 1;
+    ip.tcp(40_000, to.port(), 1, 1024).syn().write(&mut packet, &[]).unwrap();
+    packet[header + 16] ^= 1;
+    // The kernel insists on a raw socket of IPv6 having no port.
+    let to = SocketAddr::new(to.ip(), 0);
     let send = || {
         let flags = SockFlag::SOCK_CLOEXEC;
-        let fd = socket(AddressFamily::Inet, SockType::Raw, flags, SockProtocol::Raw).unwrap();
-        sendto(fd.as_raw_fd(), &packet, &SockaddrIn::from(to), MsgFlags::empty()).unwrap()
+        let fd = socket(family, SockType::Raw, flags, SockProtocol::Raw).unwrap();
+        sendto(fd.as_raw_fd(), &packet, &SockaddrStorage::from(to), MsgFlags::empty()).unwrap()
     };
     assert_eq!(from.namespace.run(send).unwrap(), packet.len());
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::io::{ErrorKind, Read};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -102,7 +102,7 @@ fn ssh_reaches_each_member_directly() {
     let net = one_arm(&SSH_POOL).unwrap();
     let keys = SshKeys::generate().unwrap();
     let start = |host: &Host| {
-        Sshd::start(&host.namespace, host.name(), SocketAddrV4::new(host.address(), 22), &keys)
+        Sshd::start(&host.namespace, host.name(), SocketAddr::new(host.address(), 22), &keys)
     };
     let _sshd: Vec<Sshd> = net.members.iter().map(|host| start(host).unwrap()).collect();
     for member in &net.members {
@@ -151,7 +151,7 @@ fn nginx_answers_serves_and_stores() {
 fn own_peers_name_the_member_and_see_every_byte() {
     let net = one_arm(&SSH_POOL).unwrap();
     let (member, client) = (&net.members[1], &net.client().namespace);
-    let at = |port| SocketAddrV4::new(member.address(), port);
+    let at = |port| SocketAddr::new(member.address(), port);
     let serve =
         |port, mode| EchoServer::start(&member.namespace, member.name(), at(port), mode).unwrap();
 
@@ -161,7 +161,7 @@ fn own_peers_name_the_member_and_see_every_byte() {
     for connection in &mut connections {
         assert_eq!(connection.member, member.name());
         assert_eq!(connection.seen, connection.local);
-        assert_eq!(*connection.seen.ip(), net.client().address());
+        assert_eq!(connection.seen.ip(), net.client().address());
         connection.exchange(&pattern(1_000_000)).unwrap();
     }
     drop(connections);
@@ -183,7 +183,7 @@ fn own_peers_name_the_member_and_see_every_byte() {
     let after = Counters::read(client).unwrap();
     assert_eq!(after.since(&before)["TcpEstabResets"], 1);
 
-    let from = SocketAddrV4::new(net.client().address(), 33_333);
+    let from = SocketAddr::new(net.client().address(), 33_333);
     let chosen = tcp::connect_from(client, Some(from), at(1)).unwrap();
     assert_eq!(chosen.seen, from);
     drop(echo);
@@ -205,7 +205,7 @@ fn the_router_lies_between_where_the_layout_says_so() {
     let to = net.member_socket(0);
     let _server = EchoServer::start(&net.members[0].namespace, "far", to, Mode::Echo).unwrap();
     let connection = tcp::connect(&net.vip.namespace, to).unwrap();
-    assert_eq!(*connection.seen.ip(), net.vip.address());
+    assert_eq!(connection.seen.ip(), net.vip.address());
     let forwarded = Counters::read(&router.namespace).unwrap();
     let forwarded = forwarded.get("IpForwDatagrams") - before.get("IpForwDatagrams");
     assert!(forwarded >= 4, "{forwarded} packets forwarded for handshake and greeting");

@@ -62,9 +62,10 @@ impl Rest {
     #[inline(always)]
     pub const fn of(facts: PhaseBits) -> Self {
         const TIME_WAITS: PhaseBits = PhaseBits::MEMBER_FIRST.with(PhaseBits::CROSSED);
-        // A RST takes its receiver out of any state; an expired connection gets one of ours.
-        const RESETS: PhaseBits =
-            PhaseBits::CLIENT_RST.with(PhaseBits::MEMBER_RST).with(PhaseBits::EXPIRED);
+        // A RST takes its receiver out of any state; a connection whose time is over gets one of ours.
+        const OURS: PhaseBits =
+            PhaseBits::EXPIRED.with(PhaseBits::DRAINED).with(PhaseBits::MARKED_DOWN);
+        const RESETS: PhaseBits = PhaseBits::CLIENT_RST.with(PhaseBits::MEMBER_RST).with(OURS);
         // A client that begins anew on one half of a connection has told its member nothing.
         if facts.has_any(RESETS) || !facts.has_any(TIME_WAITS.with(PhaseBits::SUPERSEDED)) {
             Self::Quiet

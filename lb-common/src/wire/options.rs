@@ -76,7 +76,7 @@ impl Options {
     #[inline(always)]
     pub(super) fn put<P: Packet>(&self, packet: &mut P, offset: usize) -> Result<(), EditError> {
         for (index, word) in self.words() {
-            packet.write(offset + 4 * index, &word)?;
+            packet.write_summed(offset + 4 * index, &word)?;
         }
         Ok(())
     }

@@ -77,12 +77,13 @@ impl Outgoing {
 
         if is_v4 {
             packet.write(Ethernet::TYPE, &Be16::new(eth::IPV4))?;
-            packet.write(l3, &Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16))?;
+            packet
+                .write_summed(l3, &Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16))?;
         } else {
             packet.write(Ethernet::TYPE, &Be16::new(eth::IPV6))?;
-            packet.write(l3, &Ipv6::new(src, dst, ipv4::TCP, segment_len as u16))?;
+            packet.write_summed(l3, &Ipv6::new(src, dst, ipv4::TCP, segment_len as u16))?;
         }
-        packet.write(l4, &tcp.with_checksum(Be16::from_raw(checksum)))?;
+        packet.write_summed(l4, &tcp.with_checksum(Be16::from_raw(checksum)))?;
         if let Some(options) = options {
             options.put(packet, l4 + Tcp::MIN_LEN)?;
         }

@@ -17,6 +17,17 @@ pub enum Error {
     #[error("cannot run the program under test")]
     Program(#[from] ProgramError),
 
+    /// The kernel refused a test run of a frame with a sum over it.
+    #[error("cannot run the program under test: {source}")]
+    Summed {
+        /// The kernel's answer.
+        source: io::Error,
+    },
+
+    /// The program changed a frame and not the sum that came with it.
+    #[error("the frame is no longer what its sum says (CHECKSUM_COMPLETE)")]
+    StaleSum,
+
     /// A map could not be opened behind the datapath's back.
     #[error("cannot reach a map of the program under test")]
     Map(#[from] MapError),

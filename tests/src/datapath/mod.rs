@@ -8,6 +8,7 @@ mod action;
 mod age;
 mod asked;
 mod checksums;
+mod complete;
 mod delta;
 mod error;
 mod family;

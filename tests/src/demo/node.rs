@@ -1,6 +1,6 @@
 //! Chapter: the network node and everybody on it.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use super::json::Json;
 use super::table::Table;
@@ -57,7 +57,7 @@ impl Node {
 /// Members are known by their address, which is what their servers answer with.
 fn start<T>(
     net: &PoolNet,
-    server: impl Fn(&Host, SocketAddrV4, &str) -> Result<T, crate::Error>,
+    server: impl Fn(&Host, SocketAddr, &str) -> Result<T, crate::Error>,
 ) -> Result<Vec<T>, Failure> {
     let hosts = net.members.iter().enumerate();
     hosts

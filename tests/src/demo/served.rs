@@ -1,7 +1,7 @@
 //! Who served a connection, for the pictures and the sums.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Failure, Story};
 
@@ -9,13 +9,13 @@ use super::{Failure, Story};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Served {
     pub(super) pool: &'static str,
-    pub(super) member: SocketAddrV4,
+    pub(super) member: SocketAddr,
     /// Source address the member saw.
-    pub(super) seen: Ipv4Addr,
+    pub(super) seen: IpAddr,
 }
 
 /// Connections per member.
-pub(super) fn counts(served: &[Served]) -> BTreeMap<SocketAddrV4, u64> {
+pub(super) fn counts(served: &[Served]) -> BTreeMap<SocketAddr, u64> {
     let mut counts = BTreeMap::new();
     for connection in served {
         *counts.entry(connection.member).or_insert(0) += 1;
@@ -27,7 +27,7 @@ pub(super) fn counts(served: &[Served]) -> BTreeMap<SocketAddrV4, u64> {
 pub(super) fn claim_turns(
     story: &mut Story,
     served: &[Served],
-    members: [SocketAddrV4; 2],
+    members: [SocketAddr; 2],
     text: &str,
 ) -> Result<(), Failure> {
     let turns = served.windows(2).all(|pair| pair[0].member != pair[1].member);
@@ -42,7 +42,7 @@ pub(super) fn claim_turns(
 pub(super) fn claim_source(
     story: &mut Story,
     served: &[Served],
-    vip: Ipv4Addr,
+    vip: IpAddr,
 ) -> Result<(), Failure> {
     let all = !served.is_empty() && served.iter().all(|connection| connection.seen == vip);
     let text = format!("both members saw {vip} as the source of every connection");

@@ -1,7 +1,7 @@
 //! Chapters: twenty ssh logins, then a member is drained under them.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::controller::Controller;
@@ -30,7 +30,7 @@ pub(super) fn tell(
     let mut sessions = log_in(story, node, 0, LOGINS)?;
     let served = all(&sessions);
     claim_turns(story, &served, SSH_POOL.members, "leastconn: the members took turns")?;
-    claim_source(story, &served, *vip.ip())?;
+    claim_source(story, &served, vip.ip())?;
 
     controller.show(story, &["conns", short(&SSH_POOL)])?;
     let known = controller.connections(&SSH_POOL)?;
@@ -64,7 +64,7 @@ fn log_in(
     let mut sessions = Vec::new();
     for _ in 0..count {
         story.interrupt.check()?;
-        let session = SshSession::open(client, *SSH_POOL.vip.ip(), &node.keys, &[])?;
+        let session = SshSession::open(client, SSH_POOL.vip.ip(), &node.keys, &[])?;
         if let Some(line) = pairs.add(&session.member, &session.seen.to_string()) {
             story.paper.line(&line)?;
         }
@@ -124,7 +124,7 @@ fn claim_states(
     expected: [&str; 2],
 ) -> Result<(), Failure> {
     let status = controller.pool(&SSH_POOL)?;
-    let found = |at: &SocketAddrV4| {
+    let found = |at: &SocketAddr| {
         let member = status.members.iter().find(|member| member.at == *at);
         member.map_or("missing", |member| member.state.as_str())
     };
@@ -156,7 +156,7 @@ fn all(sessions: &[SshSession]) -> Vec<Served> {
     let served = |session: &SshSession| Served {
         pool: SSH_POOL.id,
         member: session.at,
-        seen: *session.seen.ip(),
+        seen: session.seen.ip(),
     };
     sessions.iter().map(served).collect()
 }

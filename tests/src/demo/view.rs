@@ -1,6 +1,6 @@
 //! What `qlb status` and `qlb conns` say, as the claims need it.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(super) struct PoolView {
 /// A member of it.
 #[derive(Clone, Debug)]
 pub(super) struct MemberView {
-    pub(super) at: SocketAddrV4,
+    pub(super) at: SocketAddr,
     pub(super) state: String,
     pub(super) active: u64,
     pub(super) total: u64,
@@ -31,8 +31,8 @@ pub(super) struct MemberView {
 /// A connection in `qlb conns -o json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConnectionView {
-    pub(super) member: SocketAddrV4,
-    pub(super) nat: SocketAddrV4,
+    pub(super) member: SocketAddr,
+    pub(super) nat: SocketAddr,
     pub(super) state: String,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn pools(command: &str, answer: &Value) -> Result<Vec<PoolView>, Fail
 fn member(json: Json<'_>) -> Result<MemberView, Failure> {
     let port = u16::try_from(json.number("/port")?).unwrap_or_default();
     Ok(MemberView {
-        at: SocketAddrV4::new(json.parsed("/address")?, port),
+        at: SocketAddr::new(json.parsed("/address")?, port),
         state: json.text("/state")?,
         active: json.number("/active_connections")?,
         total: json.number("/total_connections")?,

@@ -1,6 +1,6 @@
 //! Chapter: the second tutorial's web servers.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use super::controller::Controller;
 use super::node::Node;
@@ -34,7 +34,7 @@ pub(super) fn tell(
         served.push(one);
     }
     claim_turns(story, &served, WEB_POOL.members, "roundrobin: exactly in turn")?;
-    claim_source(story, &served, *vip.ip())?;
+    claim_source(story, &served, vip.ip())?;
     let total = controller.pool(&WEB_POOL)?.total;
     let text = format!("qlb counted {REQUESTS} connections, neither more nor less");
     story.claim(total == REQUESTS as u64, &text, || total.to_string())?;
@@ -43,12 +43,12 @@ pub(super) fn tell(
 
 /// What nginx puts into its answer's header.
 fn read(answer: &Response) -> Result<Served, Failure> {
-    let address = |name: &str| -> Result<Ipv4Addr, Failure> {
+    let address = |name: &str| -> Result<IpAddr, Failure> {
         let found = answer.header(name).unwrap_or_default();
         let missing =
             || Error::Unexpected { what: format!("header {name}"), found: format!("{answer:?}") };
         Ok(found.parse().map_err(|_| missing())?)
     };
-    let member = SocketAddrV4::new(address("X-Member")?, WEB_POOL.vip.port());
+    let member = SocketAddr::new(address("X-Member")?, WEB_POOL.vip.port());
     Ok(Served { pool: WEB_POOL.id, member, seen: address("X-Seen-From")? })
 }

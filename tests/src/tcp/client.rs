@@ -1,11 +1,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::socket::sockopt::{ReuseAddr, SendTimeout};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect as connect_fd, setsockopt, socket,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect as connect_fd, setsockopt,
+    socket,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::os::fd::AsRawFd;
@@ -24,16 +25,16 @@ pub struct Connection {
     /// Name of the member that greeted.
     pub member: String,
     /// The client's address as the member sees it.
-    pub seen: SocketAddrV4,
+    pub seen: SocketAddr,
     /// The client's address as the client sees it.
-    pub local: SocketAddrV4,
+    pub local: SocketAddr,
 }
 
 /// Connects to `to` from inside the namespace and reads the greeting.
 ///
 /// # Errors
 /// [`Error::Io`] when the connection is refused, reset, or nothing comes for 10 s.
-pub fn connect(namespace: &Namespace, to: SocketAddrV4) -> Result<Connection, Error> {
+pub fn connect(namespace: &Namespace, to: SocketAddr) -> Result<Connection, Error> {
     connect_from(namespace, None, to)
 }
 
@@ -43,8 +44,8 @@ pub fn connect(namespace: &Namespace, to: SocketAddrV4) -> Result<Connection, Er
 /// As for [`connect`]; also when the local address is taken.
 pub fn connect_from(
     namespace: &Namespace,
-    from: Option<SocketAddrV4>,
-    to: SocketAddrV4,
+    from: Option<SocketAddr>,
+    to: SocketAddr,
 ) -> Result<Connection, Error> {
     let what = || format!("connecting to {to} from {}", namespace.name());
     let stream = namespace.run(|| open(from, to))?.context(what)?;
@@ -59,7 +60,7 @@ pub fn connect_from(
 /// As for [`connect`], with the first that fails.
 pub fn connect_many(
     namespace: &Namespace,
-    to: SocketAddrV4,
+    to: SocketAddr,
     count: usize,
 ) -> Result<Vec<Connection>, Error> {
     (0..count).map(|_| connect(namespace, to)).collect()
@@ -130,15 +131,16 @@ fn same(got: &[u8], put: &[u8]) -> Result<(), String> {
     at.map_or(Ok(()), |at| Err(format!("other byte at {at}")))
 }
 
-fn open(from: Option<SocketAddrV4>, to: SocketAddrV4) -> std::io::Result<TcpStream> {
-    let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+fn open(from: Option<SocketAddr>, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     // Bounds connect(2) as well (socket(7)).
     setsockopt(&fd, SendTimeout, &TimeVal::seconds(TIMEOUT_SECONDS.into()))?;
     if let Some(from) = from {
         setsockopt(&fd, ReuseAddr, &true)?;
-        bind(fd.as_raw_fd(), &SockaddrIn::from(from))?;
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(from))?;
     }
-    connect_fd(fd.as_raw_fd(), &SockaddrIn::from(to))?;
+    connect_fd(fd.as_raw_fd(), &SockaddrStorage::from(to))?;
     let stream = TcpStream::from(fd);
     let timeout = Some(Duration::from_secs(TIMEOUT_SECONDS.into()));
     stream.set_read_timeout(timeout)?;
@@ -147,12 +149,12 @@ fn open(from: Option<SocketAddrV4>, to: SocketAddrV4) -> std::io::Result<TcpStre
 }
 
 fn greeting(stream: TcpStream) -> std::io::Result<Option<Connection>> {
-    let SocketAddr::V4(local) = stream.local_addr()? else { return Ok(None) };
+    let local = stream.local_addr()?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let parsed = line.trim_end().split_once(' ').and_then(|(member, seen)| {
-        let seen: SocketAddrV4 = seen.parse().ok()?;
+        let seen: SocketAddr = seen.parse().ok()?;
         Some((member.to_owned(), seen))
     });
     Ok(parsed.map(|(member, seen)| Connection { reader, writer: stream, member, seen, local }))

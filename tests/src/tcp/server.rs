@@ -1,5 +1,5 @@
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +54,7 @@ impl EchoServer {
     pub fn start(
         namespace: &Namespace,
         member: &str,
-        address: SocketAddrV4,
+        address: SocketAddr,
         mode: Mode,
     ) -> Result<Self, Error> {
         let listener = namespace.run(|| TcpListener::bind(address))?;

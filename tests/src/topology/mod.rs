@@ -1,12 +1,14 @@
 //! The seed's network node in namespaces: VIP, members and clients of a pool on the bridge
 //! br-int, in one arm or with a router between.
 
+mod family;
 mod host;
 mod node;
 mod pool_net;
 mod pools;
 
+pub use family::Family;
 pub use host::Host;
 pub use node::LbaasNode;
 pub use pool_net::{Layout, Place, PoolNet, one_arm};
-pub use pools::{SSH_POOL, SeedPool, WEB_POOL};
+pub use pools::{SSH_POOL, SSH_POOL_V6, SeedPool, WEB_POOL, WEB_POOL_V6};

@@ -1,6 +1,8 @@
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
-use super::{Host, LbaasNode, SeedPool};
+use super::family::neighbour;
+use super::pools::ROUTER;
+use super::{Family, Host, LbaasNode, SeedPool};
 use crate::{Bridge, Cidr, Error, ethtool, sysctl};
 
 /// Where members or clients live.
@@ -43,7 +45,7 @@ impl Layout {
     }
 }
 
-/// Third octets of the subnets behind the router, 192.168.x.0/24.
+/// Numbers of the subnets behind the router.
 const MEMBER_SUBNET: u8 = 51;
 const CLIENT_SUBNET: u8 = 52;
 
@@ -82,9 +84,9 @@ impl LbaasNode {
     /// [`Error::Netns`] if the pool is deployed already, [`Error::NeverTrue`] naming who does not
     /// reach whom.
     pub fn deploy(&self, pool: &SeedPool, layout: &Layout) -> Result<PoolNet, Error> {
-        let mut vip = Host::create(&pool.namespace())?;
-        let cidr = pool.on_subnet(*pool.vip.ip());
-        vip.plug(self.bridge(), pool.device, pool.mac, cidr, Some(pool.gateway))?;
+        let mut vip = Host::create(&pool.namespace(), pool.family())?;
+        let cidr = pool.on_subnet(pool.vip.ip());
+        vip.plug(self.bridge(), pool.device, pool.mac, cidr, Some(pool.next_hop()))?;
         let mut net = PoolNet {
             vip,
             members: Vec::new(),
@@ -113,8 +115,24 @@ impl PoolNet {
 
     /// Where member `index` listens: its address with the pool's member port.
     #[must_use]
-    pub fn member_socket(&self, index: usize) -> SocketAddrV4 {
-        SocketAddrV4::new(self.members[index].address(), self.pool.members[0].port())
+    pub fn member_socket(&self, index: usize) -> SocketAddr {
+        SocketAddr::new(self.members[index].address(), self.pool.members[0].port())
+    }
+
+    /// Gives VIP, members and the first client the addresses they have in `other` as well: dual stack.
+    /// For a network that was made for IPv6, without anybody behind a router; in it IPv4 is not switched off.
+    ///
+    /// # Errors
+    /// As for [`crate::Port::configure`].
+    pub fn also(&self, other: &SeedPool) -> Result<(), Error> {
+        let addresses = [other.vip, other.members[0], other.members[1]].map(|at| at.ip());
+        let hosts = [&self.vip, &self.members[0], &self.members[1]];
+        let client = (self.client(), other.gateway);
+        hosts
+            .into_iter()
+            .zip(addresses)
+            .chain([client])
+            .try_for_each(|(host, address)| host.ports[0].configure(other.on_subnet(address), None))
     }
 
     /// Switches checksum and segmentation offload of every device on or off. Off, packets in a
@@ -134,9 +152,15 @@ impl PoolNet {
     fn add_router(&self) -> Result<Host, Error> {
         let cidr = self.pool.on_subnet(self.pool.gateway);
         let router = self.on_vip_subnet(self.pool.router, &self.router_device(), cidr.address)?;
-        sysctl::set(&router.namespace, "net.ipv4.ip_forward", "1")?;
-        // A redirect would teach hosts a way around the router.
-        sysctl::set(&router.namespace, "net.ipv4.conf.all.send_redirects", "0")?;
+        match self.pool.family() {
+            Family::V4 => {
+                sysctl::set(&router.namespace, "net.ipv4.ip_forward", "1")?;
+                // A redirect would teach hosts a way around the router.
+                sysctl::set(&router.namespace, "net.ipv4.conf.all.send_redirects", "0")?;
+            }
+            // Redirects are for hosts to ignore: there is no such setting here.
+            Family::V6 => sysctl::set(&router.namespace, "net.ipv6.conf.all.forwarding", "1")?,
+        }
         Ok(router)
     }
 
@@ -146,9 +170,9 @@ impl PoolNet {
         (0..layout.members)
             .map(|index| {
                 let address = match layout.members_at {
-                    Place::BehindRouter => behind(MEMBER_SUBNET, 10 + index),
+                    Place::BehindRouter => self.pool.family().behind(MEMBER_SUBNET, 10 + index),
                     Place::VipSubnet => match seed.get(usize::from(index)) {
-                        Some(member) => *member.ip(),
+                        Some(member) => member.ip(),
                         None => self.nearby(150 + index),
                     },
                 };
@@ -169,7 +193,7 @@ impl PoolNet {
                     self.host(bridge, &format!("client-{address}"), address)
                 }
                 (Place::BehindRouter, _) => {
-                    let address = behind(CLIENT_SUBNET, 10 + index);
+                    let address = self.pool.family().behind(CLIENT_SUBNET, 10 + index);
                     self.host(bridge, &format!("client-{address}"), address)
                 }
             })
@@ -183,35 +207,44 @@ impl PoolNet {
         };
         let name = format!("br{subnet}-{}", &self.pool.id[..8]);
         let bridge = Bridge::create(self.node.bridge().namespace(), &name)?;
-        let gateway = behind(subnet, 1);
+        let family = self.pool.family();
+        let gateway = family.behind(subnet, 1);
         let device = format!("qr-{subnet}");
         let mac = [0xfa, 0x16, 0x3e, 0xff, subnet, 1];
-        router.plug(&bridge, &device, mac, Cidr::new(gateway, 24), None)?;
+        router.plug(&bridge, &device, mac, Cidr::new(gateway, family.prefix()), None)?;
+        router.answer_link_local(family)?;
         self.bridges.push(bridge);
         Ok(Some(self.bridges.len() - 1))
     }
 
-    fn host(&self, bridge: Option<usize>, name: &str, address: Ipv4Addr) -> Result<Host, Error> {
+    fn host(&self, bridge: Option<usize>, name: &str, address: IpAddr) -> Result<Host, Error> {
         match bridge {
             None => self.on_vip_subnet(name, "eth0", address),
             Some(index) => {
-                let [a, b, subnet, _] = address.octets();
-                let gateway = Ipv4Addr::new(a, b, subnet, 1);
-                let cidr = Cidr::new(address, 24);
+                let family = self.pool.family();
+                let gateway = match family {
+                    Family::V4 => neighbour(address, 1),
+                    Family::V6 => ROUTER.into(),
+                };
+                let cidr = Cidr::new(address, family.prefix());
                 Host::on(&self.bridges[index], name, "eth0", cidr, Some(gateway))
             }
         }
     }
 
-    fn on_vip_subnet(&self, name: &str, device: &str, address: Ipv4Addr) -> Result<Host, Error> {
-        let gateway = Some(self.pool.gateway).filter(|gateway| *gateway != address);
+    fn on_vip_subnet(&self, name: &str, device: &str, address: IpAddr) -> Result<Host, Error> {
+        let is_router = address == self.pool.gateway;
+        let gateway = (!is_router).then(|| self.pool.next_hop());
         let cidr = self.pool.on_subnet(address);
-        Host::on(self.node.bridge(), name, device, cidr, gateway)
+        let host = Host::on(self.node.bridge(), name, device, cidr, gateway)?;
+        if is_router {
+            host.answer_link_local(self.pool.family())?;
+        }
+        Ok(host)
     }
 
-    fn nearby(&self, last: u8) -> Ipv4Addr {
-        let [a, b, c, _] = self.pool.gateway.octets();
-        Ipv4Addr::new(a, b, c, last)
+    fn nearby(&self, last: u8) -> IpAddr {
+        neighbour(self.pool.gateway, last)
     }
 
     /// Neutron's name: `qr-` and the first 11 characters of a port id, here of the router's id.
@@ -225,8 +258,4 @@ impl PoolNet {
         self.clients.iter().try_for_each(|client| client.wait_reaches(vip))?;
         self.members.iter().try_for_each(|member| self.vip.wait_reaches(member.address()))
     }
-}
-
-fn behind(subnet: u8, last: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 168, subnet, last)
 }

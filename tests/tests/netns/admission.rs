@@ -1,7 +1,7 @@
 //! Who is served, and how many at a time: real clients at a VIP that does not take everybody.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
 use lb_tests::tcp::{connect, pattern};
@@ -52,7 +52,7 @@ impl Web {
 
     /// A connection that nobody sends on.
     fn hold(&self) -> TcpStream {
-        let vip: SocketAddrV4 = self.net.pool.vip;
+        let vip: SocketAddr = self.net.pool.vip;
         self.net.client().namespace.run(|| TcpStream::connect(vip)).unwrap().unwrap()
     }
 }

@@ -1,12 +1,12 @@
 //! A pool on a network node with servers that greet, and `qlb` to balance them.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use lb_tests::tcp::{self, Connection, EchoServer, Mode};
-use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL};
+use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, SeedPool};
 use lb_tests::{Error, Namespace, Process, Qlb, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -44,7 +44,17 @@ impl Bench {
 
     /// As [`Bench::new`] in another layout; members without a weight are not in the pool file.
     pub(crate) fn with_layout(layout: &Layout, method: &'static str, weights: &[u32]) -> Self {
-        let net = LbaasNode::new().unwrap().deploy(&SSH_POOL, layout).unwrap();
+        Self::of(&SSH_POOL, layout, method, weights)
+    }
+
+    /// As [`Bench::with_layout`] with another pool of the seed.
+    pub(crate) fn of(
+        pool: &SeedPool,
+        layout: &Layout,
+        method: &'static str,
+        weights: &[u32],
+    ) -> Self {
+        let net = LbaasNode::new().unwrap().deploy(pool, layout).unwrap();
         let servers = (0..net.members.len()).map(|index| server(&net, index, Mode::Echo)).collect();
         let pool = PoolFile::of(&net, method, weights);
         let (qlb, dir) = (Qlb::find().unwrap(), tempfile::tempdir().unwrap());
@@ -116,7 +126,7 @@ impl Bench {
         pool
     }
 
-    pub(crate) fn vip(&self) -> SocketAddrV4 {
+    pub(crate) fn vip(&self) -> SocketAddr {
         self.pool.vip
     }
 

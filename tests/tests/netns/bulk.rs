@@ -7,6 +7,7 @@ use std::thread;
 use lb_tests::capture::{Capture, assert_no_bad_checksums};
 use lb_tests::counters::Counters;
 use lb_tests::tcp::{Connection, FNV_START, fnv1a, pattern};
+use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6, SeedPool};
 use lb_tests::{Namespace, ethtool};
 
 use crate::bench::Bench;
@@ -14,11 +15,16 @@ use crate::pool_file::LEAST_CONNECTIONS;
 
 const BULK: usize = 200_000_000;
 
-/// Payload of a full frame: MTU 1500 less IPv4 and TCP headers with timestamps.
+/// Payload of a full frame at most: MTU 1500 less IPv4 and TCP headers with timestamps. With IPv6 there
+/// are more of them.
 const SEGMENT: u64 = 1448;
 
 /// No divisor of a power of two, so that blocks never line up with buffers.
 const BLOCK: usize = 1_000_003;
+
+fn bench(pool: &SeedPool) -> Bench {
+    Bench::of(pool, &Layout::ONE_ARM, LEAST_CONNECTIONS, &[1, 1])
+}
 
 /// Sends `size` bytes to an echo server, all the while reading them back.
 pub(crate) fn echo(connection: &Connection, size: usize) {
@@ -100,9 +106,14 @@ fn transfer(bench: &Bench) -> (u64, u64) {
 
 #[test]
 fn bulk_with_offloads_passes_as_super_packets() {
-    let bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        super_packets_stay_whole(&bench(pool));
+    }
+}
+
+fn super_packets_stay_whole(bench: &Bench) {
     let _run = bench.run();
-    let (packets_in, packets_out) = transfer(&bench);
+    let (packets_in, packets_out) = transfer(bench);
     // Plain segments and acknowledgements would be at least this many.
     let plain = BULK as u64 / SEGMENT;
     assert!(packets_in < plain / 4, "{packets_in} packets in, {plain} segments");
@@ -111,30 +122,37 @@ fn bulk_with_offloads_passes_as_super_packets() {
 
 #[test]
 fn bulk_without_checksum_offload_at_the_vip_is_intact() {
-    let bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
-    set_tx(&bench, false);
-    let device = bench.net.vip.plugged().device.clone();
-    assert!(!ethtool::get(&bench.net.vip.namespace, &device, "tx-checksumming").unwrap());
-    let _run = bench.run();
-    transfer(&bench);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let bench = bench(pool);
+        set_tx(&bench, false);
+        let device = bench.net.vip.plugged().device.clone();
+        assert!(!ethtool::get(&bench.net.vip.namespace, &device, "tx-checksumming").unwrap());
+        let _run = bench.run();
+        transfer(&bench);
+    }
 }
 
 #[test]
 fn every_packet_on_the_wire_has_right_checksums() {
-    let bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        every_packet_is_right(&bench(pool));
+    }
+}
+
+fn every_packet_is_right(bench: &Bench) {
     bench.net.set_offloads(false).unwrap();
-    set_tx(&bench, false);
+    set_tx(bench, false);
     let _run = bench.run();
     let (member, client) = (&bench.net.members[0], bench.net.client());
     let capture = |namespace, device: &str| Capture::start(namespace, device, "tcp").unwrap();
     let mut at_member = capture(&member.namespace, "eth0");
     let mut at_client = capture(&client.namespace, &client.plugged().device);
-    let before = corrupt(&bench);
+    let before = corrupt(bench);
     let connection = bench.connect();
     assert_eq!(connection.member, "m1");
     echo(&connection, 2_000_000);
     connection.finish().unwrap();
-    assert_eq!(corrupt(&bench), before);
+    assert_eq!(corrupt(bench), before);
     at_member.stop().unwrap();
     at_client.stop().unwrap();
     for capture in [at_member, at_client] {

@@ -1,7 +1,7 @@
 //! Entries of connections: how long they stay and what takes their place.
 
 use std::io::{ErrorKind, Read};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use lb_tests::tcp::{Mode, connect_from, pattern};
@@ -61,7 +61,7 @@ fn a_client_port_is_used_again_at_once() {
     let client = bench.net.client();
     // In the range of NAT ports and above it.
     for port in [20_000, 40_000] {
-        let from = SocketAddrV4::new(client.address(), port);
+        let from = SocketAddr::new(client.address(), port);
         for _ in 0..TURNS {
             let connection = connect_from(&client.namespace, Some(from), bench.vip()).unwrap();
             assert_eq!(connection.local, from);
@@ -81,7 +81,7 @@ fn two_clients_with_the_same_port_are_kept_apart() {
     let bench = Bench::with_layout(&layout, ROUND_ROBIN, &[1]);
     let _run = bench.run();
     let connect = |client: &lb_tests::topology::Host| {
-        let from = SocketAddrV4::new(client.address(), 20_000);
+        let from = SocketAddr::new(client.address(), 20_000);
         connect_from(&client.namespace, Some(from), bench.vip()).unwrap()
     };
     let mut held: Vec<_> = bench.net.clients.iter().map(connect).collect();

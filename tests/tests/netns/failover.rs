@@ -6,7 +6,7 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use lb_tests::tcp::connect;
-use lb_tests::topology::{Layout, PoolNet};
+use lb_tests::topology::{Layout, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool};
 
 use crate::bench::{Bench, numbers};
 use crate::haproxy::Haproxy;
@@ -15,9 +15,9 @@ use crate::pool_file::ROUND_ROBIN;
 const MEMBERS: u8 = 4;
 
 /// The first member refuses, the second has lost its link, the others serve.
-fn broken() -> Bench {
+fn broken(pool: &SeedPool) -> Bench {
     let layout = Layout { members: MEMBERS, ..Layout::ONE_ARM };
-    let mut bench = Bench::with_layout(&layout, ROUND_ROBIN, &[1; MEMBERS as usize]);
+    let mut bench = Bench::of(pool, &layout, ROUND_ROBIN, &[1; MEMBERS as usize]);
     drop(bench.servers.remove(0));
     unplug(&bench.net, 1);
     bench
@@ -55,13 +55,22 @@ fn show(who: &str, times: &[Duration]) {
 
 #[test]
 fn no_client_notices_members_that_refuse_or_are_not_there() {
-    let bench = broken();
+    let bench = broken(&SSH_POOL);
     {
         let _haproxy = Haproxy::start(&bench.net.vip.namespace, slice::from_ref(&bench.pool));
         show("haproxy", &served(&bench, 8));
     }
+    unnoticed(&bench);
+}
+
+#[test]
+fn no_client_notices_them_over_ipv6_either() {
+    unnoticed(&broken(&SSH_POOL_V6));
+}
+
+fn unnoticed(bench: &Bench) {
     let _run = bench.run();
-    show("qlb", &served(&bench, 1_000));
+    show("qlb", &served(bench, 1_000));
     bench.wait_idle();
     let status = bench.status();
     let counter = |name: &str| status["counters"][name].as_u64().unwrap();

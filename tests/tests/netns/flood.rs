@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd as _;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -65,7 +65,7 @@ fn spoofed(number: u32, vip: SocketAddrV4) -> Vec<u8> {
 
 /// Sends the flood from the client's namespace; between bursts `look` is told how many SYNs there were.
 fn flood(bench: &Bench, mut look: impl FnMut(u32) + Send) {
-    let vip = bench.vip();
+    let SocketAddr::V4(vip) = bench.vip() else { panic!("{}", bench.vip()) };
     let send = || {
         let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Raw);
         let raw = raw.unwrap();

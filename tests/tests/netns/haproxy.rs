@@ -1,7 +1,7 @@
 //! A real HAProxy in the pool's namespace: what qlb is measured against, and what it replaces.
 
 use std::fmt::Write as _;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 
 use lb_tests::{Namespace, Process};
 use tempfile::TempDir;
@@ -37,8 +37,9 @@ impl Haproxy {
 
 /// The start of a listening socket's row in /proc/net/tcp: local address in the host's byte
 /// order, no peer, state 0A.
-fn row(vip: SocketAddrV4) -> String {
-    let address = u32::from_ne_bytes(vip.ip().octets());
+fn row(vip: SocketAddr) -> String {
+    let IpAddr::V4(address) = vip.ip() else { panic!("{vip} is not in this table") };
+    let address = u32::from_ne_bytes(address.octets());
     format!("{address:08X}:{:04X} 00000000:0000 0A", vip.port())
 }
 

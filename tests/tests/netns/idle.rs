@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read};
 
 use lb_tests::tcp::{Connection, pattern};
+use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6};
 use lb_tests::wait_until;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{KeepAlive, TcpKeepIdle, TcpKeepInterval};
@@ -30,7 +31,12 @@ pub(crate) fn wait_reset(connection: &Connection) {
 
 #[test]
 fn both_ends_of_an_idle_connection_are_reset_whatever_keepalives_say() {
-    let mut bench = Bench::new(ROUND_ROBIN, &[1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        both_ends_are_reset(Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1]));
+    }
+}
+
+fn both_ends_are_reset(mut bench: Bench) {
     bench.pool = bench.pool.timeouts(&TIMEOUTS);
     let _run = bench.run();
     let mut captures = [bench.net.client(), &bench.net.members[0]].map(|host| capture(host, "tcp"));

@@ -1,6 +1,6 @@
 //! Idle ssh logins, by a real client and real servers.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_tests::{SshKeys, SshSession, Sshd, sysctl, wait_until};
 
@@ -45,11 +45,11 @@ impl Logins {
 
     fn log_in(&self, pool: &PoolFile, options: &[&str]) -> SshSession {
         let client = &self.bench.net.client().namespace;
-        SshSession::open(client, *pool.vip.ip(), &self.keys, options).unwrap()
+        SshSession::open(client, pool.vip.ip(), &self.keys, options).unwrap()
     }
 
     /// The client's own end of a login to the deaf pool.
-    fn client(&self, login: &SshSession) -> SocketAddrV4 {
+    fn client(&self, login: &SshSession) -> SocketAddr {
         let conns = self.bench.qlb.json(["conns", "deaf", "-o", "json"]).unwrap();
         let mut conns = conns["connections"].as_array().unwrap().iter();
         let conn = conns.find(|conn| conn["nat"] == login.seen.to_string());

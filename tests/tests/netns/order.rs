@@ -1,6 +1,6 @@
 //! The order of members, measured side by side with HAProxy: same weights, same topology.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use lb_tests::Namespace;
 use lb_tests::tcp::{connect, connect_from, connect_many};
@@ -16,7 +16,7 @@ const WEIGHTS: [&[u32]; 5] = [&[3, 1], &[5, 3], &[4, 3, 2, 1], &[7, 3, 2], &[1, 
 const CONNECTIONS: usize = 25;
 
 /// Fails with all orders that differ.
-fn compare(method: &'static str, measure: impl Fn(&Namespace, SocketAddrV4) -> String) {
+fn compare(method: &'static str, measure: impl Fn(&Namespace, SocketAddr) -> String) {
     let layout = Layout { members: 4, ..Layout::ONE_ARM };
     let mut bench = Bench::with_layout(&layout, method, &[1]);
     let pool = |weights| PoolFile::of(&bench.net, method, weights);
@@ -61,7 +61,7 @@ fn a_client_has_the_member_that_haproxy_gave_it() {
             let address = Ipv4Addr::new(10, 0, 0, host);
             let add = format!("address replace {address}/24 dev {}", device(client));
             client.command("ip").args(add.split(' ')).stdout().unwrap();
-            let connection = connect_from(client, Some(SocketAddrV4::new(address, 0)), vip);
+            let connection = connect_from(client, Some(SocketAddr::new(address.into(), 0)), vip);
             connection.unwrap_or_else(|error| panic!("{address} to {vip}: {error}")).member
         });
         served.collect::<Vec<String>>().join(" ")

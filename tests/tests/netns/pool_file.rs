@@ -1,7 +1,7 @@
 //! The YAML an operator writes, for the pools of these tests.
 
 use std::fmt::Write as _;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_tests::topology::PoolNet;
 
@@ -15,7 +15,7 @@ pub(crate) const SOURCE_IP_PORT: &str = "SOURCE_IP_PORT";
 pub(crate) struct PoolFile {
     pub(crate) id: String,
     pub(crate) namespace: String,
-    pub(crate) vip: SocketAddrV4,
+    pub(crate) vip: SocketAddr,
     pub(crate) method: &'static str,
     pub(crate) members: Vec<MemberLine>,
     /// Milliseconds by name.
@@ -27,7 +27,7 @@ pub(crate) struct PoolFile {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemberLine {
-    pub(crate) address: SocketAddrV4,
+    pub(crate) address: SocketAddr,
     pub(crate) weight: u32,
     pub(crate) admin_state_up: bool,
     /// Other keys, each behind a comma.

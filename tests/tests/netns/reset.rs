@@ -1,6 +1,6 @@
 //! Resets as real peers get them.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_tests::capture::Capture;
 use lb_tests::topology::Host;
@@ -28,15 +28,16 @@ impl Line {
         self.0.contains("Flags [R")
     }
 
-    fn goes(&self, from: SocketAddrV4, to: SocketAddrV4) -> bool {
-        let dotted = |socket: SocketAddrV4| format!("{}.{}", socket.ip(), socket.port());
-        self.0.contains(&format!("IP {} > {}:", dotted(from), dotted(to)))
+    fn goes(&self, from: SocketAddr, to: SocketAddr) -> bool {
+        let dotted = |socket: SocketAddr| format!("{}.{}", socket.ip(), socket.port());
+        let version = if from.is_ipv4() { "IP" } else { "IP6" };
+        self.0.contains(&format!(" {version} {} > {}:", dotted(from), dotted(to)))
     }
 }
 
 /// The capture at `end` must hold one RST, from `peer`, with the sequence number that `end` has
 /// acknowledged last.
-pub(crate) fn assert_one_exact_reset(capture: &mut Capture, end: SocketAddrV4, peer: SocketAddrV4) {
+pub(crate) fn assert_one_exact_reset(capture: &mut Capture, end: SocketAddr, peer: SocketAddr) {
     capture.stop().unwrap();
     let lines = Line::all(capture);
     let told: Vec<&str> = lines.iter().map(|line| line.0.as_str()).collect();

@@ -1,6 +1,6 @@
 //! `qlb route`: what is said before a connection opens is what then happens.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_tests::topology::{Host, Layout};
 use nix::sys::signal::Signal;
@@ -11,8 +11,7 @@ use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN, SOURCE_IP};
 
 /// `qlb route` of a client of ours to the VIP.
 fn ask(bench: &Bench, client: &Host, port: u16) -> Value {
-    let (src, dst) =
-        (SocketAddrV4::new(client.address(), port).to_string(), bench.vip().to_string());
+    let (src, dst) = (SocketAddr::new(client.address(), port).to_string(), bench.vip().to_string());
     let mut answer = bench.qlb.json(["route", "--src", &src, "--dst", &dst, "-o", "json"]).unwrap();
     assert_eq!(answer["apiVersion"], "qlb/v1");
     answer["route"].take()

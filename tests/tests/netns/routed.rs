@@ -1,10 +1,11 @@
-//! Members and clients behind routers, and neighbours nobody knows yet.
+//! Members and clients behind routers, and neighbours nobody knows yet. With IPv6 the router is known by
+//! its link-local address.
 
 use std::time::{Duration, Instant};
 
 use lb_tests::counters::Counters;
 use lb_tests::tcp::pattern;
-use lb_tests::topology::{Host, Layout, Place};
+use lb_tests::topology::{Host, Layout, Place, SSH_POOL, SSH_POOL_V6};
 
 use crate::bench::Bench;
 use crate::pool_file::ROUND_ROBIN;
@@ -18,7 +19,13 @@ fn hosts(bench: &Bench) -> impl Iterator<Item = &Host> {
 }
 
 /// Connects to each member with all neighbour caches empty.
-fn first_contact(bench: &Bench) {
+fn first_contact(layout: &Layout) {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        first_contact_in(&Bench::of(pool, layout, ROUND_ROBIN, &[1, 1]));
+    }
+}
+
+fn first_contact_in(bench: &Bench) {
     let _run = bench.run();
     let client = bench.net.client();
     let resent = || Counters::read(&client.namespace).unwrap().get("TcpRetransSegs");
@@ -36,21 +43,19 @@ fn first_contact(bench: &Bench) {
         assert_eq!(connection.member, expected);
         assert!(took < NO_RETRANSMISSION, "{took:?}");
         assert_eq!(resent(), before, "segments sent again");
-        assert_eq!(*connection.seen.ip(), *bench.vip().ip());
+        assert_eq!(connection.seen.ip(), bench.vip().ip());
         connection.exchange(&pattern(1_000_000)).unwrap();
     }
 }
 
 #[test]
 fn first_contact_in_one_arm() {
-    first_contact(&Bench::new(ROUND_ROBIN, &[1, 1]));
+    first_contact(&Layout::ONE_ARM);
 }
 
 #[test]
 fn first_contact_with_everybody_behind_the_router() {
-    let bench = Bench::with_layout(&Layout::ROUTED, ROUND_ROBIN, &[1, 1]);
-    assert_eq!(bench.net.member_socket(0).ip().octets()[..2], [192, 168]);
-    first_contact(&bench);
+    first_contact(&Layout::ROUTED);
 }
 
 #[test]
@@ -59,6 +64,6 @@ fn first_contact_with_only_members_or_only_clients_behind_the_router() {
         [(Place::BehindRouter, Place::VipSubnet), (Place::VipSubnet, Place::BehindRouter)]
     {
         let layout = Layout { members_at, clients_at, ..Layout::ONE_ARM };
-        first_contact(&Bench::with_layout(&layout, ROUND_ROBIN, &[1, 1]));
+        first_contact(&layout);
     }
 }

@@ -2,7 +2,9 @@
 
 use lb_tests::capture::Capture;
 use lb_tests::tcp::{FNV_START, fnv1a, pattern};
-use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, WEB_POOL};
+use lb_tests::topology::{
+    Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool, WEB_POOL, WEB_POOL_V6,
+};
 use lb_tests::{Nginx, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
 
 use crate::bench::{Bench, SOON};
@@ -10,7 +12,12 @@ use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN, yaml};
 
 #[test]
 fn members_see_the_vip_and_clients_see_nothing_else() {
-    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        members_see_the_vip_of(&Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]));
+    }
+}
+
+fn members_see_the_vip_of(bench: &Bench) {
     let _run = bench.run();
     let client = bench.net.client();
     let addresses: Vec<String> =
@@ -21,7 +28,7 @@ fn members_see_the_vip_and_clients_see_nothing_else() {
     let mut of_vip = capture(&format!("tcp and host {}", bench.vip().ip()));
     for _ in 0..10 {
         let mut connection = bench.connect();
-        assert_eq!(*connection.seen.ip(), *bench.vip().ip());
+        assert_eq!(connection.seen.ip(), bench.vip().ip());
         assert!((1024..=32_767).contains(&connection.seen.port()), "{}", connection.seen);
         connection.exchange(&pattern(50_000)).unwrap();
         connection.finish().unwrap();
@@ -44,50 +51,63 @@ fn run(net: &PoolNet, method: &'static str, weights: &[u32]) -> (lb_tests::Proce
 
 #[test]
 fn ssh_through_the_vip() {
-    let net = LbaasNode::new().unwrap().deploy(&SSH_POOL, &Layout::ONE_ARM).unwrap();
     let keys = SshKeys::generate().unwrap();
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        ssh_through(pool, &keys);
+    }
+}
+
+fn ssh_through(pool: &SeedPool, keys: &SshKeys) {
+    let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
+    let vip = net.pool.vip.ip();
     let start = |index: usize| {
         let (host, address) = (&net.members[index], net.member_socket(index));
-        Sshd::start(&host.namespace, host.name(), address, &keys).unwrap()
+        Sshd::start(&host.namespace, host.name(), address, keys).unwrap()
     };
     let mut sshd = [start(0), start(1)];
     let (_run, _) = run(&net, LEAST_CONNECTIONS, &[1, 1]);
     let mut served = Vec::new();
     for _ in 0..4 {
         let remote = "echo $QLB_MEMBER $SSH_CONNECTION";
-        let answer = ssh_login(&net.client().namespace, *net.pool.vip.ip(), &keys, remote).unwrap();
+        let answer = ssh_login(&net.client().namespace, vip, keys, remote).unwrap();
         let words: Vec<&str> = answer.split_whitespace().collect();
         served.push(words[0].to_owned());
-        assert_eq!(words[1], "10.0.0.250", "{answer}");
+        assert_eq!(words[1], vip.to_string(), "{answer}");
     }
     served.sort();
-    let [first, second] = ["member-10.0.0.2", "member-10.0.0.4"];
+    let [first, second] = [net.members[0].name(), net.members[1].name()];
     assert_eq!(served, [first, first, second, second]);
     for sshd in &mut sshd {
         let log = sshd.process().stderr();
-        assert_eq!(log.matches("Accepted publickey for root from 10.0.0.250 ").count(), 2, "{log}");
-        assert!(!log.contains(&net.client().address().to_string()), "{log}");
+        assert_eq!(log.matches(&format!("Accepted publickey for root from {vip} ")).count(), 2);
+        assert!(!log.contains(&format!("{} ", net.client().address())), "{log}");
     }
 }
 
 #[test]
 fn a_large_file_over_http_through_the_vip() {
+    for pool in [&WEB_POOL, &WEB_POOL_V6] {
+        a_large_file_through(pool);
+    }
+}
+
+fn a_large_file_through(pool: &SeedPool) {
     const SIZE: usize = 100_000_000;
-    let net = LbaasNode::new().unwrap().deploy(&WEB_POOL, &Layout::ONE_ARM).unwrap();
+    let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
     let (member, address) = (&net.members[0], net.member_socket(0));
     let nginx = Nginx::start(&member.namespace, member.name(), address, SIZE).unwrap();
     let (_run, qlb) = run(&net, ROUND_ROBIN, &[1]);
     let (client, vip) = (&net.client().namespace, net.pool.vip);
 
-    let big = curl(client, &format!("http://{vip}/big"), &[]).unwrap();
-    assert_eq!(big.header("X-Seen-From"), Some("172.16.100.11"));
+    let big = curl(client, &format!("http://{vip}/big"), &["--globoff"]).unwrap();
+    assert_eq!(big.header("X-Seen-From"), Some(vip.ip().to_string().as_str()));
     assert_eq!(big.body.len(), SIZE);
     let expected = fnv1a(FNV_START, &pattern(SIZE));
     assert_eq!(fnv1a(FNV_START, &big.body), expected);
 
     let upload = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(upload.path(), &big.body).unwrap();
-    let put = ["-T", upload.path().to_str().unwrap()];
+    let put = ["--globoff", "-T", upload.path().to_str().unwrap()];
     assert_eq!(curl(client, &format!("http://{vip}/upload/x"), &put).unwrap().status, 201);
     let stored = std::fs::read(nginx.uploads().join("x")).unwrap();
     assert_eq!(fnv1a(FNV_START, &stored), expected);

@@ -1,6 +1,6 @@
 //! More than one pool: in namespaces of their own, or on one VIP address.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use lb_tests::tcp::{EchoServer, Mode, connect, connect_from, pattern};
 use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, WEB_POOL};
@@ -62,7 +62,7 @@ fn pools_in_one_namespace_may_share_members() {
     let mut held = Vec::new();
     for port in (20_000..20_020).chain(40_000..40_020) {
         for vip in [bench.pool.vip, other.vip] {
-            let from = SocketAddrV4::new(client.address(), port);
+            let from = SocketAddr::new(client.address(), port);
             let connection = connect_from(&client.namespace, Some(from), vip).unwrap();
             assert_eq!(connection.seen.ip(), vip.ip());
             held.push(connection);

@@ -1,7 +1,7 @@
 //! The VIP's address belongs to the namespace: all but the pool's connections reach its stack.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use lb_tests::Error;
@@ -30,7 +30,7 @@ fn moves(bench: &Bench, counter: &str, least: u64, body: impl FnOnce()) {
 fn the_vip_answers_ping_and_arp() {
     let bench = bench();
     let _run = bench.run();
-    let (client, vip) = (bench.net.client(), *bench.vip().ip());
+    let (client, vip) = (bench.net.client(), bench.vip().ip());
     let flush = ["neigh", "flush", "all"];
     client.namespace.command("ip").args(flush).stdout().unwrap();
     moves(&bench, "pass_not_tcp", 1, || assert_eq!(ping(client, vip, b"small"), b"small"));
@@ -53,7 +53,7 @@ fn other_ports_of_the_vip_belong_to_the_namespace() {
     let bench = bench();
     let _run = bench.run();
     let client = &bench.net.client().namespace;
-    let own = SocketAddrV4::new(*bench.vip().ip(), 8022);
+    let own = SocketAddr::new(bench.vip().ip(), 8022);
     let server = EchoServer::start(&bench.net.vip.namespace, "own", own, Mode::Echo).unwrap();
     moves(&bench, "pass_not_vip", 5, || {
         let mut connection = connect(client, own).unwrap();
@@ -64,7 +64,7 @@ fn other_ports_of_the_vip_belong_to_the_namespace() {
     assert_eq!(server.accepted(), 1);
     assert_eq!(bench.status()["connections"]["total"], 0);
 
-    let closed = SocketAddrV4::new(*bench.vip().ip(), 8023);
+    let closed = SocketAddr::new(bench.vip().ip(), 8023);
     let start = Instant::now();
     moves(&bench, "pass_not_vip", 1, || match connect(client, closed) {
         Err(Error::Io { source, .. }) => assert_eq!(source.kind(), ErrorKind::ConnectionRefused),
@@ -82,7 +82,7 @@ fn the_namespaces_own_connections_to_members_work_beside_the_pools() {
         .map(|index| {
             let to = bench.net.member_socket(index % 2);
             let mut probe = connect(&bench.net.vip.namespace, to).unwrap();
-            assert_eq!(*probe.seen.ip(), *bench.vip().ip());
+            assert_eq!(probe.seen.ip(), bench.vip().ip());
             assert_eq!(probe.seen, probe.local, "no NAT on the way");
             probe.exchange(&pattern(10_000)).unwrap();
             probe
@@ -105,14 +105,14 @@ fn udp_to_the_vip_passes() {
     let bench = bench();
     let _run = bench.run();
     let (vip, client) = (&bench.net.vip.namespace, &bench.net.client().namespace);
-    let bound = |to: SocketAddrV4| {
+    let bound = |to: SocketAddr| {
         let socket = UdpSocket::bind(to).unwrap();
         socket.set_read_timeout(Some(SOON)).unwrap();
         socket
     };
     // The pool's own port: UDP has ports of its own.
     let server = vip.run(|| bound(bench.vip())).unwrap();
-    let any = SocketAddrV4::new(bench.net.client().address(), 0);
+    let any = SocketAddr::new(bench.net.client().address(), 0);
     let socket = client.run(|| bound(any)).unwrap();
     moves(&bench, "pass_not_tcp", 1, || {
         socket.send_to(b"question", bench.vip()).unwrap();

@@ -131,7 +131,7 @@ fn ssh_through_native_xdp() {
     let running = run(&net, &[1, 1]);
     for member in ["10.0.0.2", "10.0.0.4", "10.0.0.2", "10.0.0.4"] {
         let remote = "echo $QLB_MEMBER $SSH_CONNECTION";
-        let answer = ssh_login(&net.client().namespace, *net.pool.vip.ip(), &keys, remote).unwrap();
+        let answer = ssh_login(&net.client().namespace, net.pool.vip.ip(), &keys, remote).unwrap();
         assert!(answer.starts_with(&format!("member-{member} 10.0.0.250 ")), "{answer}");
     }
     finish(&net, running, 4 * 10);
