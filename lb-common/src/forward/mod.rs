@@ -9,6 +9,7 @@
 //! plain numbers: types of results in their signatures make type information that the kernel refuses.
 
 mod admit;
+mod early;
 mod eject;
 mod failover;
 mod known;
@@ -34,6 +35,7 @@ use crate::{
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::{self, Segment, ipv4},
 };
+pub use early::{Early, Hop, early};
 use open::{Unconnected, Wish};
 use reserve::Goal;
 

@@ -52,3 +52,5 @@ mod short;
 mod stack;
 mod takeover;
 mod traces;
+mod xdp;
+mod xdp_served;

@@ -10,6 +10,7 @@ mod close;
 mod crowd;
 mod drain;
 mod drift;
+mod early;
 mod events;
 mod expiry;
 mod failover;

@@ -1,0 +1,228 @@
+//! Native XDP in front of TC on a veth: when it is chosen, what it needs, and what becomes of it.
+
+use lb_tests::tcp::{connect, pattern};
+use lb_tests::topology::PoolNet;
+use lb_tests::{Error, Namespace, ethtool, sysctl, wait_for};
+use nix::sys::signal::Signal;
+
+use crate::bench::{Bench, SOON, end};
+use crate::pool_file::ROUND_ROBIN;
+use crate::traces::{assert_none, attachments, xdp_mode};
+
+pub(crate) const XDP: [&str; 2] = ["--attach", "xdp"];
+
+/// What the peer of the VIP's device needs, as ethtool(8) says it.
+const FEATURES: [(&str, bool); 3] = [("gro", true), ("tx", false), ("txvlan", false)];
+
+/// `XDP_ATTACHED_DRV` of linux/if_link.h.
+const NATIVE: Option<u64> = Some(1);
+
+/// The bridge's end of the VIP's cable.
+fn peer(net: &PoolNet) -> (&Namespace, &str) {
+    (net.node.bridge().namespace(), net.vip.ports[0].host_name())
+}
+
+fn forward(net: &PoolNet, on: &str) {
+    let device = net.vip.plugged().device.as_str();
+    sysctl::set(&net.vip.namespace, &format!("net.ipv4.conf.{device}.forwarding"), on).unwrap();
+}
+
+/// Makes the node as the documentation wants it for XDP.
+pub(crate) fn prepare(net: &PoolNet) {
+    let (namespace, device) = peer(net);
+    ethtool::set(namespace, device, &FEATURES).unwrap();
+    forward(net, "1");
+}
+
+/// Fails unless the start is refused with the words on stderr and leaves nothing.
+fn refused(bench: &Bench, options: &[&str], words: &[&str]) -> String {
+    let text = match bench.run_with(options) {
+        Err(error @ Error::Program { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in {text}");
+    }
+    assert_none(&bench.net);
+    text
+}
+
+#[test]
+fn a_veth_is_served_by_tc_and_the_log_says_why() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    prepare(&bench.net);
+    for options in [[].as_slice(), &["--attach", "auto"], &["--attach", "tc"]] {
+        let mut run = bench.run_with(options).unwrap();
+        let log = run.stderr();
+        let device = bench.device();
+        let why = if options.ends_with(&["tc"]) { "as asked for" } else { "it is a veth device" };
+        assert!(log.contains(&format!("{device} is served by TC: {why}")), "{log}");
+        let (_, peer) = peer(&bench.net);
+        let proof = format!("a probe came to its peer {peer} with right checksums");
+        assert!(log.contains(&proof), "{log}");
+        assert_eq!(xdp_mode(&bench.net), None);
+        assert_eq!(bench.status()["xdp"], false);
+        assert_eq!(bench.sequence(2), "m1 m2");
+        assert_eq!(bench.counter("xdp_forwarded"), 0);
+        end(&mut run);
+        assert_none(&bench.net);
+    }
+}
+
+#[test]
+fn what_xdp_lacks_is_named_and_nothing_is_changed() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let (namespace, device) = peer(&bench.net);
+    ethtool::set(namespace, device, &[("gro", false)]).unwrap();
+    let sysctl = format!("net.ipv4.conf.{}.forwarding", bench.device());
+    let line = |what: &str| format!("ethtool -K {device} {what}");
+    let needs = [sysctl, line("gro on"), line("tx off"), line("txvlan off")];
+    let all: Vec<&str> = needs.iter().map(String::as_str).collect();
+    refused(&bench, &XDP, &all);
+
+    let mend: [&dyn Fn(); 4] = [
+        &|| forward(&bench.net, "1"),
+        &|| ethtool::set(namespace, device, &FEATURES[..1]).unwrap(),
+        &|| ethtool::set(namespace, device, &FEATURES[1..2]).unwrap(),
+        &|| ethtool::set(namespace, device, &FEATURES[2..]).unwrap(),
+    ];
+    for (index, mend) in mend.iter().enumerate().take(3) {
+        mend();
+        let text = refused(&bench, &XDP, &all[index + 1..]);
+        for need in &all[..=index] {
+            assert!(!text.contains(need), "{need} in {text}");
+        }
+    }
+    let file = bench.write("pool.yaml", std::slice::from_ref(&bench.pool));
+    let args = ["run", "-f", file.to_str().unwrap(), "--attach", "xdp"];
+    assert_eq!(bench.run_to_end(&args).code, Some(4));
+    mend[3]();
+    end(&mut bench.run_with(&XDP).unwrap());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn the_self_test_finds_a_peer_that_gets_nothing() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    prepare(&bench.net);
+    let (namespace, device) = peer(&bench.net);
+    let set = |state| {
+        namespace.command("ip").args(["link", "set", device, state]).stdout().unwrap();
+    };
+    set("down");
+    refused(&bench, &XDP, &["self-test failed", &format!("does not come to its peer {device}")]);
+    let mut run = bench.run();
+    assert!(run.stderr().contains("is the link up?"), "{}", run.stderr());
+    end(&mut run);
+    set("up");
+    end(&mut bench.run_with(&XDP).unwrap());
+    assert_none(&bench.net);
+}
+
+#[test]
+fn the_program_outlives_its_controller_and_the_next_one_takes_it_over() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    prepare(&bench.net);
+    let mut run = bench.run_with(&XDP).unwrap();
+    assert!(run.stdout().contains("/xdp+tcx"), "{}", run.stdout());
+    let mut held = bench.hold(6);
+    let mut goes_on = |early: bool| {
+        let before = bench.counter("xdp_forwarded");
+        for connection in &mut held {
+            connection.exchange(&pattern(50_000)).unwrap();
+        }
+        let now = bench.counter("xdp_forwarded");
+        assert_eq!(now > before, early, "{now}, before {before}");
+    };
+    goes_on(true);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    assert_eq!(xdp_mode(&bench.net), NATIVE);
+    goes_on(true);
+
+    let mut run = bench.run_with(&XDP).unwrap();
+    assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (NATIVE, 1));
+    assert_eq!(bench.status()["xdp"], true);
+    goes_on(true);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+
+    // The next one may choose TC, and the one after that XDP again.
+    let mut run = bench.run_with(&["--attach", "tc"]).unwrap();
+    assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (None, 1));
+    goes_on(false);
+    run.stop(Signal::SIGKILL, SOON).unwrap();
+    let mut run = bench.run_with(&["--attach", "xdp", "--keep"]).unwrap();
+    goes_on(true);
+    end(&mut run);
+    assert_eq!(xdp_mode(&bench.net), NATIVE);
+    goes_on(true);
+    drop(held);
+    bench.qlb.command(["stop", bench.pool.id.as_str()]).unwrap();
+    assert_none(&bench.net);
+}
+
+#[test]
+fn a_peer_that_stops_reading_is_left_to_tc() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    prepare(&bench.net);
+    let mut run = bench.run_with(&XDP).unwrap();
+    let mut connection = bench.connect();
+    connection.exchange(&pattern(10_000)).unwrap();
+    let (namespace, device) = peer(&bench.net);
+    ethtool::set(namespace, device, &[("gro", false)]).unwrap();
+    let detached = || if xdp_mode(&bench.net).is_none() { Ok(()) } else { Err("attached") };
+    wait_for(detached, SOON, "the XDP program is taken away").unwrap();
+    connection.exchange(&pattern(10_000)).unwrap();
+    assert_eq!(bench.status()["xdp"], false);
+    assert!(run.stderr().contains(&format!("{device} does not read")), "{}", run.stderr());
+    end(&mut run);
+    assert_none(&bench.net);
+}
+
+/// A driver runs one XDP program.
+#[test]
+fn a_second_pool_on_the_device_is_left_to_tc() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    prepare(&bench.net);
+    let other = bench.second_pool("other");
+    let vip = other.vip;
+    let mut first = bench.run_with(&XDP).unwrap();
+    let file = bench.write("other.yaml", &[other]);
+    let path = file.to_str().unwrap();
+    let answer = bench.run_to_end(&["run", "-f", path, "--attach", "xdp"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.stderr.contains("native XDP"), "{answer:?}");
+    assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (NATIVE, 1));
+    let mut second = bench.qlb.run(["-f", path, "--attach", "tc"]).unwrap();
+    assert_eq!(bench.sequence(2), "m1 m2");
+    assert_eq!(connect(&bench.net.client().namespace, vip).unwrap().member, "m1");
+    end(&mut first);
+    assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (None, 1));
+    end(&mut second);
+    assert_none(&bench.net);
+}
+
+#[test]
+fn the_kernel_goes_on_confirming_neighbours() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    prepare(&bench.net);
+    let mut run = bench.run_with(&XDP).unwrap();
+    let mut connection = bench.connect();
+    connection.exchange(&pattern(10_000)).unwrap();
+    let member = bench.net.members[0].address();
+    let neighbour = format!("ip neigh show {member} dev {}", bench.device());
+    let stale = bench.in_vip(&neighbour);
+    let mac = stale.split("lladdr ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let device = bench.device();
+    bench.in_vip(&format!("ip neigh replace {member} lladdr {mac} dev {device} nud stale"));
+    let before = bench.counter("xdp_forwarded");
+    let confirmed = || {
+        connection.exchange(&pattern(10_000)).map_err(|error| error.to_string())?;
+        let now = bench.in_vip(&neighbour);
+        if now.contains("STALE") { Err(now) } else { Ok(()) }
+    };
+    wait_for(confirmed, SOON, "a neighbour that is looked at again").unwrap();
+    assert!(bench.counter("xdp_forwarded") > before);
+    assert!(bench.counter("xdp_pass_confirm") > 0);
+    end(&mut run);
+    assert_none(&bench.net);
+}
