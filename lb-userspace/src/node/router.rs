@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use super::NodeError;
 
-/// The setting that lets a namespace forward what comes in by a device, in the family of this address.
+/// The setting that lets a namespace forward what comes in by a device, in the family of this address; as
+/// sysctl(8) has it, with a slash for a dot in the device's name.
 #[must_use]
 pub fn forwarding(device: &str, address: IpAddr) -> String {
-    format!("net.{}.conf.{device}.forwarding", family(address))
+    format!("net.{}.conf.{}.forwarding", family(address), device.replace('.', "/"))
 }
 
 /// Whether what comes in on a device of the current namespace may be forwarded in the family of this address. Without it the kernel tells

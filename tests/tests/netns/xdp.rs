@@ -1,8 +1,9 @@
 //! Native XDP in front of TC on a veth: when it is chosen, what it needs, and what becomes of it.
 
 use lb_tests::tcp::{connect, pattern};
-use lb_tests::topology::PoolNet;
+use lb_tests::topology::{Layout, PoolNet, SSH_POOL, SSH_POOL_V6};
 use lb_tests::{Error, Namespace, ethtool, sysctl, wait_for};
+use lb_userspace::node::forwarding;
 use nix::sys::signal::Signal;
 
 use crate::bench::{Bench, SOON, end};
@@ -18,13 +19,23 @@ const FEATURES: [(&str, bool); 3] = [("gro", true), ("tx", false), ("txvlan", fa
 const NATIVE: Option<u64> = Some(1);
 
 /// The bridge's end of the VIP's cable.
-fn peer(net: &PoolNet) -> (&Namespace, &str) {
+pub(crate) fn peer(net: &PoolNet) -> (&Namespace, &str) {
     (net.node.bridge().namespace(), net.vip.ports[0].host_name())
 }
 
+/// The setting that lets the kernel tell next hops, in the VIP's family.
+fn setting(net: &PoolNet) -> String {
+    forwarding(&net.vip.plugged().device, net.pool.vip.ip())
+}
+
 fn forward(net: &PoolNet, on: &str) {
-    let device = net.vip.plugged().device.as_str();
-    sysctl::set(&net.vip.namespace, &format!("net.ipv4.conf.{device}.forwarding"), on).unwrap();
+    sysctl::set(&net.vip.namespace, &setting(net), on).unwrap();
+}
+
+/// A bench of each family, prepared for XDP.
+pub(crate) fn prepared(weights: &[u32]) -> impl Iterator<Item = Bench> {
+    let of = |pool| Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, weights);
+    [&SSH_POOL, &SSH_POOL_V6].into_iter().map(of).inspect(|bench| prepare(&bench.net))
 }
 
 /// Makes the node as the documentation wants it for XDP.
@@ -49,8 +60,10 @@ fn refused(bench: &Bench, options: &[&str], words: &[&str]) -> String {
 
 #[test]
 fn a_veth_is_served_by_tc_and_the_log_says_why() {
-    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
-    prepare(&bench.net);
+    prepared(&[1, 1]).for_each(|bench| served_by_tc(&bench));
+}
+
+fn served_by_tc(bench: &Bench) {
     for options in [[].as_slice(), &["--attach", "auto"], &["--attach", "tc"]] {
         let mut run = bench.run_with(options).unwrap();
         let log = run.stderr();
@@ -71,14 +84,18 @@ fn a_veth_is_served_by_tc_and_the_log_says_why() {
 
 #[test]
 fn what_xdp_lacks_is_named_and_nothing_is_changed() {
-    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        what_xdp_lacks_is_named(&Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]));
+    }
+}
+
+fn what_xdp_lacks_is_named(bench: &Bench) {
     let (namespace, device) = peer(&bench.net);
     ethtool::set(namespace, device, &[("gro", false)]).unwrap();
-    let sysctl = format!("net.ipv4.conf.{}.forwarding", bench.device());
     let line = |what: &str| format!("ethtool -K {device} {what}");
-    let needs = [sysctl, line("gro on"), line("tx off"), line("txvlan off")];
+    let needs = [setting(&bench.net), line("gro on"), line("tx off"), line("txvlan off")];
     let all: Vec<&str> = needs.iter().map(String::as_str).collect();
-    refused(&bench, &XDP, &all);
+    refused(bench, &XDP, &all);
 
     let mend: [&dyn Fn(); 4] = [
         &|| forward(&bench.net, "1"),
@@ -88,7 +105,7 @@ fn what_xdp_lacks_is_named_and_nothing_is_changed() {
     ];
     for (index, mend) in mend.iter().enumerate().take(3) {
         mend();
-        let text = refused(&bench, &XDP, &all[index + 1..]);
+        let text = refused(bench, &XDP, &all[index + 1..]);
         for need in &all[..=index] {
             assert!(!text.contains(need), "{need} in {text}");
         }
@@ -121,8 +138,10 @@ fn the_self_test_finds_a_peer_that_gets_nothing() {
 
 #[test]
 fn the_program_outlives_its_controller_and_the_next_one_takes_it_over() {
-    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
-    prepare(&bench.net);
+    prepared(&[1, 1]).for_each(|bench| outlives_its_controller(&bench));
+}
+
+fn outlives_its_controller(bench: &Bench) {
     let mut run = bench.run_with(&XDP).unwrap();
     assert!(run.stdout().contains("/xdp+tcx"), "{}", run.stdout());
     let mut held = bench.hold(6);
@@ -203,8 +222,10 @@ fn a_second_pool_on_the_device_is_left_to_tc() {
 
 #[test]
 fn the_kernel_goes_on_confirming_neighbours() {
-    let bench = Bench::new(ROUND_ROBIN, &[1]);
-    prepare(&bench.net);
+    prepared(&[1]).for_each(|bench| neighbours_are_confirmed(&bench));
+}
+
+fn neighbours_are_confirmed(bench: &Bench) {
     let mut run = bench.run_with(&XDP).unwrap();
     let mut connection = bench.connect();
     connection.exchange(&pattern(10_000)).unwrap();

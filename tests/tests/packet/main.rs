@@ -15,6 +15,7 @@ mod events;
 mod expiry;
 mod failover;
 mod fixtures;
+mod front;
 mod half_open;
 mod icmp;
 mod known;
