@@ -134,6 +134,7 @@ fn a_large_file_over_http_through_native_xdp() {
 
 #[test]
 fn iperf3_through_native_xdp() {
+    const BULK: u64 = 200 << 20;
     for pool in [&WEB_POOL, &WEB_POOL_V6] {
         let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
         let port = net.pool.vip.port().to_string();
@@ -148,9 +149,11 @@ fn iperf3_through_native_xdp() {
             let client = net.client().namespace.command("iperf3").args(["-c", &vip, "-p", &port]);
             let text = client.args(["-n", "200M", "--json"]).args(direction).stdout().unwrap();
             let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-            let bytes = report["end"]["sum_received"]["bytes"].as_u64().unwrap();
-            assert!(bytes >= 190 << 20, "{bytes}");
+            let bytes = |sum: &str| report["end"][sum]["bytes"].as_u64().unwrap();
+            assert!(bytes("sum_sent") >= BULK, "{report}");
+            // What is on its way when all has been sent is not waited for.
+            assert!(bytes("sum_received") > BULK / 2, "{report}");
         }
-        finish((running, qlb, net), 2 * (190 << 20) / SEGMENT);
+        finish((running, qlb, net), BULK / SEGMENT);
     }
 }
