@@ -31,19 +31,8 @@ use super::{
 const SK_BUFF: usize = 192;
 const GSO_SIZE: usize = 176;
 
-/// Bytes of `struct xdp_md`, and where its `data_end` and `ingress_ifindex` lie (linux/bpf.h).
-const XDP_MD: usize = 24;
-const DATA_END: usize = 4;
-const INGRESS: usize = 12;
-
-/// Return values of an XDP program (linux/bpf.h).
-const XDP_DROP: u32 = 1;
-const XDP_PASS: u32 = 2;
-const XDP_TX: u32 = 3;
-const XDP_REDIRECT: u32 = 4;
-
 /// Room for the largest frame a test run takes.
-const ROOM: usize = 4096;
+pub(super) const ROOM: usize = 4096;
 
 /// Places for half-open connections beside this many conntrack entries, of which a connection takes
 /// two. Where there is little room, an even number of entries has so few places that they run out first,
@@ -270,32 +259,9 @@ impl Kernel {
     /// What the XDP program makes of a frame; none if it passes it on.
     fn run_early(&mut self, frame: &[u8]) -> Result<Option<Ran>, Error> {
         let Some(front) = &self.front else { return Ok(None) };
-        let came = front.addressed(frame);
-        let mut out = vec![0; ROOM];
-        let mut context = [0; XDP_MD];
-        context[DATA_END..DATA_END + 4].copy_from_slice(&(came.len() as u32).to_ne_bytes());
-        context[INGRESS..INGRESS + 4].copy_from_slice(&front.ifindex.to_ne_bytes());
-        let options = TestRunOptions {
-            data_in: Some(&came),
-            data_out: Some(&mut out),
-            ctx_in: Some(&context),
-            ..TestRunOptions::new()
-        };
-        let result = self.loaded.early()?.test_run(options)?;
-        self.spent += result.duration;
-        out.truncate(result.data_size_out as usize);
-        let sends = if self.options.redirects { XDP_REDIRECT } else { XDP_TX };
-        let wrong = |what| Err(Error::Early { what, frame: out.clone() });
-        match result.return_value {
-            XDP_PASS if out == came => Ok(None),
-            XDP_PASS => wrong("passes on what it has changed"),
-            XDP_DROP => Ok(Some(Ran { act: Act::Drop, frame: out })),
-            value if value == sends => match front.readdressed(&out, frame) {
-                Some(frame) => Ok(Some(Ran { act: Act::Send, frame })),
-                None => wrong("does not address a frame to its next hop"),
-            },
-            _ => wrong("returns something else"),
-        }
+        let (ran, spent) = front.run(self.loaded.early()?, self.options.redirects, frame)?;
+        self.spent += spent;
+        Ok(ran)
     }
 
     fn run(&mut self, frame: &[u8], gso_size: Option<u32>) -> Result<Ran, Error> {

@@ -10,6 +10,7 @@ mod asked;
 mod checksums;
 mod complete;
 mod delta;
+mod early;
 mod error;
 mod family;
 mod front;

@@ -38,7 +38,7 @@ impl Hops {
             })
         });
         let (bridge, device) = peer(net);
-        let peer = xdp.then(|| Capture::start(bridge, device, "tcp").unwrap());
+        let peer = xdp.then(|| Capture::of_frames(bridge, device, "tcp").unwrap());
         if xdp && !offloads {
             // The VIP's peer puts segments together (GRO): the other ports of the bridges take them apart again.
             let ports = hosts(net).flat_map(|host| &host.ports).map(Port::host_name);

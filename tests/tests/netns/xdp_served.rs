@@ -23,8 +23,8 @@ fn oracle(bench: &Bench) -> (u64, u64) {
     const BULK: usize = 20_000_000;
     let (member, client) = (&bench.net.members[0], bench.net.client());
     // Larger ones are put together by GRO, which has summed up every segment before.
-    let filter = format!("tcp and src host {} and less 1514", bench.vip().ip());
-    let capture = |namespace, device: &str| Capture::start(namespace, device, &filter).unwrap();
+    let filter = format!("tcp and src host {}", bench.vip().ip());
+    let capture = |namespace, device: &str| Capture::of_frames(namespace, device, &filter).unwrap();
     let mut captures =
         [capture(&member.namespace, "eth0"), capture(&client.namespace, &client.plugged().device)];
     let counted = || ["xdp_forwarded", "xdp_pass_partial"].map(|name| bench.counter(name));
