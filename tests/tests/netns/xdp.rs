@@ -197,6 +197,36 @@ fn a_peer_that_stops_reading_is_left_to_tc() {
     assert_none(&bench.net);
 }
 
+/// A tap has no receiver that the self-test could ask.
+#[test]
+fn a_tap_is_served_by_tc_and_by_xdp_only_if_asked() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut pool = bench.second_pool("tap");
+    pool.vip.set_ip([10, 0, 99, 1].into());
+    for line in [
+        "ip tuntap add dev tap9 mode tap",
+        "ip address add 10.0.99.1/24 dev tap9",
+        "ip link set tap9 up",
+    ] {
+        bench.in_vip(line);
+    }
+    let setting = forwarding("tap9", pool.vip.ip());
+    sysctl::set(&bench.net.vip.namespace, &setting, "1").unwrap();
+    let file = bench.write("tap.yaml", &[pool]);
+    let run = |attach| bench.qlb.run(["-f", file.to_str().unwrap(), "--attach", attach]).unwrap();
+    for (attach, words, xdp) in [
+        ("auto", "tap9 is served by TC: it is a tun device", false),
+        ("xdp", "whether tap9 sends it is not proved", true),
+    ] {
+        let mut run = run(attach);
+        assert!(run.stderr().contains(words), "{}", run.stderr());
+        assert_eq!(run.stdout().contains("/xdp+tcx"), xdp, "{}", run.stdout());
+        end(&mut run);
+    }
+    bench.in_vip("ip link delete tap9");
+    assert_none(&bench.net);
+}
+
 /// A driver runs one XDP program.
 #[test]
 fn a_second_pool_on_the_device_is_left_to_tc() {

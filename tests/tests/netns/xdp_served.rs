@@ -8,6 +8,7 @@ use lb_tests::{Process, Qlb, SshKeys, ethtool};
 
 use crate::bench::{Bench, SOON, end};
 use crate::bulk::{corrupt, echo};
+use crate::pmtu;
 use crate::pool_file::ROUND_ROBIN;
 use crate::seen::{SIZE, a_large_file_through, run_with, ssh_through};
 use crate::traces::assert_none;
@@ -156,4 +157,20 @@ fn iperf3_through_native_xdp() {
         }
         finish((running, qlb, net), BULK / SEGMENT);
     }
+}
+
+/// XDP is told of no error, and sends no datagram that is longer than the MTU of its next hop.
+#[test]
+fn narrow_ways_are_found_through_native_xdp() {
+    let bench = pmtu::bench();
+    prepare(&bench.net);
+    let mut run = bench.run_with(&XDP).unwrap();
+    pmtu::narrow(&bench, pmtu::MEMBERS, "qr-51");
+    pmtu::narrow(&bench, pmtu::CLIENTS, "qr-52");
+    pmtu::transfer(&bench);
+    assert!(pmtu::counters(&bench).iter().all(|errors| *errors > 0), "{}", bench.status());
+    assert!(bench.counter("xdp_forwarded") > 2 * 1_000_000 / SEGMENT);
+    bench.wait_idle();
+    end(&mut run);
+    assert_none(&bench.net);
 }
