@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use lb_common::probe::Probe;
+
 use super::ControlError;
 use crate::datapath::{Datapath, Inlet, Seen, examine};
 use crate::node::{
@@ -35,6 +37,7 @@ pub(super) struct Door {
     pub(super) redirects: bool,
     why: String,
     peer: Option<Peer>,
+    probe: &'static Probe,
 }
 
 impl Door {
@@ -47,8 +50,14 @@ impl Door {
     ) -> Result<Self, ControlError> {
         let veth = device.kind.as_deref() == Some("veth");
         let peer = if veth { find_peer(place, device)? } else { None };
-        let tc =
-            |why| Self { early: false, optional: true, redirects: veth, why, peer: peer.clone() };
+        let tc = |why| Self {
+            early: false,
+            optional: true,
+            redirects: veth,
+            why,
+            peer: peer.clone(),
+            probe: Probe::of(vip),
+        };
         match choice {
             AttachChoice::Tc => return Ok(tc("as asked for".to_owned())),
             AttachChoice::Auto => {
@@ -106,14 +115,16 @@ impl Door {
         let mac = place.run(|| Ok::<_, NodeError>(device_mac(ifindex)))?;
         let Some(mac) = mac else { return Ok(format!("{name} has no MAC address to probe")) };
         let inlet = Inlet { ifindex, mac };
-        let look = |frame: &[u8]| Some(examine(frame, mac)).filter(|seen| *seen != Seen::Other);
+        let probe = self.probe;
+        let look =
+            |frame: &[u8]| Some(examine(frame, probe, mac)).filter(|seen| *seen != Seen::Other);
         let wrong = |at: &str| ControlError::Probe {
             device: name.to_owned(),
             what: format!("comes to {at} with wrong checksums"),
         };
         if let (true, None) = (self.early, &self.peer) {
-            let back =
-                place.run(|| datapath.probe_early(inlet, false).map_err(ControlError::from))?;
+            let back = place
+                .run(|| datapath.probe_early(probe, inlet, false).map_err(ControlError::from))?;
             return match back.as_deref().and_then(look) {
                 Some(Seen::Right) => Ok(format!(
                     "a probe is rewritten with right checksums; whether {name} sends it is not proved, \
@@ -128,8 +139,8 @@ impl Door {
         };
         let ear = Ear::at(there, index)?;
         place.run(|| match self.early {
-            true => datapath.probe_early(inlet, true).map(drop).map_err(ControlError::from),
-            false => datapath.probe(inlet).map(drop).map_err(ControlError::from),
+            true => datapath.probe_early(probe, inlet, true).map(drop).map_err(ControlError::from),
+            false => datapath.probe(probe, inlet).map(drop).map_err(ControlError::from),
         })?;
         match ear.hear(PATIENCE, look)? {
             Some(Seen::Right) if self.peer.is_some() => {

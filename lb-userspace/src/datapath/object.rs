@@ -8,6 +8,7 @@ use aya::{
     programs::{Program, ProgramError, SchedClassifier, Xdp},
 };
 use aya_log::EbpfLogger;
+use lb_common::probe::Probe;
 use lb_common::state::HALF_OPEN;
 
 use super::{
@@ -182,8 +183,8 @@ impl Datapath {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn probe(&mut self, device: Inlet) -> Result<bool, DatapathError> {
-        probe::send(self.program(PROBE)?, device)
+    pub fn probe(&mut self, probe: &Probe, device: Inlet) -> Result<bool, DatapathError> {
+        probe::send(self.program(PROBE)?, probe, device)
     }
 
     /// The same by the way of the XDP program's packets; without `send` the frame comes back instead.
@@ -192,10 +193,11 @@ impl Datapath {
     /// When the kernel refuses.
     pub fn probe_early(
         &mut self,
+        probe: &Probe,
         device: Inlet,
         send: bool,
     ) -> Result<Option<Vec<u8>>, DatapathError> {
-        probe::send_early(self.program(EARLY_PROBE)?, device, send)
+        probe::send_early(self.program(EARLY_PROBE)?, probe, device, send)
     }
 
     /// The XDP program, for test runs.

@@ -1,15 +1,14 @@
 //! The probe: a segment that goes through the programs' rewrite and out of the device, for a receiver to look at.
 
-use std::net::Ipv4Addr;
-
 use aya::TestRunOptions;
 use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunAttrs, Xdp};
 use lb_common::be::Be16;
 use lb_common::checksum::{Sum, sum_bytes};
-use lb_common::probe::{GROUP, RECEIVED, SENT};
+use lb_common::probe::{Ends, GROUP, Probe};
 use lb_common::wire::Seq;
 use lb_common::wire::eth::{self, Ethernet};
 use lb_common::wire::ipv4::{self, Ipv4};
+use lb_common::wire::ipv6::Ipv6;
 use lb_common::wire::tcp::{Flags, Tcp};
 use zerocopy::IntoBytes as _;
 
@@ -24,8 +23,8 @@ const INGRESS: usize = 12;
 /// An odd number of bytes, none of which leaves the checksum as it is.
 const PAYLOAD: &[u8] = b"qlb's probe of a datapath";
 const L3: usize = Ethernet::LEN;
-const L4: usize = L3 + Ipv4::MIN_LEN;
-const LEN: usize = L4 + Tcp::MIN_LEN + PAYLOAD.len();
+/// Bytes behind the header of IP.
+const SEGMENT: usize = Tcp::MIN_LEN + PAYLOAD.len();
 
 /// What a received frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,47 +37,56 @@ pub enum Seen {
     Wrong,
 }
 
-type Ends = [(Ipv4Addr, u16); 2];
-
 /// The probe with these ends, from and to these MAC addresses.
 fn frame(mac: [u8; 6], dst: [u8; 6], [(src, sport), (to, dport)]: Ends) -> Vec<u8> {
-    let eth = Ethernet { dst, src: mac, ethertype: Be16::new(eth::IPV4) };
-    let ip = Ipv4::of_tcp(src.into(), to.into(), (LEN - L3) as u16);
+    let (from, at) = (src.into(), to.into());
+    let (ethertype, ip) = if src.is_ipv4() {
+        let ip = Ipv4::of_tcp(from, at, (Ipv4::MIN_LEN + SEGMENT) as u16);
+        (eth::IPV4, ip.as_bytes().to_vec())
+    } else {
+        (eth::IPV6, Ipv6::new(from, at, ipv4::TCP, SEGMENT as u16).as_bytes().to_vec())
+    };
+    let eth = Ethernet { dst, src: mac, ethertype: Be16::new(ethertype) };
     let ports = (Be16::new(sport), Be16::new(dport));
     // Whoever should take it for more than a probe is asked for nothing.
     let tcp = Tcp::new(ports, (Seq::new(1), Seq::new(2)), Flags::RESET, Be16::new(0), 0);
-    let mut frame = [eth.as_bytes(), ip.as_bytes(), tcp.as_bytes(), PAYLOAD].concat();
-    let sum = !covered(&frame).fold();
-    frame[L4 + Tcp::CHECKSUM..][..2].copy_from_slice(&sum.to_ne_bytes());
+    let mut frame = [eth.as_bytes(), &ip, tcp.as_bytes(), PAYLOAD].concat();
+    let (sum, field) = (!covered(&frame).fold(), frame.len() - SEGMENT + Tcp::CHECKSUM);
+    frame[field..][..2].copy_from_slice(&sum.to_ne_bytes());
     frame
 }
 
-/// The sum of all that the checksum of the segment in `frame` covers (RFC 9293 section 3.1).
+/// The sum of all that the checksum of the segment in `frame` covers (RFC 9293 section 3.1, RFC 8200 section 8.1).
 fn covered(frame: &[u8]) -> Sum {
-    let addresses = &frame[L3 + Ipv4::ADDRESSES..L4];
-    let numbers = [u16::from(ipv4::TCP).to_be(), ((frame.len() - L4) as u16).to_be()];
-    let pseudo = sum_bytes(addresses).add16(numbers[0]).add16(numbers[1]);
-    pseudo.add16(sum_bytes(&frame[L4..]).fold())
+    let (ip, segment) = frame[L3..].split_at(frame.len() - L3 - SEGMENT);
+    let addresses = if ip.len() == Ipv6::LEN { Ipv6::ADDRESSES } else { Ipv4::ADDRESSES };
+    let numbers = [u16::from(ipv4::TCP).to_be(), (SEGMENT as u16).to_be()];
+    let pseudo = sum_bytes(&ip[addresses..]).add16(numbers[0]).add16(numbers[1]);
+    pseudo.add16(sum_bytes(segment).fold())
 }
 
 /// Looks at a frame that came from a device with this MAC address.
 #[must_use]
-pub fn examine(received: &[u8], mac: [u8; 6]) -> Seen {
-    let Some(received) = received.get(..LEN) else { return Seen::Other };
-    if received[..6] != GROUP || received[6..12] != mac || !received.ends_with(PAYLOAD) {
+pub fn examine(received: &[u8], probe: &Probe, mac: [u8; 6]) -> Seen {
+    let wanted = frame(mac, GROUP, probe.received);
+    // Short frames are padded.
+    let Some(received) = received.get(..wanted.len()) else { return Seen::Other };
+    if received[..L3] != wanted[..L3] || !received.ends_with(PAYLOAD) {
         return Seen::Other;
     }
-    let sums = [sum_bytes(&received[L3..L4]), covered(received)];
-    let right = sums.iter().all(|sum| sum.fold() == u16::MAX);
-    if right && received == frame(mac, GROUP, RECEIVED) { Seen::Right } else { Seen::Wrong }
+    if received == wanted { Seen::Right } else { Seen::Wrong }
 }
 
 /// Has the TC program rewrite a probe and send it out of `device`; returns whether that took it.
-pub(super) fn send(program: &SchedClassifier, device: Inlet) -> Result<bool, DatapathError> {
+pub(super) fn send(
+    program: &SchedClassifier,
+    probe: &Probe,
+    device: Inlet,
+) -> Result<bool, DatapathError> {
     let mut context = [0; SK_BUFF];
     context[IFINDEX..IFINDEX + 4].copy_from_slice(&device.ifindex.to_ne_bytes());
     let options = TestRunOptions {
-        data_in: Some(&frame(device.mac, device.mac, SENT)),
+        data_in: Some(&frame(device.mac, device.mac, probe.sent)),
         ctx_in: Some(&context),
         ..TestRunOptions::new()
     };
@@ -93,14 +101,15 @@ pub(super) fn send(program: &SchedClassifier, device: Inlet) -> Result<bool, Dat
 /// Has the XDP program rewrite a probe. With `send` it goes out of `device`, else it comes back here.
 pub(super) fn send_early(
     program: &Xdp,
+    probe: &Probe,
     device: Inlet,
     send: bool,
 ) -> Result<Option<Vec<u8>>, DatapathError> {
-    let sent = frame(device.mac, device.mac, SENT);
+    let sent = frame(device.mac, device.mac, probe.sent);
     let mut context = [0; XDP_MD];
     context[DATA_END..DATA_END + 4].copy_from_slice(&(sent.len() as u32).to_ne_bytes());
     context[INGRESS..INGRESS + 4].copy_from_slice(&device.ifindex.to_ne_bytes());
-    let mut back = [0; 2 * LEN];
+    let mut back = vec![0; 2 * sent.len()];
     let mut options =
         TestRunOptions { data_in: Some(&sent), ctx_in: Some(&context), ..TestRunOptions::new() };
     match send {
@@ -118,24 +127,38 @@ fn failed(program: &'static str) -> impl Fn(ProgramError) -> DatapathError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
 
     #[test]
     fn only_the_probe_with_every_byte_right_is_right() {
-        let right = frame(MAC, GROUP, RECEIVED);
-        assert_eq!(examine(&right, MAC), Seen::Right);
-        let padded = [right.as_slice(), &[0; 9]].concat();
-        assert_eq!(examine(&padded, MAC), Seen::Right);
-        assert_eq!(examine(&right[..LEN - 1], MAC), Seen::Other);
-        assert_eq!(examine(&right, [2; 6]), Seen::Other);
-        for at in Ethernet::LEN..L4 + Tcp::MIN_LEN {
-            let mut wrong = right.clone();
-            wrong[at] ^= 0x10;
-            assert_eq!(examine(&wrong, MAC), Seen::Wrong, "byte {at}");
+        for vip in [IpAddr::from([10, 0, 0, 1]), IpAddr::from([0; 16])] {
+            let probe = Probe::of(vip);
+            let right = frame(MAC, GROUP, probe.received);
+            let seen = |frame: &[u8], mac| examine(frame, probe, mac);
+            assert_eq!(seen(&right, MAC), Seen::Right);
+            assert_eq!(wrong_sum(&right), None);
+            let padded = [right.as_slice(), &[0; 9]].concat();
+            assert_eq!(seen(&padded, MAC), Seen::Right);
+            assert_eq!(seen(&right[..right.len() - 1], MAC), Seen::Other);
+            assert_eq!(seen(&right, [2; 6]), Seen::Other);
+            for at in L3..right.len() - PAYLOAD.len() {
+                let mut wrong = right.clone();
+                wrong[at] ^= 0x10;
+                assert_eq!(seen(&wrong, MAC), Seen::Wrong, "byte {at}");
+            }
+            // As it was sent, with all checksums right.
+            assert_eq!(seen(&frame(MAC, GROUP, probe.sent), MAC), Seen::Wrong);
         }
-        // As it was sent, with both checksums right.
-        assert_eq!(examine(&frame(MAC, GROUP, SENT), MAC), Seen::Wrong);
+    }
+
+    /// A sum of `frame` that is not that of right checksums.
+    fn wrong_sum(frame: &[u8]) -> Option<u16> {
+        let ip = &frame[L3..frame.len() - SEGMENT];
+        let header = (ip.len() == Ipv4::MIN_LEN).then(|| sum_bytes(ip).fold());
+        header.into_iter().chain([covered(frame).fold()]).find(|sum| *sum != u16::MAX)
     }
 }

@@ -168,6 +168,7 @@ impl Model {
         let find = |raw: &Raw, hop: &Hop<'_>| find(hop, &raw.read(0).ok_or(Xdp::Frame)?);
         let outcome = match early(&mut raw, &self.tables, self.confirm?, find) {
             Ok(Early::PassOn(why)) => {
+                assert_eq!(raw.0.0, frame, "passes on what it has changed");
                 self.tables.count(why.into());
                 return None;
             }
