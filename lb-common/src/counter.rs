@@ -64,6 +64,33 @@ reasons! {
     }
 }
 
+reasons! {
+    /// What the XDP program makes of packets. Those that it passes on are counted by what the TC program
+    /// then makes of them.
+    Xdp {
+        /** packets that the XDP program forwarded, of those that forward_to_member and forward_to_client count */
+        Forwarded = 96, "xdp_forwarded";
+        /** passed on to the TC program: no TCP segment in a whole datagram without IP options and extension headers */
+        Frame = 97, "xdp_pass_frame";
+        /** passed on to the TC program: of no known connection */
+        Unknown = 98, "xdp_pass_unknown";
+        /** passed on to the TC program: SYN, FIN, RST, or the handshake is not complete */
+        Phase = 99, "xdp_pass_phase";
+        /** passed on to the TC program: its checksum may be left to the device */
+        Partial = 100, "xdp_pass_partial";
+        /** passed on to the TC program: the first of its direction in each second, so that the kernel goes on confirming the neighbour */
+        Confirm = 101, "xdp_pass_confirm";
+        /** passed on to the TC program: no route by this device, or forwarding is off on it */
+        NoRoute = 102, "xdp_pass_no_route";
+        /** passed on to the TC program: the next hop's MAC address is not known */
+        NoNeighbour = 103, "xdp_pass_no_neighbour";
+        /** passed on to the TC program: longer than the MTU on its way */
+        TooLong = 104, "xdp_pass_too_long";
+        /** passed on to the TC program: the frame is addressed to another host's MAC address */
+        OtherHost = 105, "xdp_pass_other_host";
+    }
+}
+
 /// Index of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter(u32);
@@ -80,6 +107,13 @@ impl From<Event> for Counter {
     #[inline(always)]
     fn from(event: Event) -> Self {
         Self(event.number())
+    }
+}
+
+impl From<Xdp> for Counter {
+    #[inline(always)]
+    fn from(xdp: Xdp) -> Self {
+        Self(xdp.number())
     }
 }
 
@@ -103,7 +137,7 @@ pub fn all() -> impl Iterator<Item = (u32, &'static str, &'static str)> {
             core::iter::empty()$(.chain($name::ALL.iter().map(|r| (r.number(), r.name(), r.help().trim()))))+
         };
     }
-    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event)
+    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event, Xdp)
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ pub struct Rewrite {
 impl Rewrite {
     /// The rewrite that turns `from` into `to`.
     #[must_use]
-    pub fn new(from: &Tuple, to: &Tuple) -> Self {
-        let mut rewrite = Self::default();
+    pub const fn new(from: &Tuple, to: &Tuple) -> Self {
+        let mut rewrite = Self { to: *to, address_delta: 0, port_delta: 0 };
         rewrite.set(from, to);
         rewrite
     }

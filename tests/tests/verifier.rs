@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use aya::EbpfLoader;
-use aya::programs::{ProgramError, SchedClassifier};
+use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use lb_userspace::datapath::OBJECT;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -27,12 +27,32 @@ struct Cost {
     frames: String,
 }
 
+/// What the program takes; aya's types of programs have no trait of their own that loads them.
+macro_rules! cost {
+    ($program:expr) => {{
+        let program = $program;
+        let log = log(|| program.load());
+        let frames = frames(&log).unwrap_or_else(|| panic!("no stack depth in the log:\n{log}"));
+        let stack = stack(frames).unwrap_or_else(|| panic!("no depths: {frames}"));
+        program.load().unwrap();
+        let instructions = program.info().unwrap().verified_instruction_count().unwrap();
+        Cost { instructions, stack, frames: frames.to_owned() }
+    }};
+}
+
 #[test]
 fn verifier_is_not_asked_for_more_than_the_budget() {
     let mut ebpf = EbpfLoader::new().load(OBJECT).unwrap();
     let costs: BTreeMap<String, Cost> = ebpf
         .programs_mut()
-        .map(|(name, program)| (name.to_owned(), cost(program.try_into().unwrap())))
+        .map(|(name, program)| {
+            let name = name.to_owned();
+            if matches!(program, Program::Xdp(_)) {
+                (name, cost!(<&mut Xdp>::try_from(program).unwrap()))
+            } else {
+                (name, cost!(<&mut SchedClassifier>::try_from(program).unwrap()))
+            }
+        })
         .collect();
     let budgets: BTreeMap<String, Cost> = budgets(BUDGET);
 
@@ -80,23 +100,13 @@ fn the_words_of_the_verifier_are_understood() {
     assert_eq!(stacks, [Some(256), Some(192), Some(8), None]);
 }
 
-/// What the program takes.
-fn cost(program: &mut SchedClassifier) -> Cost {
-    let log = log(program);
-    let frames = frames(&log).unwrap_or_else(|| panic!("no stack depth in the log:\n{log}"));
-    let stack = stack(frames).unwrap_or_else(|| panic!("no depths: {frames}"));
-    program.load().unwrap();
-    let instructions = program.info().unwrap().verified_instruction_count().unwrap();
-    Cost { instructions, stack, frames: frames.to_owned() }
-}
-
 /// The verifier's statistics. aya hands out the log of a failed load only, so the program is
 /// verified while the process may open no file: the kernel finds out when it has a verified program
 /// and no descriptor to give for it.
-fn log(program: &mut SchedClassifier) -> String {
+fn log(load: impl FnOnce() -> Result<(), ProgramError>) -> String {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, 0, hard).unwrap();
-    let loaded = program.load();
+    let loaded = load();
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
     match loaded {
         Err(ProgramError::LoadError { verifier_log, .. }) => verifier_log.to_string(),

@@ -50,14 +50,28 @@ pub(super) fn follow<T: Tables>(
     flow: &Flow,
     segment: &Segment,
 ) -> Direction {
+    let direction = pass_along(tables, flow, segment);
+    match direction {
+        Direction::ToMember => track_client(tables, key, flow, segment),
+        Direction::ToClient => track_member(tables, key, flow, segment),
+    }
+    direction
+}
+
+/// Whether [`pass_along`] is all that following the segment comes to: it cannot move the phase of its
+/// connection, nor is it one that the member's TIME_WAIT may remember.
+#[inline(always)]
+pub(super) fn is_plain(flow: &Flow, segment: &Segment) -> bool {
+    let flags = segment.flags;
+    let plain = !flags.syn() && !flags.fin() && !flags.rst() && !may_be_last(flow, segment);
+    plain && (flow.is_from_member() || flow.phase.get().contains(PhaseBits::COMPLETED))
+}
+
+/// Records a segment in the entry of its own direction and in nothing else.
+#[inline(always)]
+pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> Direction {
     flow.touch(tables, tables.now(), segment);
-    let direction = if !flow.is_from_member() {
-        track_client(tables, key, flow, segment);
-        Direction::ToMember
-    } else {
-        track_member(tables, key, flow, segment);
-        Direction::ToClient
-    };
+    let direction = if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember };
     tables.account(flow.member, direction, segment.payload);
     direction
 }

@@ -11,6 +11,7 @@
 
 mod admit;
 mod challenge;
+mod early;
 mod eject;
 mod failover;
 mod known;
@@ -34,6 +35,7 @@ use crate::{
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::{self, IcmpError, Segment, ipv4},
 };
+pub use early::{Early, Hop, early};
 use open::{Unconnected, Wish};
 use reserve::Goal;
 

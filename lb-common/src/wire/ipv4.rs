@@ -30,7 +30,8 @@ const TTL: u8 = 64;
 #[repr(C)]
 pub struct Ipv4 {
     version_ihl: u8,
-    tos: u8,
+    /// Type of service: DSCP and ECN (RFC 2474, RFC 3168).
+    pub tos: u8,
     total_len: Be16,
     id: Be16,
     fragment: Be16,

@@ -224,6 +224,7 @@ fn run_options(run: Run) -> RunOptions {
         load: load_options(run.persistence_fallback),
         keep: run.keep,
         serve: ServeOptions {
+            attach: run.attach,
             hook: run.hook,
             datapath: Options::for_connections(run.max_connections),
         },

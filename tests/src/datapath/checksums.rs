@@ -2,6 +2,8 @@
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
+use super::patched;
+
 const TCP: u8 = 6;
 const ICMPV6: u8 = 58;
 
@@ -92,4 +94,25 @@ fn adds_up<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let words = parts.into_iter().flat_map(|part| part.chunks(2));
     let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
     words.map(word).sum::<u32>() % 0xffff == 0
+}
+
+/// A TCP segment behind a plain header of either family with its checksum left to the device: the field holds the
+/// pseudo-header's sum, uninverted (CHECKSUM_PARTIAL).
+///
+/// # Panics
+/// If the frame is not long enough to be one.
+#[must_use]
+pub fn left_to_device(frame: Vec<u8>) -> Vec<u8> {
+    let word = |at: usize| u32::from(u16::from_be_bytes([frame[at], frame[at + 1]]));
+    let (len, addresses, tcp) = if frame[12..14] == [0x86, 0xdd] {
+        (word(18), 22..54, 54)
+    } else {
+        let header = 4 * usize::from(frame[14] & 15);
+        (word(16) - header as u32, 26..34, 14 + header)
+    };
+    let mut sum = addresses.step_by(2).map(word).sum::<u32>() + len + 6;
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    patched(frame, tcp + 16, &(sum as u16).to_be_bytes())
 }

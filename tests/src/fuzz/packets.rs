@@ -14,6 +14,9 @@ use crate::datapath::{
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
 /// The bit of the first byte that says in which family all of it is told.
 const FAMILY: u8 = 0x20;
+/// The one that says whether the XDP program stands in front, which leaves nothing to TC for the neighbour's sake.
+const XDP: u8 = 0x40;
+const CONFIRM: u32 = 63;
 
 /// Types of ICMP: errors, and some that are none.
 const KINDS: [u8; 6] = [3, 3, 11, 12, 4, 8];
@@ -50,9 +53,12 @@ impl Bytes<'_> {
 /// those of conntrack.
 pub fn packets(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let mut model = Model::new(MAX_FLOWS);
     let mut newcomers = vec![0, 1, 2, 3];
     let first = bytes.next();
+    let mut model = match first & XDP {
+        0 => Model::new(MAX_FLOWS),
+        _ => Model::in_front(MAX_FLOWS, CONFIRM),
+    };
     let family = if first & FAMILY == 0 { Family::V4 } else { Family::V6 };
     act(&mut model, &family.action(&world(first, &mut newcomers).install()));
     // Members and the ports they see, as frames showed them.

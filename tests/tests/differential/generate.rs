@@ -10,7 +10,7 @@ use etherparse::icmpv4::TimeExceededCode;
 use lb_common::state::{DrainCause, Method, Timers};
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    frame_ends, icmp_error, member,
+    frame_ends, icmp_error, left_to_device, member, patched,
 };
 
 use lb_userspace::datapath::Failover;
@@ -190,6 +190,11 @@ impl Story {
             0 => None,
             some => Some(self.seen[self.random.below(some)]),
         };
+        if let Some(known) = known
+            && self.random.once_in(5)
+        {
+            return self.talk(known);
+        }
         let (src, dst) = match (self.random.below(16), known) {
             (0..=5, Some(known)) => (known.client, LISTENER),
             (6..=11, Some(known)) => (known.member, known.vip),
@@ -266,6 +271,24 @@ impl Story {
         let to = if random.once_in(12) { host } else { *src.ip() };
         let error = icmp_error(host, to, &kind, &about, bytes);
         Action::Frame(if random.once_in(12) { self.damaged(error) } else { error })
+    }
+
+    /// A segment that moves nothing, whole or with one thing about it that an XDP program leaves to TC.
+    fn talk(&mut self, known: Seen) -> Action {
+        let random = &mut self.random;
+        let (src, dst, numbers) = match random.below(3) {
+            0 => (known.client, LISTENER, (CLIENT_SEQ, MEMBER_SEQ)),
+            _ => (known.member, known.vip, (MEMBER_SEQ, CLIENT_SEQ)),
+        };
+        let longest = 1460;
+        let payload = random.among(&[0, 1, 100, longest, longest + 1]);
+        let tcp = Tcp::new(src, dst, random.among(&["A", "PA"])).numbered(numbers.0, numbers.1);
+        let frame = tcp.id(random.next() as u16).payload(&random.bytes(payload)).frame();
+        Action::Frame(match random.below(8) {
+            0 => left_to_device(frame),
+            1 => patched(frame, 5, &[1]),
+            _ => frame,
+        })
     }
 
     /// A few clients from a few ports each; members are clients, too.

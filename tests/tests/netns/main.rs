@@ -53,3 +53,5 @@ mod short;
 mod stack;
 mod takeover;
 mod traces;
+mod xdp;
+mod xdp_served;

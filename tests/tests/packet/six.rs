@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use lb_tests::datapath::{Family, patched};
 
 use super::case::{case, check};
-use super::{A, opens};
+use super::{A, ahead, opens};
 
 /// Offsets in an IPv6 frame.
 const NEXT: usize = 14 + 6;
@@ -64,6 +64,15 @@ fn extension_headers_are_looked_past() {
     check(chains.map(|(name, chain)| {
         case(name).conns(&[A]).rewrites(with(&input, chain), with(&output, chain), opens(&A))
     }));
+}
+
+#[test]
+fn xdp_leaves_extension_headers_to_tc() {
+    let pair = A.client("A");
+    let [input, output] = [pair.input.frame(), pair.output.frame()]
+        .map(|frame| with(&Family::V6.frame(&frame), &[(DESTINATION, OPTIONS)]));
+    let known = case("of a connection").conns(&[A]).given(A.established()).early("xdp_pass_frame");
+    check([known.rewrites(input, output, ahead(&A, 0))]);
 }
 
 #[test]

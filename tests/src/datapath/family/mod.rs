@@ -160,7 +160,7 @@ fn translated(address: Ipv4Addr) -> Ipv6Addr {
 }
 
 /// A translated address as it was; any other stays what it is.
-fn plain(address: IpAddr) -> IpAddr {
+pub(super) fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) if v6.segments().starts_with(&PREFIX) => {
             Ipv4Addr::from_bits(v6.to_bits() as u32).into()
