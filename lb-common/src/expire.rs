@@ -7,7 +7,7 @@ use crate::{
     packet::{EditError, Outlet},
     state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
-    wire::{Outgoing, Segment, Seq},
+    wire::{Outgoing, Segment, Seq, ipv4},
 };
 
 /// The member's entry is there before the client's: younger than this, in nanoseconds,
@@ -56,7 +56,7 @@ const fn age(then: u64, now: u64) -> u64 {
     now.saturating_sub(then)
 }
 
-/// Ends a connection whose timer has run out, and tells both ends.
+/// Ends a connection whose timer has run out, and tells both ends if there is a way to.
 #[inline(always)]
 fn end<T: Tables, O: Outlet>(
     tables: &T,
@@ -67,10 +67,12 @@ fn end<T: Tables, O: Outlet>(
 ) -> Result<(), EditError> {
     let pool = tables.pool(client.pool());
     let member = tables.flow(&client.peer_key(key));
-    let Some(cause) = overdue(pool.as_deref(), client, member.as_deref(), now) else {
+    let is_udp = key.protocol == ipv4::UDP;
+    let Some(cause) = overdue(pool.as_deref(), client, member.as_deref(), now, is_udp) else {
         return Ok(());
     };
-    if let Some(member) = &member {
+    // UDP has nothing to tell it by.
+    if let Some(member) = member.as_ref().filter(|_| !is_udp) {
         // As from the member: what the client expects next. A client that waits for its SYN-ACK wants
         // to see its SYN acknowledged.
         let (seq, ack) = (client.acked(), client.next());
@@ -114,6 +116,7 @@ fn overdue(
     client: &Flow,
     member: Option<&Flow>,
     now: u64,
+    is_udp: bool,
 ) -> Option<PhaseBits> {
     // Without its pool a connection has no time left.
     let Some(pool) = pool else { return Some(PhaseBits::EXPIRED) };
@@ -124,6 +127,8 @@ fn overdue(
         age(latest(client, member, |flow| flow.last_seen.get()), now)
     };
     match client.phase.get().state() {
+        // As long as its client sends, and there is room, a flow that nobody answers keeps its member.
+        State::Opening if is_udp => (idle >= timers.opening).then_some(PhaseBits::EXPIRED),
         State::Opening => (age(client.opened, now) >= timers.opening).then_some(PhaseBits::EXPIRED),
         State::Established if idle >= timers.client && timers.client <= timers.server => {
             Some(PhaseBits::EXPIRED)
@@ -136,9 +141,13 @@ fn overdue(
     }
 }
 
-/// Whether a connection that is over need not be known any longer.
+/// Whether a connection that is over need not be known any longer. A flow has no late segments that belonged
+/// to nothing else.
 #[inline(always)]
 fn is_forgotten<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, now: u64) -> bool {
+    if key.protocol == ipv4::UDP {
+        return true;
+    }
     let member = tables.flow(&client.peer_key(key));
     let seen = latest(client, member.as_deref(), |flow| flow.last_seen.get());
     let limit = match tables.pool(client.pool()) {

@@ -11,7 +11,7 @@ use crate::{
     checksum,
     counter::{COUNTERS, Counter},
     forward::Desk,
-    packet::{EditError, Outlet, Packet},
+    packet::{EditError, Outlet, Packet, Zero},
     state::{
         AllowedNet, Cursor, Event, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
         PartKey, Pool, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
@@ -25,10 +25,15 @@ use crate::{
 pub struct Frame(pub Vec<u8>);
 
 impl Frame {
-    fn correct(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+    fn correct(&mut self, offset: usize, delta: u16, zero: Zero) -> Result<(), EditError> {
         let field = self.0.get_mut(offset..offset + 2).ok_or(EditError)?;
         let old = u16::from_ne_bytes([field[0], field[1]]);
-        field.copy_from_slice(&checksum::apply(old, delta).to_ne_bytes());
+        let new = match (zero, old, checksum::apply(old, delta)) {
+            (Zero::Absent, 0, _) => 0,
+            (Zero::Absent, _, 0) => u16::MAX,
+            (_, _, new) => new,
+        };
+        field.copy_from_slice(&new.to_ne_bytes());
         Ok(())
     }
 }
@@ -70,15 +75,20 @@ impl Packet for Frame {
     }
 
     fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.correct(offset, delta)
+        self.correct(offset, delta, Zero::Sum)
     }
 
-    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.correct(offset, delta)
+    fn correct_l4_pseudo(
+        &mut self,
+        offset: usize,
+        delta: u16,
+        zero: Zero,
+    ) -> Result<(), EditError> {
+        self.correct(offset, delta, zero)
     }
 
-    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.correct(offset, delta)
+    fn correct_l4(&mut self, offset: usize, delta: u16, zero: Zero) -> Result<(), EditError> {
+        self.correct(offset, delta, zero)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     addr::Tuple,
     be::Be16,
     checksum::Sum,
-    packet::{EditError, Packet},
+    packet::{EditError, Packet, Zero},
     state::Pool,
     wire::{Segment, ipv4::Ipv4, ipv6::Ipv6, tcp::Tcp},
 };
@@ -63,8 +63,11 @@ impl Rewrite {
         } else {
             packet.write(segment.l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])?;
         }
-        packet.correct_l4_pseudo(segment.l4 + Tcp::CHECKSUM, self.address_delta)?;
-        packet.correct_l4(segment.l4 + Tcp::CHECKSUM, self.port_delta)?;
+        let checksum = segment.checksum();
+        let zero = if segment.is_udp() { Zero::Absent } else { Zero::Sum };
+        packet.correct_l4_pseudo(checksum, self.address_delta, zero)?;
+        packet.correct_l4(checksum, self.port_delta, zero)?;
+        // UDP has its ports where TCP has them.
         packet.write(segment.l4 + Tcp::PORTS, &[self.to.sport, self.to.dport])
     }
 }

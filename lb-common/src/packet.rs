@@ -6,6 +6,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EditError;
 
+/// What a checksum field of zero says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zero {
+    /// That the sum is zero (TCP).
+    Sum,
+    /// That there is no checksum, and there will be none; a sum of zero is written as all ones, which is
+    /// as much (UDP, RFC 768).
+    Absent,
+}
+
 /// A frame that can be read and, in narrow ways, edited.
 ///
 /// Offsets are bytes from the start of the Ethernet header.
@@ -44,14 +54,15 @@ pub trait Packet {
     /// Corrects the IP header checksum at `offset` by `delta` ([`crate::checksum`]).
     fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
 
-    /// Corrects the TCP checksum at `offset` by the `delta` of changed pseudo-header words.
+    /// Corrects the TCP or UDP checksum at `offset` by the `delta` of changed pseudo-header words.
     ///
     /// Apart from [`Self::correct_l4`] because a packet whose checksum is left to the
     /// device holds the pseudo-header's sum alone, uninverted (CHECKSUM_PARTIAL).
-    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
+    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16, zero: Zero)
+    -> Result<(), EditError>;
 
-    /// Corrects the TCP checksum at `offset` by the `delta` of changed words of the segment itself.
-    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
+    /// Corrects the TCP or UDP checksum at `offset` by the `delta` of changed words of the segment itself.
+    fn correct_l4(&mut self, offset: usize, delta: u16, zero: Zero) -> Result<(), EditError>;
 }
 
 /// A way to send frames that answer no packet.

@@ -4,14 +4,14 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::{BPF_F_INGRESS, BPF_F_PSEUDO_HDR},
+    bindings::{BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR},
     helpers::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh,
         bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
     },
     programs::TcContext,
 };
-use lb_common::packet::{EditError, Packet};
+use lb_common::packet::{EditError, Packet, Zero};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `PACKET_HOST` of linux/if_packet.h.
@@ -59,7 +59,16 @@ impl Skb {
         done(unsafe { bpf_clone_redirect(skb, ifindex, BPF_F_INGRESS.into()) })
     }
 
-    fn correct_l4_with(&mut self, offset: usize, delta: u16, flags: u64) -> Result<(), EditError> {
+    #[inline(always)]
+    fn correct_l4_with(
+        &mut self,
+        offset: usize,
+        delta: u16,
+        zero: Zero,
+        flags: u32,
+    ) -> Result<(), EditError> {
+        let mark = if zero == Zero::Absent { BPF_F_MARK_MANGLED_0 } else { 0 };
+        let flags = u64::from(flags | mark);
         // SAFETY: the helper checks the offset against the packet.
         let result = unsafe {
             bpf_l4_csum_replace(self.ctx.skb.skb.cast(), offset as u32, 0, delta.into(), flags)
@@ -133,7 +142,7 @@ impl Packet for Skb {
         // anything tells. Any difference but zero will do.
         const FIELD: u16 = 0x1234;
         self.write(offset, &FIELD).is_ok()
-            && self.correct_l4(offset, 1).is_ok()
+            && self.correct_l4(offset, 1, Zero::Sum).is_ok()
             && self.read(offset) == Some(FIELD)
     }
 
@@ -147,13 +156,18 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.correct_l4_with(offset, delta, BPF_F_PSEUDO_HDR.into())
+    fn correct_l4_pseudo(
+        &mut self,
+        offset: usize,
+        delta: u16,
+        zero: Zero,
+    ) -> Result<(), EditError> {
+        self.correct_l4_with(offset, delta, zero, BPF_F_PSEUDO_HDR)
     }
 
     #[inline(always)]
-    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.correct_l4_with(offset, delta, 0)
+    fn correct_l4(&mut self, offset: usize, delta: u16, zero: Zero) -> Result<(), EditError> {
+        self.correct_l4_with(offset, delta, zero, 0)
     }
 }
 

@@ -15,6 +15,7 @@ mod open;
 mod persist;
 mod reserve;
 mod route;
+mod udp;
 mod waiting;
 
 use crate::{
@@ -34,7 +35,7 @@ pub use route::route;
 /// The key of the connection that a segment is of.
 #[inline(always)]
 fn key_of<T: Tables>(tables: &T, segment: &Segment) -> FlowKey {
-    FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP)
+    FlowKey::new(segment.tuple, tables.zone(), segment.protocol)
 }
 
 /// A packet on its way: how it is rewritten and where it then goes.
@@ -76,10 +77,17 @@ pub fn established<P: Packet, T: Tables>(
     let Some(flow) = tables.flow(&key) else {
         return Ok(open::is_stray(tables, &key, &segment).map(Verdict::Pass));
     };
-    if known::is_superseded(&flow, &segment) || failover::may_wish(&flow, &segment) {
-        return Ok(None);
-    }
-    let direction = known::follow(tables, &key, &flow, &segment);
+    let direction = if segment.is_udp() {
+        if udp::reopens(tables, &flow) {
+            return Ok(None);
+        }
+        udp::follow(tables, &key, &flow, &segment)
+    } else {
+        if known::is_superseded(&flow, &segment) || failover::may_wish(&flow, &segment) {
+            return Ok(None);
+        }
+        known::follow(tables, &key, &flow, &segment)
+    };
     take(&flow.rewrite, direction, packet, &segment).map(Some)
 }
 
@@ -116,7 +124,7 @@ fn connect_at<P: Packet, T: Tables>(
     desk.key = key_of(tables, &desk.segment);
     if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
         match open::open(packet, tables, desk) {
-            Ok(()) => return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment),
+            Ok(()) => return leave(packet, desk),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
@@ -127,8 +135,14 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) => {}
         }
     }
-    if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
-        return take(&desk.path.rewrite, desk.path.direction, packet, &desk.segment);
+    let Desk { segment, key, path, .. } = desk;
+    let is_there = if segment.is_udp() {
+        udp::follow_if_there(tables, key, segment, path)
+    } else {
+        known::follow_if_there(tables, key, segment, path)
+    };
+    if is_there {
+        return leave(packet, desk);
     }
     Ok(Verdict::Refuse(RefuseReason::TableFull))
 }
@@ -137,6 +151,22 @@ fn connect_at<P: Packet, T: Tables>(
 #[inline(never)]
 fn is_segment<P: Packet>(packet: &P, segment: &mut Segment) -> bool {
     wire::parse(packet, segment).is_ok()
+}
+
+/// Rewrites the packet that holds the desk's segment as its path says.
+#[inline(always)]
+fn leave<P: Packet>(packet: &mut P, desk: &Desk) -> Result<Verdict, DropReason> {
+    if is_rewritten(packet, desk) {
+        Ok(Verdict::Forward(desk.path.direction))
+    } else {
+        Err(DropReason::Rewrite)
+    }
+}
+
+/// Has the BPF stack for itself as long as it writes.
+#[inline(never)]
+fn is_rewritten<P: Packet>(packet: &mut P, desk: &Desk) -> bool {
+    desk.path.rewrite.apply(packet, &desk.segment).is_ok()
 }
 
 /// Rewrites the packet that holds `segment`.

@@ -7,6 +7,7 @@ use crate::{
         Desk, admit, key_of, known,
         open::{self, Unconnected, Wish},
         reserve::{self, Goal},
+        udp,
     },
     packet::Packet,
     route::{Answer, Choice, Lost},
@@ -16,7 +17,7 @@ use crate::{
     wire::{self, Segment},
 };
 
-/// What [`super::forward`] would make of the packet, a client's SYN: who would get the connection, and why.
+/// What [`super::forward`] would make of the packet, a client's SYN or datagram: who would get the connection, and why.
 /// Nothing is changed, not even a count.
 ///
 /// Whether conntrack has room is not known without trying. A connection that is ending and makes way is
@@ -47,7 +48,15 @@ fn ask<T: Tables>(
     let key = &wish.client;
     let mut make_way = 0;
     if let Some(flow) = dry.flow(key) {
-        if !known::is_superseded(&flow, segment) {
+        let phase = flow.phase.get();
+        let (ends, moves) = if segment.is_udp() {
+            let is_client = !flow.is_from_member();
+            let moves = is_client && !phase.is_closed() && udp::has_lost_member(dry, &flow).0;
+            (is_client && phase.is_closed(), moves)
+        } else {
+            (known::is_superseded(&flow, segment), false)
+        };
+        if !ends && !moves {
             answer.choice = Choice::Known.number();
             (answer.member, answer.pool) = (flow.member, flow.pool());
             answer.outgoing = flow.rewrite.to;
@@ -55,9 +64,15 @@ fn ask<T: Tables>(
             let direction = if to_member { Direction::ToMember } else { Direction::ToClient };
             return Ok(Verdict::Forward(direction));
         }
-        dry.forget(flow.peer_key(key));
-        answer.replaces = 1;
-        make_way = !flow.phase.get().is_closed() as u32;
+        if moves {
+            // It keeps what it has until it has another member.
+            wish.moves = 1;
+            answer.replaces = Answer::MOVES;
+        } else {
+            dry.forget(flow.peer_key(key));
+            answer.replaces = Answer::MAKES_WAY;
+            make_way = !phase.is_closed() as u32;
+        }
     }
     if let Some(reason) = open::is_stray(dry, key, segment) {
         return Ok(Verdict::Pass(reason));
@@ -81,10 +96,14 @@ fn open<T: Tables>(
 ) -> Result<(), Unconnected> {
     let inconsistent = || Unconnected::Declined(Err(DropReason::Inconsistent));
     let Some(vip) = dry.vip(&open::listener(&wish.client)) else { return Err(inconsistent()) };
-    open::check(dry, &vip, wish, segment)?;
+    if wish.is_new() {
+        open::check(dry, &vip, wish, segment)?;
+    }
     let Some(pool) = dry.pool(vip.pool) else { return Err(inconsistent()) };
     answer.pool = vip.pool;
-    admit::enter(dry, &vip, make_way)?;
+    if wish.is_new() {
+        admit::enter(dry, &vip, make_way)?;
+    }
 
     let chosen = open::choose(dry, &vip, &pool, wish, goal);
     (answer.kept, answer.due) = (dry.kept(), dry.due());

@@ -53,7 +53,8 @@ pub struct Flow {
     pool: u16,
     /// Zero in the client's entry, one in the member's. Never changes.
     from_member: u16,
-    /// The phase of the connection; only used in the client's entry.
+    /// The phase of the connection, in the client's entry. The member's entry of a UDP flow has here whether
+    /// the member has answered, which its packets need not look up then.
     pub phase: Phase,
     /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
     /// client's entry. Never changes.
@@ -67,10 +68,12 @@ pub struct Flow {
     pub payload: Word64,
     /// When the connection was opened, in nanoseconds of monotonic time.
     pub opened: u64,
-    /// When the member accepted, in nanoseconds of monotonic time; zero before, and in the member's entry.
+    /// When the member accepted, or first answered in a UDP flow, in nanoseconds of monotonic time; zero
+    /// before, and in the member's entry.
     pub accepted: Word64,
     /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
-    /// in the member's entry before the member has accepted.
+    /// in the member's entry before the member has accepted. In the client's entry of a UDP flow, the
+    /// generation of its pool ([`crate::state::Pool::generation`]) that last had the flow's member.
     pub next: Word32,
     /// The highest acknowledgement of this direction ([`Seq`]): what this end expects next, so what
     /// it takes a RST for (RFC 5961 section 3.2). Means nothing before the member has accepted; the
@@ -128,6 +131,18 @@ impl Flow {
         let acknowledged = segment.flags.ack() && advance(&self.acked, segment.ack);
         if (sent || acknowledged) && self.last_news.get() != now {
             self.last_news.set(now);
+        }
+    }
+
+    /// Records a datagram of a UDP flow: each one is news.
+    #[inline(always)]
+    pub fn pass(&self, atomics: &impl Atomics, now: u64, payload: u32) {
+        if self.last_seen.get() != now {
+            self.last_seen.set(now);
+            self.last_news.set(now);
+        }
+        if payload != 0 {
+            atomics.add64(&self.payload, payload.into());
         }
     }
 

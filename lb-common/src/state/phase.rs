@@ -35,9 +35,9 @@ pub enum State {
 }
 
 impl PhaseBits {
-    /// The member accepted (SYN-ACK).
+    /// The member accepted (SYN-ACK), or answered in UDP.
     pub const ACCEPTED: Self = Self(1);
-    /// The client completed the handshake.
+    /// The client completed the handshake; in UDP there is none, and the member's answer is enough.
     pub const COMPLETED: Self = Self(1 << 1);
     /// The client sent FIN.
     pub const CLIENT_FIN: Self = Self(1 << 2);

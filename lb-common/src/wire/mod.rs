@@ -13,6 +13,7 @@ mod outgoing;
 mod segment;
 mod seq;
 pub mod tcp;
+pub mod udp;
 
 pub use datagram::Datagram;
 pub use options::Options;

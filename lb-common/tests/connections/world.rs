@@ -46,6 +46,10 @@ pub(crate) struct World {
     pub(crate) tables: HostTables,
     limit: u32,
     all: Vec<Slot>,
+    /// Number of the listener's protocol.
+    protocol: u8,
+    /// The members of the present set.
+    present: std::cell::RefCell<HashSet<u32>>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
 }
@@ -56,16 +60,18 @@ pub(crate) fn client(index: u8) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1 + 10 * (index / 2)), port)
 }
 
-/// Key of the entry of packets from the first to the second.
-pub(crate) fn key((src, dst): (SocketAddrV4, SocketAddrV4)) -> FlowKey {
-    let tuple = Tuple {
+/// Source and destination of packets from the first to the second.
+fn tuple((src, dst): (SocketAddrV4, SocketAddrV4)) -> Tuple {
+    Tuple {
         src: (*src.ip()).into(),
         dst: (*dst.ip()).into(),
         sport: Be16::new(src.port()),
         dport: Be16::new(dst.port()),
-    };
-    FlowKey::new(tuple, 0, ipv4::TCP)
+    }
 }
+
+/// Places for half-open connections, less one.
+const PLACES: u32 = 3;
 
 impl World {
     pub(crate) fn new(
@@ -75,6 +81,7 @@ impl World {
         capacity: usize,
         limit: u32,
         persistence: Persistence,
+        protocol: u8,
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
@@ -85,7 +92,7 @@ impl World {
             reserved: 0,
         };
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
-        let tables = HostTables { capacity, half_open_mask: 3, ..HostTables::default() };
+        let tables = HostTables { capacity, half_open_mask: PLACES, ..HostTables::default() };
         tables.now.set(1_000_000 * MILLISECOND);
         let timers = Timers {
             opening: 500 * MILLISECOND,
@@ -110,11 +117,12 @@ impl World {
             ..Pool::default()
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
-        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
+        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, protocol);
         let admission = Admission { limit, ..Admission::OPEN };
         let vip = Vip { pool: POOL, enabled: 1, admission, persistence };
         tables.vips.borrow_mut().insert(key, vip);
-        let world = Self { tables, limit, all, seen: Vec::new().into() };
+        let (seen, present) = (Vec::new().into(), HashSet::new().into());
+        let world = Self { tables, limit, all, protocol, present, seen };
         world.serve(&world.all);
         world
     }
@@ -124,6 +132,7 @@ impl World {
     }
 
     fn serve(&self, members: &[Slot]) {
+        *self.present.borrow_mut() = members.iter().map(|slot| slot.member).collect();
         let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
@@ -170,6 +179,30 @@ impl World {
         self.check();
     }
 
+    const fn is_udp(&self) -> bool {
+        self.protocol == ipv4::UDP
+    }
+
+    /// What a client or a member of this world sends.
+    pub(crate) fn frame(
+        &self,
+        src: SocketAddrV4,
+        dst: SocketAddrV4,
+        flags: u8,
+        payload: usize,
+    ) -> Vec<u8> {
+        if self.is_udp() {
+            frame::udp(src, dst, payload)
+        } else {
+            frame::tcp(src, dst, flags, payload)
+        }
+    }
+
+    /// Key of the entry of packets with these ends.
+    pub(crate) fn key(&self, ends: (SocketAddrV4, SocketAddrV4)) -> FlowKey {
+        FlowKey::new(tuple(ends), 0, self.protocol)
+    }
+
     fn wait(&self, milliseconds: u64) {
         self.tables.now.set(self.tables.now.get() + milliseconds * MILLISECOND);
     }
@@ -187,6 +220,7 @@ impl World {
             let flow = self.tables.flow(&key).unwrap();
             expire(&self.tables, &mut sent, &key, &flow, self.tables.now()).unwrap();
         }
+        assert!(sent.frames.is_empty() || !self.is_udp(), "UDP knows no RST");
         // They come in like any other frame.
         for reset in sent.frames {
             assert!(frame::is_sound(&reset));
@@ -197,7 +231,7 @@ impl World {
 
     /// Sends a segment through and checks what came out of it.
     fn packet(&self, src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) {
-        let input = frame::tcp(src, dst, flags, payload);
+        let input = self.frame(src, dst, flags, payload);
         assert!(frame::is_sound(&input));
         let orphans = self.orphans();
         let asked = self.ask(&input);
@@ -228,7 +262,24 @@ impl World {
             began = self.client_of((new_src, new_dst));
         }
         assert!(direction == Direction::ToClient || self.is_whole(began), "{src} {dst}");
-        self.reverse(&output, began);
+        if self.is_udp() {
+            self.check_way(began, direction);
+        } else {
+            self.reverse(&output, began);
+        }
+    }
+
+    /// A datagram goes to a member that is there, and one that a member has sent makes its flow answered. To try
+    /// the other direction would be another datagram.
+    fn check_way(&self, ends: (SocketAddrV4, SocketAddrV4), direction: Direction) {
+        let key = self.key(ends);
+        let flow = self.tables.flow(&key).unwrap();
+        if direction == Direction::ToMember {
+            assert!(self.present.borrow().contains(&flow.member), "{ends:?} to one that is gone");
+        } else if self.is_whole(ends) {
+            let state = self.tables.flow(&flow.peer_key(&key)).unwrap().phase.get().state();
+            assert!([State::Established, State::Closed].contains(&state), "{ends:?} {state:?}");
+        }
     }
 
     /// The client of the connection that reaches its member with these ends.
@@ -236,13 +287,13 @@ impl World {
         &self,
         (vip, member): (SocketAddrV4, SocketAddrV4),
     ) -> (SocketAddrV4, SocketAddrV4) {
-        let key = key((member, vip));
+        let key = self.key((member, vip));
         let to = self.tables.flow(&key).unwrap().rewrite.to;
         (SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get()), LISTENER)
     }
 
     fn is_known(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        self.tables.flow(&key(ends)).is_some()
+        self.tables.flow(&self.key(ends)).is_some()
     }
 
     /// What came out, sent back, arrives where it began, unless the packet was an orphan's. An
@@ -272,7 +323,7 @@ impl World {
 
     /// Whether packets with these ends belong to a connection that has both entries.
     fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        let key = key(ends);
+        let key = self.key(ends);
         let flows = self.tables.flows.borrow();
         let peer = flows[&key].peer_key(&key);
         flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
@@ -331,6 +382,11 @@ impl World {
             "events and connections"
         );
 
+        if self.is_udp() {
+            let open = live().filter(|(_, flow)| flow.phase.get().state() == State::Opening);
+            assert!(open.count() <= PLACES as usize + 1, "flows without an answer");
+        }
+
         let mut peers = HashSet::new();
         for (key, flow) in clients() {
             let peer = flow.peer_key(key);
@@ -352,6 +408,7 @@ impl World {
         assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
         assert_eq!(self.active(), HashMap::new());
         let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
-        assert_eq!(last, Ok(Verdict::Pass(PassReason::NoConnection)));
+        let reason = if self.is_udp() { PassReason::NotVip } else { PassReason::NoConnection };
+        assert_eq!(last, Ok(Verdict::Pass(reason)));
     }
 }

@@ -2,11 +2,11 @@
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
-/// Which checksum of a TCP segment is wrong; `None` if all are right or it is no such frame.
+/// Which checksum of a TCP segment or UDP datagram is wrong; `None` if all are right or it is no such frame.
 #[must_use]
 pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let transport = packet.transport.as_ref()?;
     let want = match &packet.net {
         Some(NetSlice::Ipv4(ip)) => {
             let header = ip.header();
@@ -15,16 +15,38 @@ pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
             if !same(have, want) {
                 return Some(format!("IP checksum is {have:#06x}, not {want:#06x}"));
             }
-            tcp.calc_checksum_ipv4(header.source(), header.destination()).ok()?
+            let (src, dst) = (header.source(), header.destination());
+            match transport {
+                TransportSlice::Tcp(tcp) => tcp.calc_checksum_ipv4(src, dst).ok()?,
+                // There is none.
+                TransportSlice::Udp(udp) if udp.checksum() == 0 => return None,
+                TransportSlice::Udp(udp) => {
+                    udp.to_header().calc_checksum_ipv4_raw(src, dst, udp.payload()).ok()?
+                }
+                _ => return None,
+            }
         }
         Some(NetSlice::Ipv6(ip)) => {
             let header = ip.header();
-            tcp.calc_checksum_ipv6(header.source(), header.destination()).ok()?
+            let (src, dst) = (header.source(), header.destination());
+            match transport {
+                TransportSlice::Tcp(tcp) => tcp.calc_checksum_ipv6(src, dst).ok()?,
+                TransportSlice::Udp(udp) => {
+                    udp.to_header().calc_checksum_ipv6_raw(src, dst, udp.payload()).ok()?
+                }
+                _ => return None,
+            }
         }
         Some(NetSlice::Arp(_)) | None => return None,
     };
-    let have = tcp.checksum();
-    (!same(have, want)).then(|| format!("TCP checksum is {have:#06x}, not {want:#06x}"))
+    let (name, have) = match transport {
+        TransportSlice::Tcp(tcp) => ("TCP", tcp.checksum()),
+        TransportSlice::Udp(udp) => ("UDP", udp.checksum()),
+        _ => return None,
+    };
+    // Zero is not the same as all ones in UDP.
+    let same = if name == "UDP" { have == want } else { same(have, want) };
+    (!same).then(|| format!("{name} checksum is {have:#06x}, not {want:#06x}"))
 }
 
 /// Zero has two representations in one's complement (RFC 1624 section 3).

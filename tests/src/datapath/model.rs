@@ -11,7 +11,6 @@ use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::route::Answer;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
-use lb_common::wire::ipv4;
 use lb_userspace::datapath::{Network, Target};
 use zerocopy::IntoBytes as _;
 
@@ -91,15 +90,15 @@ impl Model {
             sticky: sticky.iter().map(|(key, entry)| Stuck::entry(key, entry)).collect(),
             flows: flows
                 .iter()
-                .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
+                .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(&**flow)))
                 .collect(),
         }
     }
 
     /// Who would get a connection.
     #[must_use]
-    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Answer {
-        route(&Frame(Family::syn(src, dst)), &self.tables)
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr, protocol: u8) -> Answer {
+        route(&Frame(Family::opening(src, dst, protocol)), &self.tables)
     }
 
     fn run(&self, frame: &[u8]) -> Ran {
@@ -140,14 +139,16 @@ impl Model {
         tables.pools.borrow_mut().insert(index, Rc::new(pool));
         let listener = target.listener;
         let admission = self.admit(index, generation, target);
-        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, ipv4::TCP);
+        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, listener.protocol);
         let vip = Vip {
             pool: index,
             enabled: u32::from(listener.enabled),
             admission,
             persistence: listener.persistence,
         };
-        tables.vips.borrow_mut().insert(key, vip);
+        let mut vips = tables.vips.borrow_mut();
+        vips.retain(|_, other| other.pool != index);
+        vips.insert(key, vip);
     }
 
     /// Whom the listener serves, and who may be stuck to.

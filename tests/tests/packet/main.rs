@@ -27,6 +27,8 @@ mod reopen;
 mod route;
 mod schedule;
 mod six;
+mod udp;
+mod udp_wire;
 
 use std::fmt;
 use std::io::{self, Write as _};

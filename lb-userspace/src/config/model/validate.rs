@@ -2,6 +2,7 @@
 //! that the caller can find its place in the text.
 
 mod clients;
+mod udp;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -37,6 +38,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         check.members(&path, pool);
         check.timeouts(&path, pool.timeouts);
         check.failover(&path, pool.failover);
+        check.udp(&path, pool);
         if let Some(monitor) = &pool.monitor {
             check.monitor(&path.key("monitor"), monitor);
         }
@@ -48,7 +50,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
 struct Seen {
     pools: HashSet<String>,
     vips: HashSet<String>,
-    listeners: HashMap<(String, IpAddr, u16), String>,
+    listeners: HashMap<(String, IpAddr, u16, bool), String>,
 }
 
 #[derive(Default)]
@@ -79,7 +81,8 @@ impl Check {
                 "a VIP belongs to one pool: give this one its own id",
             );
         }
-        let listener = (pool.namespace(), vip.address, vip.port.get());
+        let is_udp = pool.protocol.is_udp();
+        let listener = (pool.namespace(), vip.address, vip.port.get(), is_udp);
         if let Some(other) = seen.listeners.get(&listener) {
             let message = format!(
                 "VIP {} port {} is already served by pool `{other}` in namespace {}",

@@ -68,10 +68,13 @@ pub fn unserved_address(field: &'static str, address: IpAddr) -> Option<Refusal>
     })
 }
 
-/// Each pool hands out NAT ports of its VIP for itself, so a VIP can have one pool only.
+/// Each pool hands out NAT ports of its VIP for itself, so a VIP can have one pool only, or one of TCP and one of
+/// UDP: their ports have nothing to do with each other.
 fn shared_vip(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
     let (vip, theirs) = (pool.vip.as_ref()?, other.vip.as_ref()?);
-    let same = vip.address == theirs.address && pool.namespace() == other.namespace();
+    let same = vip.address == theirs.address
+        && pool.protocol.is_udp() == other.protocol.is_udp()
+        && pool.namespace() == other.namespace();
     (same && pool.id != other.id).then(|| Refusal {
         field: "vip.address",
         text: format!("the VIP {} is also that of pool {}", vip.address, other.id),
