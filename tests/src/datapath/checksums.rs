@@ -1,13 +1,18 @@
 //! Checksums of a frame, computed from scratch.
 
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, SlicedPacket, TcpSlice, TransportSlice, UdpSlice};
+
+/// Addresses of either family, source first.
+enum Ends {
+    V4([u8; 4], [u8; 4]),
+    V6([u8; 16], [u8; 16]),
+}
 
 /// Which checksum of a TCP segment or UDP datagram is wrong; `None` if all are right or it is no such frame.
 #[must_use]
 pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let transport = packet.transport.as_ref()?;
-    let want = match &packet.net {
+    let ends = match &packet.net {
         Some(NetSlice::Ipv4(ip)) => {
             let header = ip.header();
             let (have, want) =
@@ -15,38 +20,36 @@ pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
             if !same(have, want) {
                 return Some(format!("IP checksum is {have:#06x}, not {want:#06x}"));
             }
-            let (src, dst) = (header.source(), header.destination());
-            match transport {
-                TransportSlice::Tcp(tcp) => tcp.calc_checksum_ipv4(src, dst).ok()?,
-                // There is none.
-                TransportSlice::Udp(udp) if udp.checksum() == 0 => return None,
-                TransportSlice::Udp(udp) => {
-                    udp.to_header().calc_checksum_ipv4_raw(src, dst, udp.payload()).ok()?
-                }
-                _ => return None,
-            }
+            Ends::V4(header.source(), header.destination())
         }
-        Some(NetSlice::Ipv6(ip)) => {
-            let header = ip.header();
-            let (src, dst) = (header.source(), header.destination());
-            match transport {
-                TransportSlice::Tcp(tcp) => tcp.calc_checksum_ipv6(src, dst).ok()?,
-                TransportSlice::Udp(udp) => {
-                    udp.to_header().calc_checksum_ipv6_raw(src, dst, udp.payload()).ok()?
-                }
-                _ => return None,
-            }
-        }
+        Some(NetSlice::Ipv6(ip)) => Ends::V6(ip.header().source(), ip.header().destination()),
         Some(NetSlice::Arp(_)) | None => return None,
     };
-    let (name, have) = match transport {
-        TransportSlice::Tcp(tcp) => ("TCP", tcp.checksum()),
-        TransportSlice::Udp(udp) => ("UDP", udp.checksum()),
-        _ => return None,
+    match packet.transport? {
+        TransportSlice::Tcp(tcp) => wrong_tcp(&ends, &tcp),
+        TransportSlice::Udp(udp) => wrong_udp(&ends, &udp),
+        TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_) | TransportSlice::Igmp(_) => None,
+    }
+}
+
+fn wrong_tcp(ends: &Ends, tcp: &TcpSlice<'_>) -> Option<String> {
+    let want = match *ends {
+        Ends::V4(src, dst) => tcp.calc_checksum_ipv4(src, dst).ok()?,
+        Ends::V6(src, dst) => tcp.calc_checksum_ipv6(src, dst).ok()?,
     };
-    // Zero is not the same as all ones in UDP.
-    let same = if name == "UDP" { have == want } else { same(have, want) };
-    (!same).then(|| format!("{name} checksum is {have:#06x}, not {want:#06x}"))
+    let have = tcp.checksum();
+    (!same(have, want)).then(|| format!("TCP checksum is {have:#06x}, not {want:#06x}"))
+}
+
+/// Zero is no checksum, which only IPv4 allows, and never a sum.
+fn wrong_udp(ends: &Ends, udp: &UdpSlice<'_>) -> Option<String> {
+    let (header, have) = (udp.to_header(), udp.checksum());
+    let want = match *ends {
+        Ends::V4(..) if have == 0 => return None,
+        Ends::V4(src, dst) => header.calc_checksum_ipv4_raw(src, dst, udp.payload()).ok()?,
+        Ends::V6(src, dst) => header.calc_checksum_ipv6_raw(src, dst, udp.payload()).ok()?,
+    };
+    (have != want).then(|| format!("UDP checksum is {have:#06x}, not {want:#06x}"))
 }
 
 /// Zero has two representations in one's complement (RFC 1624 section 3).

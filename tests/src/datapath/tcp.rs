@@ -145,7 +145,9 @@ pub fn frame_ends(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
     let (sport, dport) = match packet.transport.as_ref()? {
         TransportSlice::Tcp(tcp) => (tcp.source_port(), tcp.destination_port()),
         TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port()),
-        _ => return None,
+        TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_) | TransportSlice::Igmp(_) => {
+            return None;
+        }
     };
     let ip = ip.header();
     Some((
