@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 mod asked;
+mod datagrams;
 mod frame;
 mod world;
 

@@ -17,7 +17,6 @@ use lb_common::state::{
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, Verdict};
-use lb_common::wire::ipv4;
 
 use crate::frame::{self, Flags};
 
@@ -47,9 +46,9 @@ pub(crate) struct World {
     limit: u32,
     all: Vec<Slot>,
     /// Number of the listener's protocol.
-    protocol: u8,
+    pub(crate) protocol: u8,
     /// The members of the present set.
-    present: std::cell::RefCell<HashSet<u32>>,
+    pub(crate) present: std::cell::RefCell<HashSet<u32>>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
 }
@@ -71,7 +70,7 @@ fn tuple((src, dst): (SocketAddrV4, SocketAddrV4)) -> Tuple {
 }
 
 /// Places for half-open connections, less one.
-const PLACES: u32 = 3;
+pub(crate) const PLACES: u32 = 3;
 
 impl World {
     pub(crate) fn new(
@@ -179,25 +178,6 @@ impl World {
         self.check();
     }
 
-    const fn is_udp(&self) -> bool {
-        self.protocol == ipv4::UDP
-    }
-
-    /// What a client or a member of this world sends.
-    pub(crate) fn frame(
-        &self,
-        src: SocketAddrV4,
-        dst: SocketAddrV4,
-        flags: u8,
-        payload: usize,
-    ) -> Vec<u8> {
-        if self.is_udp() {
-            frame::udp(src, dst, payload)
-        } else {
-            frame::tcp(src, dst, flags, payload)
-        }
-    }
-
     /// Key of the entry of packets with these ends.
     pub(crate) fn key(&self, ends: (SocketAddrV4, SocketAddrV4)) -> FlowKey {
         FlowKey::new(tuple(ends), 0, self.protocol)
@@ -269,19 +249,6 @@ impl World {
         }
     }
 
-    /// A datagram goes to a member that is there, and one that a member has sent makes its flow answered. To try
-    /// the other direction would be another datagram.
-    fn check_way(&self, ends: (SocketAddrV4, SocketAddrV4), direction: Direction) {
-        let key = self.key(ends);
-        let flow = self.tables.flow(&key).unwrap();
-        if direction == Direction::ToMember {
-            assert!(self.present.borrow().contains(&flow.member), "{ends:?} to one that is gone");
-        } else if self.is_whole(ends) {
-            let state = self.tables.flow(&flow.peer_key(&key)).unwrap().phase.get().state();
-            assert!([State::Established, State::Closed].contains(&state), "{ends:?} {state:?}");
-        }
-    }
-
     /// The client of the connection that reaches its member with these ends.
     fn client_of(
         &self,
@@ -322,7 +289,7 @@ impl World {
     }
 
     /// Whether packets with these ends belong to a connection that has both entries.
-    fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
+    pub(crate) fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
         let key = self.key(ends);
         let flows = self.tables.flows.borrow();
         let peer = flows[&key].peer_key(&key);
@@ -382,10 +349,7 @@ impl World {
             "events and connections"
         );
 
-        if self.is_udp() {
-            let open = live().filter(|(_, flow)| flow.phase.get().state() == State::Opening);
-            assert!(open.count() <= PLACES as usize + 1, "flows without an answer");
-        }
+        self.check_places();
 
         let mut peers = HashSet::new();
         for (key, flow) in clients() {
