@@ -3,7 +3,7 @@
 use crate::{
     counter::Event,
     ending,
-    forward::{Path, eject, waiting},
+    forward::{Path, eject, udp, waiting},
     packet::Packet,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
@@ -16,13 +16,14 @@ use crate::{
 /// acknowledged with it (RFC 7413).
 const HANDSHAKE: u32 = 1 << 16;
 
-/// Whether the segment opens a new connection on the client port of one that is ending.
+/// Whether the segment opens a new connection on the client port of one that is ending, or a flow anew that
+/// has ended.
 ///
 /// On a connection that is not ending, a SYN is a retransmission or an old duplicate and
 /// goes to the member, which knows what to do (RFC 9293 section 3.10.7.4, RFC 5961).
 #[inline(always)]
 pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
-    segment.flags.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
+    segment.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
 }
 
 /// Takes note of a segment that goes along its connection.
@@ -33,6 +34,9 @@ pub(super) fn follow<T: Tables>(
     flow: &Flow,
     segment: &Segment,
 ) -> Direction {
+    if segment.is_udp() {
+        return udp::follow(tables, key, flow, segment);
+    }
     flow.touch(tables, tables.now(), segment);
     let direction = if !flow.is_from_member() {
         track_client(tables, key, flow, segment);
@@ -74,7 +78,8 @@ pub(super) fn note_stamp<P: Packet, T: Tables>(
     key: &FlowKey,
     segment: &Segment,
 ) {
-    if let Some(flow) = tables.flow(key)
+    if !segment.is_udp()
+        && let Some(flow) = tables.flow(key)
         && may_be_last(&flow, segment)
     {
         flow.see_stamp(timestamp(packet, tables, segment.l4));

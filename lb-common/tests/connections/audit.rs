@@ -47,6 +47,7 @@ impl World {
             "events and connections"
         );
 
+        self.check_places();
         let mut peers = HashSet::new();
         for (key, flow) in clients() {
             let peer = flow.peer_key(key);

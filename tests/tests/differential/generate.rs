@@ -8,9 +8,10 @@ use etherparse::icmpv4::DestUnreachableHeader::{self, FragmentationNeeded};
 use etherparse::icmpv4::ParameterProblemHeader;
 use etherparse::icmpv4::TimeExceededCode;
 use lb_common::state::{DrainCause, Method, Timers};
+use lb_common::wire::ipv4;
 use lb_tests::datapath::{
-    Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    frame_ends, icmp_error, member,
+    Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, Udp,
+    World, frame_ends, icmp_error, member,
 };
 
 use lb_userspace::datapath::Failover;
@@ -38,26 +39,28 @@ pub(crate) const FOREVER: u64 = 1 << 61;
 
 /// What has yet to be told, and what one has to remember for it.
 pub(crate) struct Story {
-    random: Random,
-    next: Vec<Action>,
+    pub(crate) random: Random,
+    pub(crate) next: Vec<Action>,
     /// Connections as the last packets to members showed them.
-    seen: Vec<Seen>,
+    pub(crate) seen: Vec<Seen>,
     clients: usize,
     known: [bool; MEMBERS as usize],
+    /// Whether the listener's protocol is UDP.
+    pub(crate) is_udp: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Seen {
-    client: SocketAddrV4,
+pub(crate) struct Seen {
+    pub(crate) client: SocketAddrV4,
     vip: SocketAddrV4,
     member: SocketAddrV4,
 }
 
 impl Story {
-    pub(crate) fn new(mut random: Random) -> Self {
+    pub(crate) fn new(mut random: Random, is_udp: bool) -> Self {
         let clients = random.among(&[3, 8, 20]);
         let mut story =
-            Self { random, next: Vec::new(), seen: Vec::new(), clients, known: [false; _] };
+            Self { random, next: Vec::new(), seen: Vec::new(), clients, known: [false; _], is_udp };
         let install = story.install();
         story.next.push(install);
         story
@@ -69,7 +72,10 @@ impl Story {
             return action;
         }
         match self.random.below(400) {
-            0..=3 => self.install(),
+            0..=3 => {
+                self.ask_again();
+                self.install()
+            }
             4..=9 => {
                 // Only an entry with a given age expires the same way by every clock.
                 self.next.push(Action::Sweep);
@@ -102,8 +108,12 @@ impl Story {
             13..=20 if !self.seen.is_empty() => {
                 // The client that was sent to a member last has waited for long, and asks again.
                 let client = self.seen[self.seen.len() - 1].client;
-                let again = Tcp::new(client, LISTENER, "S").numbered(CLIENT_SEQ, MEMBER_SEQ);
-                self.next.push(Action::Frame(again.frame()));
+                let again = if self.is_udp {
+                    Udp::new(client, LISTENER).frame()
+                } else {
+                    Tcp::new(client, LISTENER, "S").numbered(CLIENT_SEQ, MEMBER_SEQ).frame()
+                };
+                self.next.push(Action::Frame(again));
                 let (client, member, opened) = (Age::Future, Age::Future, Age::Ancient);
                 Action::Stamp(Stamping::Each { client, member, opened })
             }
@@ -134,6 +144,7 @@ impl Story {
     fn install(&mut self) -> Action {
         let random = &mut self.random;
         let mut world = World::new(&[]);
+        world.protocol = if self.is_udp { ipv4::UDP } else { ipv4::TCP };
         world.method = random.among(&[
             Method::RoundRobin,
             Method::LeastConn,
@@ -196,6 +207,10 @@ impl Story {
             (0..=14, _) => (self.client(), LISTENER),
             _ => self.stranger(),
         };
+        // Now and then, what the listener does not speak.
+        if self.is_udp != self.random.once_in(30) {
+            return Action::Frame(self.datagram(src, dst));
+        }
         let flags = self.random.among(&FLAGS);
         let numbers =
             if dst == LISTENER { (CLIENT_SEQ, MEMBER_SEQ) } else { (MEMBER_SEQ, CLIENT_SEQ) };
@@ -212,8 +227,12 @@ impl Story {
     /// pool has had enough of them, or just so.
     fn errors(&mut self) -> Action {
         let newest = self.seen[self.seen.len() - 1];
-        let accepts = Tcp::new(newest.member, newest.vip, "SA");
-        let accepts = Action::Frame(accepts.numbered(MEMBER_SEQ, CLIENT_SEQ).frame());
+        let accepts = Action::Frame(if self.is_udp {
+            Udp::new(newest.member, newest.vip).frame()
+        } else {
+            let accepts = Tcp::new(newest.member, newest.vip, "SA");
+            accepts.numbered(MEMBER_SEQ, CLIENT_SEQ).frame()
+        });
         match self.random.below(8) {
             0..=3 => {
                 let error = self.error(newest);
@@ -239,9 +258,13 @@ impl Story {
             10 => (client, LISTENER, (CLIENT_SEQ, MEMBER_SEQ)),
             _ => (LISTENER, member, (MEMBER_SEQ, CLIENT_SEQ)),
         };
-        let flags = self.random.among(&["A", "PA", "S", "SA", "FA"]);
-        let about = self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1));
-        let about = about.frame();
+        // Now and then, about what the listener does not speak.
+        let about = if self.is_udp != self.random.once_in(30) {
+            self.whole_datagram(src, dst).frame()
+        } else {
+            let flags = self.random.among(&["A", "PA", "S", "SA", "FA"]);
+            self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1)).frame()
+        };
         let random = &mut self.random;
         let kind = match random.below(7) {
             0 | 1 => Unreachable(FragmentationNeeded { next_hop_mtu: random.next() as u16 }),

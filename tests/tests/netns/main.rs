@@ -52,3 +52,6 @@ mod short;
 mod stack;
 mod takeover;
 mod traces;
+mod udp;
+mod udp_flood;
+mod udp_stream;
