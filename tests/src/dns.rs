@@ -22,6 +22,17 @@ const ANSWER: usize = 12;
 const TXT: u16 = 16;
 const IN: u16 = 1;
 
+/// A name with so much text that the answer takes more than 1,232 bytes, which many take for the most that is not
+/// fragmented on any way, and less than what fits into a datagram in Ethernet.
+pub const LONG: &str = "long.test";
+const LONG_TEXTS: [&str; 5] = ["1", "2", "3", "4", "5"];
+const LONG_TEXT: usize = 240;
+
+/// Most bytes of an answer that a resolver says that it takes (RFC 6891 section 6.2.3), and the type of the record
+/// in which it does.
+const ROOM: u16 = 4096;
+const OPT: u16 = 41;
+
 /// A real dnsmasq that knows the names h0.test to h99.test; the text of each is the member's name and its own.
 /// Dropping it ends it.
 #[derive(Debug)]
@@ -40,9 +51,12 @@ impl Dns {
         let names: String = (0..100)
             .map(|number| format!("txt-record=h{number}.test,{member} h{number}.test\n"))
             .collect();
+        let long: String = LONG_TEXTS
+            .map(|text| format!("txt-record={LONG},{member} {text} {}\n", "x".repeat(LONG_TEXT)))
+            .concat();
         let settings = format!(
             "no-daemon\nuser=root\nno-resolv\nno-hosts\nbind-interfaces\ncache-size=0\n\
-             listen-address={}\nport={}\npid-file\n{names}",
+             edns-packet-max=4096\nlisten-address={}\nport={}\npid-file\n{names}{long}",
             address.ip(),
             address.port()
         );
@@ -85,9 +99,47 @@ pub fn socket(server: SocketAddr, patience: Duration) -> io::Result<UdpSocket> {
 /// # Errors
 /// When no answer comes in time, or none to this question.
 pub fn ask(socket: &UdpSocket, id: u16, name: &str) -> io::Result<(String, String)> {
+    let mut query = question(id, name);
+    socket.send(&query)?;
+    let answer = answer(socket, id)?;
+    // What stands behind the question is the record of the resolver.
+    query.truncate(query.len() - RECORD);
+    read(&answer, &query)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{answer:02x?}")))
+}
+
+/// Bytes of the answer for [`LONG`], which must be whole and of one member: its name, and how many bytes.
+///
+/// # Errors
+/// When no answer comes in time, or another one.
+pub fn ask_long(socket: &UdpSocket, id: u16) -> io::Result<(String, usize)> {
+    socket.send(&question(id, LONG))?;
+    let answer = answer(socket, id)?;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let is_whole = answer[2] & 0x02 == 0 && answer[6..8] == (LONG_TEXTS.len() as u16).to_be_bytes();
+    let member = text
+        .split(" 1 x")
+        .next()
+        .and_then(|head| head.rsplit(|c: char| !c.is_alphanumeric()).next());
+    let complete = LONG_TEXTS.iter().all(|number| {
+        member.is_some_and(|member| {
+            text.contains(&format!("{member} {number} {}", "x".repeat(LONG_TEXT)))
+        })
+    });
+    match member {
+        Some(member) if is_whole && complete => Ok((member.to_owned(), answer.len())),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, text)),
+    }
+}
+
+/// Bytes of the record in which a resolver says what it takes.
+const RECORD: usize = 11;
+
+/// A question for the text of a name.
+fn question(id: u16, name: &str) -> Vec<u8> {
     let mut query = Vec::new();
-    // One question, recursion desired.
-    [id, 0x0100, 1, 0, 0, 0].iter().for_each(|word| query.extend(word.to_be_bytes()));
+    // One question, recursion desired, and one record more.
+    [id, 0x0100, 1, 0, 0, 1].iter().for_each(|word| query.extend(word.to_be_bytes()));
     for label in name.split('.') {
         query.push(label.len() as u8);
         query.extend(label.as_bytes());
@@ -95,16 +147,18 @@ pub fn ask(socket: &UdpSocket, id: u16, name: &str) -> io::Result<(String, Strin
     query.push(0);
     query.extend(TXT.to_be_bytes());
     query.extend(IN.to_be_bytes());
-    socket.send(&query)?;
+    query.push(0);
+    [OPT, ROOM, 0, 0, 0].iter().for_each(|word| query.extend(word.to_be_bytes()));
+    query
+}
 
-    let mut answer = [0; 512];
+/// The next answer to the question with this number; one that was late for the question before is none.
+fn answer(socket: &UdpSocket, id: u16) -> io::Result<Vec<u8>> {
+    let mut answer = [0; ROOM as usize];
     loop {
         let len = socket.recv(&mut answer)?;
-        // An answer that was late for the question before is none to this one.
-        if answer[..2] == id.to_be_bytes() {
-            return read(&answer[..len], &query).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{:02x?}", &answer[..len]))
-            });
+        if len > HEADER && answer[..2] == id.to_be_bytes() {
+            return Ok(answer[..len].to_vec());
         }
     }
 }

@@ -18,18 +18,18 @@ fn hosts(net: &PoolNet) -> impl Iterator<Item = &Host> {
 }
 
 /// A capture at every device of a network.
-struct Hops {
+pub(crate) struct Hops {
     captures: Vec<(String, Capture)>,
     offloads: bool,
 }
 
 impl Hops {
-    fn start(net: &PoolNet, offloads: bool) -> Self {
+    pub(crate) fn start(net: &PoolNet, offloads: bool) -> Self {
         net.set_offloads(offloads).unwrap();
         let captures = hosts(net).flat_map(|host| {
             host.ports.iter().map(|port| {
                 let device = &port.plug.device;
-                let capture = Capture::start(&host.namespace, device, "tcp").unwrap();
+                let capture = Capture::start(&host.namespace, device, "tcp or udp").unwrap();
                 (format!("{} of {}", device, host.name()), capture)
             })
         });
@@ -37,7 +37,7 @@ impl Hops {
     }
 
     /// All checksums must be right. With offloads on they may be left to the device, and most are.
-    fn judge(self) {
+    pub(crate) fn judge(self) {
         for (at, mut capture) in self.captures {
             capture.stop().unwrap();
             let path = capture.path();
@@ -51,7 +51,7 @@ impl Hops {
 }
 
 /// One member and one client, both behind the router, which is a hop of its own.
-fn routed(pool: &SeedPool) -> PoolNet {
+pub(crate) fn routed(pool: &SeedPool) -> PoolNet {
     let layout = Layout { members: 1, ..Layout::ROUTED };
     LbaasNode::new().unwrap().deploy(pool, &layout).unwrap()
 }

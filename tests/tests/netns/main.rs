@@ -54,4 +54,6 @@ mod takeover;
 mod traces;
 mod udp;
 mod udp_flood;
+mod udp_hops;
+mod udp_pmtu;
 mod udp_stream;

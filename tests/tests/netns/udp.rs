@@ -1,21 +1,22 @@
 //! Names of a real DNS server, asked through the VIP.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::thread;
 use std::time::Duration;
 
-use lb_tests::dns::{self, Dns, ask};
-use lb_tests::topology::Layout;
+use lb_tests::dns::{self, Dns, ask, ask_long};
+use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6, SeedPool};
 
 use crate::bench::Bench;
 use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN, SOURCE_IP, SOURCE_IP_PORT};
 
 /// The port of DNS.
-const PORT: u16 = 53;
+pub(crate) const PORT: u16 = 53;
 
 /// Longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Clients of a pool.
 const CLIENTS: u8 = 3;
@@ -23,21 +24,26 @@ const CLIENTS: u8 = 3;
 /// A DNS server on each member of a pool that is asked by several clients.
 pub(crate) struct Names {
     pub(crate) bench: Bench,
-    _servers: Vec<Dns>,
+    servers: Vec<Dns>,
 }
 
 impl Names {
     pub(crate) fn new(method: &'static str, weights: &[u32]) -> Self {
+        Self::of(&SSH_POOL, method, weights)
+    }
+
+    /// The same with another pool of the seed.
+    pub(crate) fn of(pool: &SeedPool, method: &'static str, weights: &[u32]) -> Self {
         let members = u8::try_from(weights.len()).unwrap().max(2);
         let layout = Layout { members, clients: CLIENTS, ..Layout::ONE_ARM };
-        let mut bench = Bench::with_layout(&layout, method, weights);
+        let mut bench = Bench::of(pool, &layout, method, weights);
         bench.pool = bench.pool.udp(PORT);
         let start = |(index, member): (usize, &crate::pool_file::MemberLine)| {
             let namespace = &bench.net.members[index].namespace;
             Dns::start(namespace, &format!("m{}", index + 1), member.address).unwrap()
         };
         let servers = bench.pool.members.iter().enumerate().map(start).collect();
-        Self { bench, _servers: servers }
+        Self { bench, servers }
     }
 
     /// A socket of a client.
@@ -86,7 +92,12 @@ fn shares(shares: &[(&str, u64)]) -> BTreeMap<String, u64> {
 
 #[test]
 fn every_answer_is_right_and_every_member_has_its_share() {
-    let names = Names::new(ROUND_ROBIN, &[1, 2, 1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        every_answer_of(&Names::of(pool, ROUND_ROBIN, &[1, 2, 1]));
+    }
+}
+
+fn every_answer_of(names: &Names) {
     let _run = names.bench.run();
     assert_eq!(names.ask_from_all(200), shares(&[("m1", 150), ("m2", 300), ("m3", 150)]));
     let status = names.bench.status();
@@ -97,6 +108,20 @@ fn every_answer_is_right_and_every_member_has_its_share() {
     let conns = names.bench.conns();
     assert_eq!(conns.len(), 600);
     assert!(conns.iter().all(|row| row["protocol"] == "UDP" && row["state"] == "ESTABLISHED"));
+}
+
+/// What is told of answers that no longer fit into what every way takes (RFC 9715).
+#[test]
+fn long_answers_arrive_whole() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let names = Names::of(pool, ROUND_ROBIN, &[1, 1]);
+        let _run = names.bench.run();
+        for id in 1..=4 {
+            let (member, bytes) = ask_long(&names.socket(0), id).unwrap();
+            assert_eq!(member, ["m2", "m1"][usize::from(id % 2)]);
+            assert!((1_233..=1_452).contains(&bytes), "{bytes} bytes");
+        }
+    }
 }
 
 #[test]
@@ -130,7 +155,12 @@ fn a_client_is_kept_on_its_member() {
 
 #[test]
 fn flows_of_a_removed_member_move_at_once_and_those_of_a_drained_one_stay() {
-    let names = Names::new(ROUND_ROBIN, &[1, 1, 1]);
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        flows_move_of(&Names::of(pool, ROUND_ROBIN, &[1, 1, 1]));
+    }
+}
+
+fn flows_move_of(names: &Names) {
     let bench = &names.bench;
     let _run = bench.run();
     let sockets: Vec<UdpSocket> = (0..30).map(|number| names.socket(number % 3)).collect();
@@ -154,4 +184,31 @@ fn flows_of_a_removed_member_move_at_once_and_those_of_a_drained_one_stay() {
     assert_eq!(ask_all(4), ["m2"; 30], "so do those of one that is down");
     assert_eq!(bench.counter("udp_flow_moved"), 30);
     assert_eq!(bench.counter("connection_opened"), 30, "no flow was new");
+}
+
+/// A member without a server says that its port is unreachable. The client hears of it, and its next question goes to
+/// another member; one that keeps failing is not asked any more.
+#[test]
+fn a_member_that_does_not_listen_is_found_out_by_its_errors() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let mut names = Names::of(pool, ROUND_ROBIN, &[1, 1]);
+        names.bench.pool.fields.push("failover: {retries: 3, eject_after: 2}".to_owned());
+        names.servers.remove(0);
+        let _run = names.bench.run();
+        let asked: Vec<(ErrorKind, String)> = (0..2)
+            .map(|number| {
+                let socket = names.socket(0);
+                let refused = ask(&socket, number, "h1.test").unwrap_err();
+                (refused.kind(), who(&socket, number))
+            })
+            .collect();
+        assert_eq!(asked, [(); 2].map(|()| (ErrorKind::ConnectionRefused, "m2".to_owned())));
+        let counter = |name| names.bench.counter(name);
+        assert_eq!(
+            ["icmp_to_client", "redispatched_refused", "member_ejected"].map(counter),
+            [2, 2, 1]
+        );
+        assert_eq!(names.bench.members("failed_connections"), [2, 0]);
+        assert_eq!(names.ask_from(1, 5), shares(&[("m2", 5)]), "m1 is ejected");
+    }
 }
