@@ -12,8 +12,8 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Drain, DrainCause, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot,
-    Timers, Vip, VipKey, WEIGHT_ONE,
+    Admission, Drain, DrainCause, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, Timers,
+    Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
@@ -332,19 +332,6 @@ impl World {
         }
         *self.tables.stats.borrow_mut() = stats;
         assert_eq!(self.active(), before);
-    }
-
-    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep, and
-    /// clients that come again, for as long as the member may be in TIME_WAIT.
-    fn orphans(&self) -> usize {
-        let flows = self.tables.flows.borrow();
-        let is_orphan = |key: &FlowKey, flow: &Flow| {
-            let peer = flow.peer_key(key);
-            flow.is_from_member()
-                && !flow.is_left_behind()
-                && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
-        };
-        flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
     }
 
     /// Whether packets with these ends belong to a connection that has both entries.

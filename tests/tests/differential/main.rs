@@ -8,6 +8,7 @@
 mod clients;
 mod datagrams;
 mod generate;
+mod mix;
 mod random;
 mod replay;
 mod shrink;
@@ -20,7 +21,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lb_tests::datapath::{Action, Family, Kernel, Model, hexdump, write_pcap};
 
-use generate::{Mix, Story};
+use generate::Story;
+use mix::Mix;
 use random::Random;
 use replay::{Both, Difference};
 

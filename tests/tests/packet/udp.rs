@@ -1,7 +1,7 @@
 //! UDP flows.
 
 use lb_common::addr::Addr;
-use lb_common::state::{Method, Overflow, Persistence};
+use lb_common::state::{DrainCause, Method, Overflow, Persistence};
 use lb_tests::datapath::{Action, Age, Conn, LISTENER, Stamping, Tcp, World};
 
 use super::case::{Said, case, check};
@@ -202,6 +202,19 @@ fn timers() {
         told("answered, and the client sends", idle(answered(&A), new, old), ""),
         told("answered, and the member sends", idle(answered(&A), old, new), ""),
     ]);
+    let drains =
+        |cause| [answered(&A), vec![aged(new, new), Action::Drain(0, Some((old, cause)))]].concat();
+    let ends =
+        |counter: &str, fact: &str| format!("{counter} +1; member 0: active -1; ~ A>: {fact}");
+    // Nobody is told.
+    check([
+        told("drained", drains(DrainCause::Timeout), &ends("connection_drained", "drained")),
+        told(
+            "marked down",
+            drains(DrainCause::MarkedDown),
+            &ends("connection_marked_down", "marked_down"),
+        ),
+    ]);
     // What has ended opens anew, and nobody waits for it.
     check([case("a datagram after the end")
         .world(World::udp(&[1, 1]))
@@ -234,10 +247,8 @@ fn places_of_flows_without_an_answer() {
 
 #[test]
 fn who_is_served_and_by_whom() {
-    let sticky = || {
-        let persistence = Persistence { timeout: 0, mask: Addr::mask(Addr::BITS), enabled: 1 };
-        World { persistence, ..World::udp(&[1, 1]) }
-    };
+    let persistence = Persistence { timeout: 0, mask: Addr::mask(Addr::BITS), enabled: 1 };
+    let sticky = || World { persistence, ..World::udp(&[1, 1]) };
     let next = Conn::udp("N", 101, 25_001, 25_001, 0);
     let [input, output] = frames(&next.asks(b"query"));
     let limited = |overflow| World { limit: Some(1), overflow, ..World::udp(&[1, 1]) };
@@ -264,6 +275,25 @@ fn who_is_served_and_by_whom() {
                 input,
                 output,
                 format!("{}; connection_persisted +1; 10.0.0.101 again", opens(&next, 5)),
+            ),
+        case("a client that has lost its member is kept on the next one")
+            .world(sticky())
+            .conns(&[A, MOVED])
+            .given(asked(&A))
+            .given([World {
+                persistence,
+                members: vec![(1, 1)],
+                newcomers: Vec::new(),
+                ..World::udp(&[])
+            }
+            .install()])
+            .rewrites(
+                frames(&MOVED.asks(b"query"))[0].clone(),
+                frames(&MOVED.asks(b"query"))[1].clone(),
+                format!(
+                    "udp_flow_moved +1; member 0: active -1; {}; - A<; 10.0.0.101 to 1/1",
+                    comes(&MOVED, "active +1 connections +1", 5).replace("+ M> ", "- A> + M> ")
+                ),
             ),
         case("one too many")
             .world(limited(Overflow::Drop))
