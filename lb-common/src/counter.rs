@@ -31,7 +31,7 @@ reasons! {
         Reaped = 67, "entry_reaped";
         /** NAT ports tried that were taken */
         PortTaken = 68, "port_taken";
-        /** ending connections whose client port a new SYN took */
+        /** ending connections whose client port a new one took */
         Reopened = 69, "connection_reopened";
         /** RSTs that the other end does not take for its peer's; they are forwarded and change nothing */
         ResetIgnored = 70, "reset_ignored";
@@ -41,7 +41,7 @@ reasons! {
         RedispatchedRefused = 72, "redispatched_refused";
         /** connections whose member did not answer, given to another member */
         RedispatchedSilent = 73, "redispatched_silent";
-        /** half-open connections that gave way to newer ones */
+        /** half-open connections, and UDP flows without an answer, that gave way to newer ones */
         CrowdedOut = 74, "half_open_crowded_out";
         /** connections given to the member that their client had before (session_persistence) */
         Persisted = 75, "connection_persisted";
@@ -61,6 +61,8 @@ reasons! {
         ErrorToClient = 88, "icmp_to_client";
         /** ICMP errors of the clients' side sent on to the member whose segment they are about */
         ErrorToMember = 89, "icmp_to_member";
+        /** UDP flows whose member was removed or put down, given to another member */
+        FlowMoved = 106, "udp_flow_moved";
     }
 }
 

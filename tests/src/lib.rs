@@ -10,6 +10,7 @@ pub mod capture;
 pub mod counters;
 pub mod datapath;
 pub mod demo;
+pub mod dns;
 mod error;
 pub mod ethtool;
 pub mod fuzz;

@@ -84,6 +84,9 @@ fn plain<P: Packet, T: Tables>(
     segment: &mut Segment,
 ) -> Result<T::Ref<Flow>, Xdp> {
     wire::parse(packet, segment).map_err(|_| Xdp::Frame)?;
+    if segment.is_udp() {
+        return Err(Xdp::Frame);
+    }
     let bare = if segment.tuple.src.is_v4() { Ipv4::MIN_LEN } else { Ipv6::LEN };
     if segment.l4 - segment.l3 != bare {
         return Err(Xdp::Frame);

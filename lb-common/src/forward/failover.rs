@@ -2,9 +2,9 @@
 //! (`retries` and `option redispatch` of the HAProxy configuration manual, section 4.2).
 
 use crate::{
-    forward::{eject, known, open::Wish, waiting},
+    forward::{eject, known, open::Wish, udp, waiting},
     packet::Packet,
-    state::{Flow, FlowKey, PhaseBits},
+    state::{Flow, FlowKey, PhaseBits, Pool},
     tables::Tables,
     wire::{IcmpError, Segment, icmp},
 };
@@ -16,7 +16,10 @@ const PATIENCE: u64 = 500_000_000;
 /// Whether a segment of a known connection may tell that the member does not accept. Most tell nothing
 /// of the kind.
 #[inline(always)]
-pub(super) fn may_wish(flow: &Flow, segment: &Segment) -> bool {
+pub(super) fn may_wish<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> bool {
+    if segment.is_udp() {
+        return udp::may_wish(tables, flow);
+    }
     if !flow.is_from_member() { segment.flags.opens() } else { segment.flags.rst() }
 }
 
@@ -30,8 +33,11 @@ pub(super) fn wishes<T: Tables>(
     segment: &Segment,
     wish: &mut Wish,
 ) -> bool {
-    if !may_wish(flow, segment) {
+    if !may_wish(tables, flow, segment) {
         return false;
+    }
+    if segment.is_udp() {
+        return udp::wishes(tables, key, flow, wish);
     }
     if !flow.is_from_member() {
         return is_silent(tables, flow) && again(tables, key, flow, 1, wish);
@@ -43,19 +49,19 @@ pub(super) fn wishes<T: Tables>(
         && again(tables, &client_key, &client, 0, wish)
 }
 
-/// The same for an error that says that the member cannot be reached.
+/// The same for an error that says that the member cannot be reached. A datagram that it is about could not
+/// be sent once more.
 #[inline(never)]
 pub(super) fn wishes_by_error<P: Packet, T: Tables>(
     packet: &P,
     tables: &T,
-    protocol: u8,
     wish: &mut Wish,
 ) -> bool {
     let mut quoted = IcmpError::default();
-    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() {
+    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() || quoted.is_udp() {
         return false;
     }
-    let key = FlowKey::new(quoted.tuple.reversed(), tables.zone(), protocol);
+    let key = FlowKey::new(quoted.tuple.reversed(), tables.zone(), quoted.protocol);
     let Some(flow) = tables.flow(&key) else { return false };
     let client_key = flow.peer_key(&key);
     let Some(client) = tables.flow(&client_key) else { return false };
@@ -86,9 +92,19 @@ fn again<T: Tables>(
     let Some(pool) = tables.pool(client.pool()) else { return false };
     eject::failed(tables, &pool, client.member, tables.now());
     // One that has ended wants no port, and least of all its own.
-    if client.phase.get().is_closed() {
-        return false;
-    }
+    !client.phase.get().is_closed() && another(tables, &pool, key, client, silent, wish)
+}
+
+/// Wishes for another member if the connection may have one.
+#[inline(always)]
+pub(super) fn another<T: Tables>(
+    tables: &T,
+    pool: &Pool,
+    key: &FlowKey,
+    client: &Flow,
+    silent: u32,
+    wish: &mut Wish,
+) -> bool {
     let Some(place) = waiting::place(tables, client) else { return false };
     let tries = place.tries.get();
     if tries >= pool.retries {

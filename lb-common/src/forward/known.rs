@@ -3,7 +3,7 @@
 use crate::{
     counter::Event,
     ending,
-    forward::{Path, eject, waiting},
+    forward::{Path, eject, udp, waiting},
     packet::Packet,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
@@ -20,7 +20,7 @@ const HANDSHAKE: u32 = 1 << 16;
 #[inline(always)]
 pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
     let phase = flow.phase.get();
-    segment.flags.opens()
+    segment.opens()
         && !flow.is_from_member()
         && (phase.is_closed() || phase.is_closing() && !phase.contains(PhaseBits::COMPLETED))
 }
@@ -50,6 +50,9 @@ pub(super) fn follow<T: Tables>(
     flow: &Flow,
     segment: &Segment,
 ) -> Direction {
+    if segment.is_udp() {
+        return udp::follow(tables, key, flow, segment);
+    }
     let direction = pass_along(tables, flow, segment);
     match direction {
         Direction::ToMember => track_client(tables, key, flow, segment),
@@ -105,7 +108,8 @@ pub(super) fn note_stamp<P: Packet, T: Tables>(
     key: &FlowKey,
     segment: &Segment,
 ) {
-    if let Some(flow) = tables.flow(key)
+    if !segment.is_udp()
+        && let Some(flow) = tables.flow(key)
         && may_be_last(&flow, segment)
     {
         flow.see_stamp(timestamp(packet, tables, segment.l4));

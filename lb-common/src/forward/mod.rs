@@ -21,6 +21,7 @@ mod report;
 mod reserve;
 mod route;
 mod search;
+mod udp;
 mod waiting;
 
 use crate::{
@@ -33,7 +34,7 @@ use crate::{
     state::FlowKey,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
-    wire::{self, IcmpError, Segment, ipv4},
+    wire::{self, IcmpError, Segment},
 };
 pub use early::{Early, Hop, early};
 use open::{Unconnected, Wish};
@@ -44,7 +45,7 @@ pub use route::route;
 /// The key of the connection that a segment is of.
 #[inline(always)]
 fn key_of<T: Tables>(tables: &T, segment: &Segment) -> FlowKey {
-    FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP)
+    FlowKey::new(segment.tuple, tables.zone(), segment.protocol)
 }
 
 /// A packet on its way: how it is rewritten and where it then goes.
@@ -92,7 +93,7 @@ pub fn established<P: Packet, T: Tables>(
     };
     if known::is_superseded(&flow, &segment)
         || known::may_be_last(&flow, &segment)
-        || failover::may_wish(&flow, &segment)
+        || failover::may_wish(tables, &flow, &segment)
     {
         return Ok(None);
     }
@@ -115,6 +116,7 @@ pub fn connect<P: Packet, T: Tables>(
 #[inline(always)]
 pub fn finish<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
     let verdict = tables.at_desk(|desk| {
+        desk.segment = Segment::default();
         if is_segment(packet, &mut desk.segment) {
             challenge::answer(packet, tables, &mut desk.segment)
         } else {
@@ -148,7 +150,7 @@ fn connect_at<P: Packet, T: Tables>(
     *desk = Desk::default();
     // Whoever goes on here has a segment, or an error that may be about one.
     let is_error = !is_segment(packet, &mut desk.segment);
-    if is_error && !failover::wishes_by_error(packet, tables, ipv4::TCP, &mut desk.wish) {
+    if is_error && !failover::wishes_by_error(packet, tables, &mut desk.wish) {
         return Ok(None);
     }
     desk.key = key_of(tables, &desk.segment);
@@ -158,10 +160,7 @@ fn connect_at<P: Packet, T: Tables>(
             vacate_former(tables, &desk.wish);
         }
         match opened {
-            Ok(()) => {
-                let Desk { path, segment, .. } = desk;
-                return take(&path.rewrite, path.direction, packet, segment).map(Some);
-            }
+            Ok(()) => return leave(packet, desk).map(Some),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
@@ -177,8 +176,7 @@ fn connect_at<P: Packet, T: Tables>(
     }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
-        let Desk { path, segment, .. } = desk;
-        return take(&path.rewrite, path.direction, packet, segment).map(Some);
+        return leave(packet, desk).map(Some);
     }
     Ok(Some(Verdict::Refuse(RefuseReason::TableFull)))
 }
@@ -194,6 +192,22 @@ fn vacate_former<T: Tables>(tables: &T, wish: &Wish) {
 #[inline(never)]
 fn is_segment<P: Packet>(packet: &P, segment: &mut Segment) -> bool {
     wire::parse(packet, segment).is_ok()
+}
+
+/// Rewrites the packet that holds the desk's segment as its path says.
+#[inline(always)]
+fn leave<P: Packet>(packet: &mut P, desk: &Desk) -> Result<Verdict, DropReason> {
+    if is_rewritten(packet, desk) {
+        Ok(Verdict::Forward(desk.path.direction))
+    } else {
+        Err(DropReason::Rewrite)
+    }
+}
+
+/// Has the BPF stack for itself as long as it writes.
+#[inline(never)]
+fn is_rewritten<P: Packet>(packet: &mut P, desk: &Desk) -> bool {
+    desk.path.rewrite.apply(packet, &desk.segment).is_ok()
 }
 
 /// Rewrites the packet that holds `segment`.

@@ -41,7 +41,10 @@ pub(super) fn enter<P: Packet, T: Tables>(
     segment: &Segment,
 ) {
     let Some(place) = tables.half_open(ticket) else { return };
-    place.options.take(packet, segment.l4);
+    // A datagram is not sent once more.
+    if !segment.is_udp() {
+        place.options.take(packet, segment.l4);
+    }
     place.give(ticket, client, segment.seq, 0, Avoid::NONE);
 }
 
@@ -83,7 +86,7 @@ pub(super) fn place<T: Tables>(tables: &T, client: &Flow) -> Option<T::Ref<HalfO
     (client.ticket != 0 && place.ticket.get() == client.ticket).then_some(place)
 }
 
-/// Gives up the place of a connection whose handshake is complete.
+/// Gives up the place of a connection whose handshake is complete, if it has one.
 #[inline(always)]
 pub(super) fn leave<T: Tables>(tables: &T, client: &Flow) {
     if let Some(place) = place(tables, client) {

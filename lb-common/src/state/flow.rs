@@ -54,8 +54,9 @@ pub struct Flow {
     pool: u16,
     /// Zero in the client's entry, one in the member's. Never changes.
     from_member: u16,
-    /// The phase of the connection; only used in the client's entry, and in a member's entry that has
-    /// outlived it.
+    /// The phase of the connection, in the client's entry, and in a member's entry that has outlived it. The
+    /// member's entry of a UDP flow has here whether the member has answered, which its packets need not look
+    /// up then.
     pub phase: Phase,
     /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
     /// client's entry. Never changes.
@@ -69,11 +70,12 @@ pub struct Flow {
     pub payload: Word64,
     /// When the connection was opened, in nanoseconds of monotonic time.
     pub opened: u64,
-    /// How long the member took to accept, in microseconds and one more; zero before, and in the member's
-    /// entry.
+    /// How long the member took to accept, or to first answer in a UDP flow, in microseconds and one more;
+    /// zero before, and in the member's entry.
     accepted: Word32,
     /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
-    /// in the member's entry before the member has accepted.
+    /// in the member's entry before the member has accepted. In the client's entry of a UDP flow, the
+    /// generation of its pool ([`crate::state::Pool::generation`]) that last had the flow's member.
     pub next: Word32,
     /// The highest acknowledgement of this direction ([`Seq`]): what this end expects next, so what
     /// it takes a RST for (RFC 5961 section 3.2). Means nothing before the member has accepted; the
@@ -113,7 +115,7 @@ impl Flow {
         self.accepted.set((elapsed / 1000).min(u32::MAX as u64 - 1) as u32 + 1);
     }
 
-    /// When the member accepted, in nanoseconds of monotonic time to the microsecond; zero if it has not.
+    /// When the member accepted, or first answered, in nanoseconds of monotonic time to the microsecond; zero if it has not.
     #[inline(always)]
     pub fn accepted(&self) -> u64 {
         match self.accepted.get() {
@@ -186,6 +188,18 @@ impl Flow {
     #[inline(always)]
     pub fn is_left_behind(&self) -> bool {
         self.from_member != 0 && self.phase.get().is_closing()
+    }
+
+    /// Records a datagram of a UDP flow: each one is news.
+    #[inline(always)]
+    pub fn pass(&self, atomics: &impl Atomics, now: u64, payload: u32) {
+        if self.last_seen.get() != now {
+            self.last_seen.set(now);
+            self.last_news.set(now);
+        }
+        if payload != 0 {
+            atomics.add64(&self.payload, payload.into());
+        }
     }
 
     /// Takes the numbers of a segment that synchronizes them, whatever was known before.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use lb_common::counter::Event;
-use lb_common::state::State;
+use lb_common::state::{Flow, FlowKey, State};
 use lb_common::tables::Tables as _;
 
 use crate::world::{POOL, World};
@@ -18,6 +18,19 @@ impl World {
             let drained = end.is_some_and(|(end, _)| end <= now && flow.opened <= end);
             assert!(!drained || state == State::Closed, "drained and {state:?}");
         }
+    }
+
+    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep, and
+    /// clients that come again, for as long as the member may be in TIME_WAIT.
+    pub(super) fn orphans(&self) -> usize {
+        let flows = self.tables.flows.borrow();
+        let is_orphan = |key: &FlowKey, flow: &Flow| {
+            let peer = flow.peer_key(key);
+            flow.is_from_member()
+                && !flow.is_left_behind()
+                && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
+        };
+        flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
     }
 
     pub(super) fn active(&self) -> HashMap<u32, u32> {
@@ -47,6 +60,7 @@ impl World {
             "events and connections"
         );
 
+        self.check_places();
         let mut peers = HashSet::new();
         for (key, flow) in clients() {
             let peer = flow.peer_key(key);

@@ -4,12 +4,14 @@
 
 mod asked;
 mod audit;
+mod datagrams;
 mod frame;
 mod ports;
 mod world;
 
 use lb_common::addr::Addr;
 use lb_common::state::{Method, Persistence};
+use lb_common::wire::ipv4;
 use proptest::prelude::*;
 
 use frame::Flags;
@@ -39,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (any::<usize>(), flags, payload, base()).prop_map(
             |(which, flags, payload, base)| Step::Member { which, flags, payload, base }
         ),
+        2 => any::<usize>().prop_map(|which| Step::Unreachable { which }),
         2 => (0_u64..4_000).prop_map(Step::Wait),
         2 => any::<u64>().prop_map(Step::Sweep),
         1 => proptest::collection::vec(0_u32..4, 0..4).prop_map(Step::Members),
@@ -73,9 +76,10 @@ fn world() -> impl Strategy<Value = World> {
     let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
     let limit = prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..6];
     let timeout = prop_oneof![2 => Just(None), 1 => (0_u64..4_000).prop_map(Some)];
-    (method(), weights, ports, capacity, limit, timeout).prop_map(
-        |(method, weights, ports, capacity, limit, timeout)| {
-            World::new(method, &weights, ports, capacity, limit, persistence(timeout))
+    let protocol = prop_oneof![Just(ipv4::TCP), Just(ipv4::UDP)];
+    (method(), weights, ports, capacity, limit, timeout, protocol).prop_map(
+        |(method, weights, ports, capacity, limit, timeout, protocol)| {
+            World::new(method, &weights, ports, capacity, limit, persistence(timeout), protocol)
         },
     )
 }
@@ -115,8 +119,9 @@ proptest! {
             world.step(step);
         }
         world.garbage(frame);
-        let mut broken = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 6);
+        let mut broken = world.frame(world::client(0), world::LISTENER, Flags::SYN, 6);
         for (at, byte) in flips {
+            let at = at % broken.len();
             broken[at] ^= byte;
         }
         broken.truncate(end % (broken.len() + 1));
@@ -127,10 +132,12 @@ proptest! {
 
 #[test]
 fn every_truncation_of_a_frame_is_malformed() {
-    let ports = Ports::of(20_000, 29_999);
-    let world = World::new(Method::RoundRobin, &[1], ports, 0, u32::MAX, persistence(None));
-    let whole = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 3);
-    for end in 6..whole.len() {
-        world.malformed(whole[..end].to_vec());
+    for protocol in [ipv4::TCP, ipv4::UDP] {
+        let (ports, kept) = (Ports::of(20_000, 29_999), persistence(None));
+        let world = World::new(Method::RoundRobin, &[1], ports, 0, u32::MAX, kept, protocol);
+        let whole = world.frame(world::client(0), world::LISTENER, Flags::SYN, 3);
+        for end in 6..whole.len() {
+            world.malformed(whole[..end].to_vec());
+        }
     }
 }

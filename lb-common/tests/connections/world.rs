@@ -12,12 +12,11 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Drain, DrainCause, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot,
-    State, Timers, Vip, VipKey, WEIGHT_ONE,
+    Admission, Drain, DrainCause, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, State,
+    Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
-use lb_common::wire::ipv4;
 
 use crate::frame::{self, Bases, Flags};
 use crate::ports::{self, Ports};
@@ -34,6 +33,8 @@ pub(crate) enum Step {
     Client { client: u8, flags: u8, payload: usize, base: Option<u32> },
     /// A member answers one of the segments it has seen, with new numbers from now on if there are some.
     Member { which: usize, flags: u8, payload: usize, base: Option<u32> },
+    /// A member is said not to be there, about one of the datagrams it was sent.
+    Unreachable { which: usize },
     /// Milliseconds pass.
     Wait(u64),
     /// The table is swept in an order that the number shuffles.
@@ -52,12 +53,15 @@ pub(crate) struct World {
     pub(crate) tables: HostTables,
     pub(crate) limit: u32,
     all: std::cell::RefCell<Vec<Slot>>,
-    serving: std::cell::RefCell<Vec<u32>>,
     pub(crate) ports: Ports,
     /// Where the numbers of each client's connection begin.
     bases: std::cell::RefCell<HashMap<SocketAddrV4, Bases>>,
     /// The number of each client's last SYN, and where those began that its member has agreed to.
     agreed: std::cell::RefCell<HashMap<SocketAddrV4, (u32, Option<Bases>)>>,
+    /// Number of the listener's protocol.
+    pub(crate) protocol: u8,
+    /// The members of the present set.
+    pub(crate) present: std::cell::RefCell<HashSet<u32>>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
 }
@@ -68,16 +72,18 @@ pub(crate) fn client(index: u8) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1 + 10 * (index / 2)), port)
 }
 
-/// Key of the entry of packets from the first to the second.
-pub(crate) fn key((src, dst): (SocketAddrV4, SocketAddrV4)) -> FlowKey {
-    let tuple = Tuple {
+/// Source and destination of packets from the first to the second.
+fn tuple((src, dst): (SocketAddrV4, SocketAddrV4)) -> Tuple {
+    Tuple {
         src: (*src.ip()).into(),
         dst: (*dst.ip()).into(),
         sport: Be16::new(src.port()),
         dport: Be16::new(dst.port()),
-    };
-    FlowKey::new(tuple, 0, ipv4::TCP)
+    }
 }
+
+/// Places for half-open connections, less one.
+pub(crate) const PLACES: u32 = 3;
 
 impl World {
     pub(crate) fn new(
@@ -87,6 +93,7 @@ impl World {
         capacity: usize,
         limit: u32,
         persistence: Persistence,
+        protocol: u8,
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
@@ -99,8 +106,9 @@ impl World {
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
         let port_capacity = ports.capacity;
         let (port_low, port_high) = ports.range;
+        let half_open_mask = PLACES;
         let tables =
-            HostTables { capacity, port_capacity, half_open_mask: 3, ..HostTables::default() };
+            HostTables { capacity, port_capacity, half_open_mask, ..HostTables::default() };
         tables.now.set(1_000_000 * MILLISECOND);
         let timers = Timers {
             opening: 500 * MILLISECOND,
@@ -127,18 +135,19 @@ impl World {
             ..Pool::default()
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
-        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
+        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, protocol);
         let admission = Admission { limit, ..Admission::OPEN };
         let vip = Vip { pool: POOL, enabled: 1, admission, persistence };
         tables.vips.borrow_mut().insert(key, vip);
         let world = Self {
             tables,
             limit,
-            serving: all.iter().map(|slot| slot.member).collect::<Vec<_>>().into(),
+            present: all.iter().map(|slot| slot.member).collect::<HashSet<_>>().into(),
             all: all.into(),
             ports,
             bases: HashMap::new().into(),
             agreed: HashMap::new().into(),
+            protocol,
             seen: Vec::new().into(),
         };
         world.serve();
@@ -150,9 +159,9 @@ impl World {
     }
 
     fn serve(&self) {
-        let (all, serving) = (self.all.borrow(), self.serving.borrow());
+        let (all, present) = (self.all.borrow(), self.present.borrow());
         let members: Vec<Slot> =
-            all.iter().filter(|slot| serving.contains(&slot.member)).copied().collect();
+            all.iter().filter(|slot| present.contains(&slot.member)).copied().collect();
         let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
@@ -184,10 +193,7 @@ impl World {
                 self.packet(client(index), LISTENER, flags, payload);
             }
             Step::Member { which, flags, payload, base } => {
-                let seen = self.seen.borrow();
-                let answered = seen.get(which % seen.len().max(1)).copied();
-                drop(seen);
-                if let Some((vip, member)) = answered {
+                if let Some((vip, member)) = self.seen(which) {
                     if let Some(base) = base {
                         let client = self.who((member, vip));
                         self.bases.borrow_mut().entry(client).or_default().member = base;
@@ -195,10 +201,15 @@ impl World {
                     self.packet(member, vip, flags, payload);
                 }
             }
+            Step::Unreachable { which } => {
+                if let Some(ends) = self.seen(which).filter(|_| self.is_udp()) {
+                    self.unreachable(ends);
+                }
+            }
             Step::Wait(milliseconds) => self.wait(milliseconds),
             Step::Sweep(order) => self.sweep(order),
             Step::Members(members) => {
-                *self.serving.borrow_mut() = members;
+                *self.present.borrow_mut() = members.into_iter().collect();
                 self.serve();
             }
             Step::Policy { method, times, limit } => {
@@ -221,6 +232,17 @@ impl World {
         self.check();
     }
 
+    /// The ends of one of the segments that reached members.
+    fn seen(&self, which: usize) -> Option<(SocketAddrV4, SocketAddrV4)> {
+        let seen = self.seen.borrow();
+        seen.get(which % seen.len().max(1)).copied()
+    }
+
+    /// Key of the entry of packets with these ends.
+    pub(crate) fn key(&self, ends: (SocketAddrV4, SocketAddrV4)) -> FlowKey {
+        FlowKey::new(tuple(ends), 0, self.protocol)
+    }
+
     fn wait(&self, milliseconds: u64) {
         self.tables.now.set(self.tables.now.get() + milliseconds * MILLISECOND);
     }
@@ -239,6 +261,7 @@ impl World {
             expire(&self.tables, &mut sent, &key, &flow, self.tables.now()).unwrap();
         }
         self.check_drained();
+        assert!(sent.frames.is_empty() || !self.is_udp(), "UDP knows no RST");
         // They come in like any other frame.
         for reset in sent.frames {
             assert!(frame::is_sound(&reset));
@@ -249,13 +272,15 @@ impl World {
 
     /// Sends a segment through and checks what came out of it.
     fn packet(&self, src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) {
-        let input = frame::tcp_from(self.base((src, dst)), src, dst, flags, payload);
+        let input = self.frame(src, dst, flags, payload);
         assert!(frame::is_sound(&input));
         let orphans = self.orphans();
         let asked = self.ask(&input);
         let (verdict, output) = self.run(input.clone());
         self.compare(asked, (src, dst), verdict);
-        self.shake(&input, verdict);
+        if !self.is_udp() {
+            self.shake(&input, verdict);
+        }
         assert!(self.orphans() <= orphans, "{src} {dst}: half a connection");
         if verdict == Ok(Verdict::Refuse(RefuseReason::NoPort)) {
             self.ports.check_refusal(&self.tables, &self.pool(), &self.all.borrow());
@@ -291,12 +316,16 @@ impl World {
             began = self.client_of((new_src, new_dst));
         }
         assert!(direction == Direction::ToClient || self.is_whole(began), "{src} {dst}");
-        self.reverse(&output, began);
+        if self.is_udp() {
+            self.check_way(began, direction);
+        } else {
+            self.reverse(&output, began);
+        }
     }
 
     /// The client whose connection packets with these ends are of.
     fn who(&self, ends: (SocketAddrV4, SocketAddrV4)) -> SocketAddrV4 {
-        match self.tables.flow(&key(ends)) {
+        match self.tables.flow(&self.key(ends)) {
             Some(flow) if flow.is_from_member() => {
                 let to = flow.rewrite.to;
                 SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get())
@@ -306,7 +335,7 @@ impl World {
     }
 
     /// Where the numbers of the connection begin that packets with these ends are of.
-    fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> Bases {
+    pub(crate) fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> Bases {
         self.bases.borrow().get(&self.who(ends)).copied().unwrap_or_default()
     }
 
@@ -321,7 +350,9 @@ impl World {
         }
         let Some((asked, answered)) = agreed.get_mut(&client) else { return };
         let is_its = || {
-            self.tables.flow(&key((client, LISTENER))).is_some_and(|flow| flow.answers(&key(ends)))
+            self.tables
+                .flow(&self.key((client, LISTENER)))
+                .is_some_and(|flow| flow.answers(&self.key(ends)))
         };
         if frame::accepts(input)
             && direction == Direction::ToClient
@@ -331,7 +362,7 @@ impl World {
             *answered = Some(bases);
         }
         if frame::acknowledges(input) && ends.1 == LISTENER && *answered == Some(bases) {
-            let flow = self.tables.flow(&key(ends)).unwrap();
+            let flow = self.tables.flow(&self.key(ends)).unwrap();
             assert_ne!(flow.phase.get().state(), State::Opening, "{client} has a connection");
         }
     }
@@ -341,13 +372,13 @@ impl World {
         &self,
         (vip, member): (SocketAddrV4, SocketAddrV4),
     ) -> (SocketAddrV4, SocketAddrV4) {
-        let key = key((member, vip));
+        let key = self.key((member, vip));
         let to = self.tables.flow(&key).unwrap().rewrite.to;
         (SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get()), LISTENER)
     }
 
     fn is_known(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        self.tables.flow(&key(ends)).is_some()
+        self.tables.flow(&self.key(ends)).is_some()
     }
 
     /// What came out, sent back, arrives where it began, unless the packet was an orphan's. An
@@ -365,22 +396,9 @@ impl World {
         assert_eq!(self.active(), before);
     }
 
-    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep, and
-    /// clients that come again, for as long as the member may be in TIME_WAIT.
-    fn orphans(&self) -> usize {
-        let flows = self.tables.flows.borrow();
-        let is_orphan = |key: &FlowKey, flow: &Flow| {
-            let peer = flow.peer_key(key);
-            flow.is_from_member()
-                && !flow.is_left_behind()
-                && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
-        };
-        flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
-    }
-
     /// Whether packets with these ends belong to a connection that has both entries.
-    fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        let key = key(ends);
+    pub(crate) fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
+        let key = self.key(ends);
         let flows = self.tables.flows.borrow();
         let peer = flows[&key].peer_key(&key);
         flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
@@ -390,7 +408,7 @@ impl World {
         self.tables.counters.borrow().get(&event.number()).copied().unwrap_or(0)
     }
 
-    fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
+    pub(crate) fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
         let mut frame = Frame(frame);
         let verdict = forward(&mut frame, &self.tables);
         self.tables.count(Counter::from(verdict));
@@ -425,6 +443,7 @@ impl World {
         assert_eq!(ports::taken(&self.tables), HashSet::new(), "every port is free");
         assert_eq!(self.active(), HashMap::new());
         let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
-        assert_eq!(last, Ok(Verdict::Pass(PassReason::NoConnection)));
+        let reason = if self.is_udp() { PassReason::NotVip } else { PassReason::NoConnection };
+        assert_eq!(last, Ok(Verdict::Pass(reason)));
     }
 }

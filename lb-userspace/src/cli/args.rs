@@ -192,7 +192,7 @@ pub enum Member {
         /// The member's address, of the VIP's family.
         #[arg(long, value_parser = address)]
         address: IpAddr,
-        /// The member's TCP port.
+        /// The member's port.
         #[arg(long, value_parser = port, allow_negative_numbers = true)]
         port: Port,
         /// Its share of new connections, 0 to 256.

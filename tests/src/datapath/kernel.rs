@@ -149,8 +149,8 @@ impl Kernel {
     ///
     /// # Errors
     /// When the program cannot be run or a map not be read.
-    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Result<Answer, Error> {
-        Ok(self.router.ask(src, dst, &self.maps)?)
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr, protocol: u8) -> Result<Answer, Error> {
+        Ok(self.router.ask(src, dst, protocol, &self.maps)?)
     }
 
     /// Everything that is in the maps, a line for each entry.
@@ -228,7 +228,7 @@ impl Kernel {
                 .collect(),
             flows: flows
                 .iter()
-                .map(|(key, flow)| (direction(&key.tuple), Entry::from(flow)))
+                .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(flow)))
                 .collect(),
             ports: ports(self.maps.port_blocks()?.iter().map(|(key, block)| (*key, block))),
         })

@@ -25,6 +25,7 @@ mod raw;
 mod report;
 mod snapshot;
 mod tcp;
+mod udp;
 mod world;
 
 pub use action::{Act, Action, Datapath, Ran};
@@ -41,6 +42,7 @@ pub use model::Model;
 pub use ports::Port;
 pub use raw::falsify;
 pub use report::{hexdump, write_pcap};
-pub use snapshot::{Direction, Entry, Member, Snapshot, Stuck};
+pub use snapshot::{Direction, Entry, Member, Snapshot, Stuck, Way};
 pub use tcp::{Tcp, frame_ends, patched};
-pub use world::{CLIENT_SEQ, Conn, LISTENER, MEMBER_SEQ, POOL, Pair, World, member};
+pub use udp::Udp;
+pub use world::{CLIENT_SEQ, Conn, LISTENER, MEMBER_SEQ, POOL, Pair, UdpPair, World, member};

@@ -13,7 +13,6 @@ use lb_common::route::Answer;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::Verdict;
-use lb_common::wire::ipv4;
 use lb_userspace::datapath::{Network, Target};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -150,7 +149,7 @@ impl Model {
             sticky: sticky.iter().map(|(key, entry)| Stuck::entry(key, entry)).collect(),
             flows: flows
                 .iter()
-                .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
+                .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(&**flow)))
                 .collect(),
             ports: ports(self.tables.ports.borrow().iter().map(|(key, block)| (*key, &**block))),
         }
@@ -158,8 +157,8 @@ impl Model {
 
     /// Who would get a connection.
     #[must_use]
-    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Answer {
-        self.tables.ask(&Family::syn(src, dst))
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr, protocol: u8) -> Answer {
+        self.tables.ask(&Family::opening(src, dst, protocol))
     }
 
     /// What the XDP program makes of a frame; none if it passes it on.
@@ -226,14 +225,16 @@ impl Model {
         tables.pools.borrow_mut().insert(index, Rc::new(pool));
         let listener = target.listener;
         let admission = self.admit(index, generation, target);
-        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, ipv4::TCP);
+        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, listener.protocol);
         let vip = Vip {
             pool: index,
             enabled: u32::from(listener.enabled),
             admission,
             persistence: listener.persistence,
         };
-        tables.vips.borrow_mut().insert(key, vip);
+        let mut vips = tables.vips.borrow_mut();
+        vips.retain(|_, other| other.pool != index);
+        vips.insert(key, vip);
     }
 
     /// Whom the listener serves, and who may be stuck to.

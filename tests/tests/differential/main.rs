@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 mod clients;
+mod datagrams;
 mod generate;
+mod mix;
 mod random;
 mod replay;
 mod shrink;
@@ -19,7 +21,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lb_tests::datapath::{Action, Family, Kernel, hexdump, write_pcap};
 
-use generate::{Mix, Story};
+use generate::Story;
+use mix::Mix;
 use random::Random;
 use replay::{Both, Difference};
 
@@ -66,7 +69,8 @@ fn the_compiled_object_decides_like_the_source() {
             None => Kernel::load(max_flows).unwrap(),
         };
         let mut both = Both::new(kernel, max_flows, front);
-        let mut teller = Story::new(random);
+        // Every third story is told in datagrams.
+        let mut teller = Story::new(random, story % 3 == 2);
         let mut told: Vec<Action> = Vec::new();
         for _ in 0..STORY {
             let action = teller.next();

@@ -39,7 +39,8 @@ fn model(max_flows: u32, front: Option<u32>) -> Model {
 const RESTLESS: Duration = Duration::from_secs(20);
 /// What both say about a connection before it opens.
 struct Asked {
-    src: SocketAddr,
+    /// And the protocol.
+    src: (SocketAddr, u8),
     before: Snapshot,
     compiled: Answer,
     source: Answer,
@@ -69,10 +70,10 @@ impl Both {
     /// Asks both about the connection that the action is to open, if it looks like that.
     fn ask(&self, action: &Action) -> Option<Asked> {
         let Action::Frame(frame) = action else { return None };
-        let (src, dst) = asks(frame)?;
-        let compiled = self.kernel.route(src, dst).unwrap();
-        let source = self.model.route(src, dst);
-        Some(Asked { src, before: self.model.snapshot(), compiled, source })
+        let (src, dst, protocol) = asks(frame)?;
+        let compiled = self.kernel.route(src, dst, protocol).unwrap();
+        let source = self.model.route(src, dst, protocol);
+        Some(Asked { src: (src, protocol), before: self.model.snapshot(), compiled, source })
     }
 
     /// Does it to both; answers what became of the frame if it was one.

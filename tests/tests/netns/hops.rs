@@ -20,7 +20,7 @@ fn hosts(net: &PoolNet) -> impl Iterator<Item = &Host> {
 }
 
 /// A capture at every device of a network.
-struct Hops {
+pub(crate) struct Hops {
     captures: Vec<(String, Capture)>,
     offloads: bool,
     /// What nobody sees at the VIP's device where XDP forwards it comes in here.
@@ -28,12 +28,12 @@ struct Hops {
 }
 
 impl Hops {
-    fn start(net: &PoolNet, offloads: bool, xdp: bool) -> Self {
+    pub(crate) fn start(net: &PoolNet, offloads: bool, xdp: bool) -> Self {
         net.set_offloads(offloads).unwrap();
         let captures = hosts(net).flat_map(|host| {
             host.ports.iter().map(|port| {
                 let device = &port.plug.device;
-                let capture = Capture::start(&host.namespace, device, "tcp").unwrap();
+                let capture = Capture::start(&host.namespace, device, "tcp or udp").unwrap();
                 (format!("{} of {}", device, host.name()), capture)
             })
         });
@@ -50,7 +50,7 @@ impl Hops {
     }
 
     /// All checksums must be right. With offloads on they may be left to the device, and most are.
-    fn judge(self) {
+    pub(crate) fn judge(self) {
         let xdp = self.peer.is_some();
         for (index, (at, mut capture)) in self.captures.into_iter().enumerate() {
             capture.stop().unwrap();
@@ -80,7 +80,7 @@ impl Hops {
 const WAYS: [(Start, bool); 2] = [(run, false), (xdp_served::run, true)];
 
 /// One member and one client, both behind the router, which is a hop of its own.
-fn routed(pool: &SeedPool) -> PoolNet {
+pub(crate) fn routed(pool: &SeedPool) -> PoolNet {
     let layout = Layout { members: 1, ..Layout::ROUTED };
     LbaasNode::new().unwrap().deploy(pool, &layout).unwrap()
 }

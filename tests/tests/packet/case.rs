@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use lb_common::route::Answer;
 use lb_tests::datapath::{
-    Act, Action, Age, Conn, Datapath as _, Error, Family, Kernel, Pair, Stamping, Tcp, World, asks,
-    delta, disagreement, hexdump, write_pcap, wrong_checksum,
+    Act, Action, Age, Conn, Datapath as _, Error, Family, Kernel, Pair, Stamping, Tcp, UdpPair,
+    World, asks, delta, disagreement, hexdump, write_pcap, wrong_checksum,
 };
 
 use super::fixtures;
@@ -105,6 +105,12 @@ impl Case {
 
     /// The GSO packet comes in and goes out on the other side.
     pub(crate) fn sends_gso(self, pair: &Pair, size: u32, delta: impl Into<String>) -> Said {
+        let out = Some((Act::Send, pair.output.frame()));
+        self.said(Action::Gso(pair.input.frame(), size), out, delta)
+    }
+
+    /// The GSO packet of datagrams comes in and goes out on the other side.
+    pub(crate) fn rewrites_gso(self, pair: &UdpPair, size: u32, delta: impl Into<String>) -> Said {
         let out = Some((Act::Send, pair.output.frame()));
         self.said(Action::Gso(pair.input.frame(), size), out, delta)
     }
@@ -219,14 +225,14 @@ impl Said {
         kernel: &Kernel,
         when: &Action,
         wrong: &mut Vec<String>,
-    ) -> Option<(SocketAddr, Answer)> {
+    ) -> Option<((SocketAddr, u8), Answer)> {
         let Action::Frame(frame) = when else { return None };
-        let (src, dst) = asks(frame)?;
+        let (src, dst, protocol) = asks(frame)?;
         let before = kernel.dump().unwrap();
-        let answer = kernel.route(src, dst).unwrap();
+        let answer = kernel.route(src, dst, protocol).unwrap();
         let after = kernel.dump().unwrap();
         wrong.extend(after.difference(&before).map(|line| format!("asking has changed {line}")));
-        Some((src, answer))
+        Some(((src, protocol), answer))
     }
 
     /// Whether everything that happens can be told in this family.

@@ -30,6 +30,7 @@ fn pool() -> World {
 fn heard(conn: &Conn, happening: Happening, reason: u32, facts: &[PhaseBits]) -> Heard {
     let facts = facts.iter().fold(PhaseBits::NONE, |all, fact| all.with(*fact));
     Heard {
+        protocol: conn.protocol,
         kind: happening.number(),
         reason,
         facts,
@@ -175,4 +176,20 @@ fn events_that_find_no_room_are_counted() {
 
     kernel.act(&A.client("S").action()).unwrap();
     assert_eq!(kernel.heard().len(), 1, "there is room again");
+}
+
+#[test]
+fn a_flow_of_datagrams_opens_and_moves() {
+    let flow = Conn::udp("A", 101, 25_000, 25_000, 0);
+    let world = World::udp(&[1, 1]);
+    let open = heard(&flow, Happening::Open, 0, &[]);
+    let query = flow.asks(b"query").action();
+    assert_eq!(last(&world, std::slice::from_ref(&query)), [open]);
+    let answer = flow.answers(b"answer").action();
+    assert_eq!(last(&world, &[query.clone(), answer.clone()]), [], "an answer opens nothing");
+
+    let rest = World { members: vec![(1, 1)], newcomers: Vec::new(), ..world.clone() };
+    let moved = heard(&Conn { member: 1, ..flow }, Happening::Redispatch, 0, &[]);
+    let moved = Heard { previous: 0, bytes_in: 5, ..moved };
+    assert_eq!(last(&world, &[query.clone(), answer, rest.install(), query]), [moved]);
 }

@@ -33,6 +33,9 @@ mod reopen;
 mod route;
 mod schedule;
 mod six;
+mod udp;
+mod udp_errors;
+mod udp_wire;
 
 use std::fmt;
 use std::io::{self, Write as _};

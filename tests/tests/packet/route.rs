@@ -90,7 +90,7 @@ fn check(rows: impl IntoIterator<Item = Row>) {
             }
         }
         let before = (kernel.dump().unwrap(), kernel.snapshot().unwrap());
-        let said = kernel.route(family.end(src), family.end(dst)).unwrap();
+        let said = kernel.route(family.end(src), family.end(dst), world.protocol).unwrap();
         assert_eq!(kernel.dump().unwrap(), before.0, "{name}: asking has changed something");
         assert_eq!(kernel.heard(), [], "{name}");
         if words(&said) != answer {
@@ -100,7 +100,7 @@ fn check(rows: impl IntoIterator<Item = Row>) {
         kernel.act(&family.action(&Action::Frame(syn))).unwrap();
         let after = kernel.snapshot().unwrap();
         if dst == LISTENER {
-            let wrongly = disagreement(&said, family.end(src), &before.1, &after);
+            let wrongly = disagreement(&said, (family.end(src), world.protocol), &before.1, &after);
             wrong.extend(wrongly.map(|words| format!("{name}: {words}")));
         }
     }

@@ -88,7 +88,7 @@ fn headers_that_do_not_lead_to_a_segment() {
         ("not at the last destination", with(&syn, &[(ROUTING, pending)]), "pass_not_tcp"),
         ("seven headers", with(&syn, &[(DESTINATION, OPTIONS); 7]), "pass_not_tcp"),
         ("no next header", patched(syn.clone(), NEXT, &[59]), "pass_not_tcp"),
-        ("UDP", patched(syn.clone(), NEXT, &[17]), "pass_not_tcp"),
+        ("SCTP", patched(syn.clone(), NEXT, &[132]), "pass_not_tcp"),
         ("a header longer than the frame", with(&syn, &[(DESTINATION, endless)]), "pass_malformed"),
         ("a length beyond the frame", patched(syn.clone(), LENGTH, &[0, 21]), "pass_malformed"),
         ("a length within the header", patched(syn.clone(), LENGTH, &[0, 19]), "pass_malformed"),
