@@ -57,12 +57,12 @@ reasons! {
         MarkedDown = 81, "connection_marked_down";
         /** SYNs of clients on connections that are open, answered with an ACK that tells whether the client means it */
         Challenged = 82, "syn_challenged";
+        /** UDP flows whose member was removed or put down, given to another member */
+        FlowMoved = 83, "udp_flow_moved";
         /** ICMP errors of the members' side sent on to the client whose segment they are about */
         ErrorToClient = 88, "icmp_to_client";
         /** ICMP errors of the clients' side sent on to the member whose segment they are about */
         ErrorToMember = 89, "icmp_to_member";
-        /** UDP flows whose member was removed or put down, given to another member */
-        FlowMoved = 106, "udp_flow_moved";
     }
 }
 

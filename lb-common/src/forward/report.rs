@@ -41,7 +41,7 @@ pub(super) fn report<P: Packet, T: Tables>(
     if !is_one {
         return Ok(Verdict::Pass(PassReason::ErrorUnknown));
     }
-    if !is_outstanding(tables, &flow, &sender, &error) {
+    if !is_outstanding(tables, &flow, &sender, error) {
         return Ok(Verdict::Pass(PassReason::ErrorStale));
     }
     if to_client && error.is_udp() && icmp::is_unreachable(packet) {

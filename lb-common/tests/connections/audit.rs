@@ -5,8 +5,11 @@ use std::collections::{HashMap, HashSet};
 use lb_common::counter::Event;
 use lb_common::state::{Flow, FlowKey, State};
 use lb_common::tables::Tables as _;
+use lb_common::verdict::{PassReason, Verdict};
 
-use crate::world::{POOL, World};
+use crate::frame::{self, Flags};
+use crate::ports;
+use crate::world::{LISTENER, POOL, World, client};
 
 impl World {
     /// After a sweep nobody has a connection that its member's drain should have ended.
@@ -70,5 +73,21 @@ impl World {
             assert_eq!((answers.member, answers.is_from_member()), (flow.member, true));
         }
         self.ports.check(&self.tables);
+    }
+
+    /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the
+    /// connections, one removes the entries of clients and one those of members.
+    pub(crate) fn everyone_leaves(&self) {
+        for order in 0..3 {
+            self.wait(10_000);
+            self.sweep(order);
+            self.check();
+        }
+        assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
+        assert_eq!(ports::taken(&self.tables), HashSet::new(), "every port is free");
+        assert_eq!(self.active(), HashMap::new());
+        let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
+        let reason = if self.is_udp() { PassReason::NotVip } else { PassReason::NoConnection };
+        assert_eq!(last, Ok(Verdict::Pass(reason)));
     }
 }

@@ -6,6 +6,7 @@ mod asked;
 mod audit;
 mod datagrams;
 mod frame;
+mod numbers;
 mod ports;
 mod world;
 

@@ -12,14 +12,14 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Drain, DrainCause, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, State,
-    Timers, Vip, VipKey, WEIGHT_ONE,
+    Admission, Drain, DrainCause, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, Timers,
+    Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
 
 use crate::frame::{self, Bases, Flags};
-use crate::ports::{self, Ports};
+use crate::ports::Ports;
 
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
 
@@ -55,9 +55,9 @@ pub(crate) struct World {
     all: std::cell::RefCell<Vec<Slot>>,
     pub(crate) ports: Ports,
     /// Where the numbers of each client's connection begin.
-    bases: std::cell::RefCell<HashMap<SocketAddrV4, Bases>>,
+    pub(crate) bases: std::cell::RefCell<HashMap<SocketAddrV4, Bases>>,
     /// The number of each client's last SYN, and where those began that its member has agreed to.
-    agreed: std::cell::RefCell<HashMap<SocketAddrV4, (u32, Option<Bases>)>>,
+    pub(crate) agreed: std::cell::RefCell<HashMap<SocketAddrV4, (u32, Option<Bases>)>>,
     /// Number of the listener's protocol.
     pub(crate) protocol: u8,
     /// The members of the present set.
@@ -243,11 +243,11 @@ impl World {
         FlowKey::new(tuple(ends), 0, self.protocol)
     }
 
-    fn wait(&self, milliseconds: u64) {
+    pub(crate) fn wait(&self, milliseconds: u64) {
         self.tables.now.set(self.tables.now.get() + milliseconds * MILLISECOND);
     }
 
-    fn sweep(&self, order: u64) {
+    pub(crate) fn sweep(&self, order: u64) {
         let mut keys: Vec<_> = self.tables.flows.borrow().keys().copied().collect();
         let spread = |key: &FlowKey| {
             let ports = u64::from(key.tuple.sport.get()) << 16 | u64::from(key.tuple.dport.get());
@@ -323,50 +323,6 @@ impl World {
         }
     }
 
-    /// The client whose connection packets with these ends are of.
-    fn who(&self, ends: (SocketAddrV4, SocketAddrV4)) -> SocketAddrV4 {
-        match self.tables.flow(&self.key(ends)) {
-            Some(flow) if flow.is_from_member() => {
-                let to = flow.rewrite.to;
-                SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get())
-            }
-            _ => ends.0,
-        }
-    }
-
-    /// Where the numbers of the connection begin that packets with these ends are of.
-    pub(crate) fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> Bases {
-        self.bases.borrow().get(&self.who(ends)).copied().unwrap_or_default()
-    }
-
-    /// A client that has sent its SYN, has seen it accepted and says so has a connection, whatever came before.
-    fn shake(&self, input: &[u8], verdict: Result<Verdict, DropReason>) {
-        let ends = frame::ends(input);
-        let (client, bases) = (self.who(ends), self.base(ends));
-        let Ok(Verdict::Forward(direction)) = verdict else { return };
-        let mut agreed = self.agreed.borrow_mut();
-        if frame::opens(input) && ends.1 == LISTENER {
-            agreed.insert(client, (bases.client, None));
-        }
-        let Some((asked, answered)) = agreed.get_mut(&client) else { return };
-        let is_its = || {
-            self.tables
-                .flow(&self.key((client, LISTENER)))
-                .is_some_and(|flow| flow.answers(&self.key(ends)))
-        };
-        if frame::accepts(input)
-            && direction == Direction::ToClient
-            && *asked == bases.client
-            && is_its()
-        {
-            *answered = Some(bases);
-        }
-        if frame::acknowledges(input) && ends.1 == LISTENER && *answered == Some(bases) {
-            let flow = self.tables.flow(&self.key(ends)).unwrap();
-            assert_ne!(flow.phase.get().state(), State::Opening, "{client} has a connection");
-        }
-    }
-
     /// The client of the connection that reaches its member with these ends.
     fn client_of(
         &self,
@@ -429,21 +385,5 @@ impl World {
         let (verdict, output) = self.run(frame.clone());
         assert_eq!(verdict, Ok(Verdict::Pass(PassReason::Malformed)), "{length} bytes");
         assert_eq!(output, frame);
-    }
-
-    /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the
-    /// connections, one removes the entries of clients and one those of members.
-    pub(crate) fn everyone_leaves(&self) {
-        for order in 0..3 {
-            self.wait(10_000);
-            self.sweep(order);
-            self.check();
-        }
-        assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
-        assert_eq!(ports::taken(&self.tables), HashSet::new(), "every port is free");
-        assert_eq!(self.active(), HashMap::new());
-        let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
-        let reason = if self.is_udp() { PassReason::NotVip } else { PassReason::NoConnection };
-        assert_eq!(last, Ok(Verdict::Pass(reason)));
     }
 }
