@@ -141,7 +141,7 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
         if !phase.contains(PhaseBits::ACCEPTED) {
             flow.synchronize(segment);
-            eject::accepted(tables, client.member);
+            eject::accepted(tables, &client);
             client.acked.set(segment.end().get());
             let now = tables.exact_now();
             let elapsed = now.saturating_sub(client.opened);

@@ -254,7 +254,7 @@ fn connect<P: Packet, T: Tables>(
             event::opened(tables, key, outgoing, index, slot.member);
         }
     }
-    eject::chosen(tables, pool, slot.member, now);
+    eject::chosen(tables, index, pool, slot.member, now);
     persist::remember(tables, vip, client, slot.member, now);
     tables.account_connection(slot.member);
     // The SYN that goes once more has no payload.
