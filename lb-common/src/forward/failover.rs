@@ -70,8 +70,9 @@ pub(super) fn wishes_by_error<P: Packet, T: Tables>(
         && again(tables, &client, 0, wish)
 }
 
-/// The sequence number of the segment that an error is about, and whose answers that hears; [`NOTHING`] if it does not
-/// say that somebody cannot be reached. Has the BPF stack for itself as long as it reads.
+/// The sequence number of the segment that an error is about, and where its answers come from and go to;
+/// [`NOTHING`] if it does not say that somebody cannot be reached. Has the BPF stack for itself as long as
+/// it reads.
 #[inline(never)]
 fn quoted<P: Packet>(packet: &P, answers: &mut FlowKey) -> u64 {
     let mut quoted = IcmpError::default();
@@ -90,8 +91,8 @@ fn is_silent<T: Tables>(tables: &T, client: &Flow, segment: &Segment) -> bool {
         && tables.now().saturating_sub(client.opened) >= PATIENCE
 }
 
-/// Holds it against the member, and wishes for another one if the connection, whose client the wish names, may
-/// have one.
+/// Holds it against the member, and wishes for another one if the connection, whose client the wish
+/// names, may have one.
 #[inline(always)]
 fn again<T: Tables>(tables: &T, client: &Flow, silent: u32, wish: &mut Wish) -> bool {
     let Some(pool) = tables.pool(client.pool()) else { return false };

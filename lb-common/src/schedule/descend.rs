@@ -1,8 +1,8 @@
 //! The least loaded member that may be the answer, where the least loaded of all is to be avoided.
 //!
-//! From the root down the tree, past winners that are to be avoided: below a node whose winner is not, or is worse than
-//! one that was found, there is nothing better. As no more than four are avoided, and ejected members come
-//! last anyway, these are few ways from the root to a leaf.
+//! From the root down the tree, past winners that are to be avoided: below a node whose winner is not, or
+//! is worse than one that was found, there is nothing better. As no more than four are avoided, and ejected
+//! members come last anyway, these are few ways from the root to a leaf.
 
 use crate::{
     schedule::{
@@ -15,7 +15,8 @@ use crate::{
 /// The index of the least loaded member that may be the answer, an ejected one only if all are.
 #[inline(always)]
 pub(super) fn best<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
-    // One, as the root, of which the verifier does not know; it would follow each place that it knows.
+    // The root, which is one, in words that the verifier does not understand: it would follow every
+    // place that comes after one that it knows.
     let root = set.pool.tournament;
     let mut descent =
         Descent { set, avoid: ask.avoid, place: root, best: NOBODY, rank: Rank::LAST };

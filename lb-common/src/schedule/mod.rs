@@ -177,8 +177,8 @@ fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32) {
     play(tables, index, member);
 }
 
-/// Lets the tournament know that a load has changed. After the change: a set that appears later is filled with
-/// the load as it is now.
+/// Lets the tournament know that a load has changed. After the change: a set that appears later is filled
+/// with the load as it is now.
 #[inline(always)]
 fn play<T: Tables>(tables: &T, index: u32, member: u32) {
     if let Some(pool) = tables.pool(index)

@@ -96,8 +96,8 @@ impl Set<'_> {
         has_room(&slot, &load).then_some((slot, load))
     }
 
-    /// The place of the member with this index by its connections, ejected or not; [`Rank::LAST`] if it can take
-    /// none.
+    /// The place of the member with this index by its connections, ejected or not; [`Rank::LAST`] if it can
+    /// take none.
     #[inline(always)]
     pub(super) fn rank<T: Tables>(&self, tables: &T, member: u32) -> Rank {
         match self.able(tables, member) {
@@ -116,8 +116,8 @@ impl Set<'_> {
         }
     }
 
-    /// The place by the pool's method, behind all others if the member is ejected; [`Rank::LAST`] if it is to be
-    /// avoided.
+    /// The place by the pool's method, behind all others if the member is ejected; [`Rank::LAST`] if it is
+    /// to be avoided.
     #[inline(always)]
     pub(super) fn rank_for<T: Tables>(&self, tables: &T, member: u32, ask: &Ask) -> Rank {
         match self.able(tables, member) {

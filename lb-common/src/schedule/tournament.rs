@@ -11,9 +11,9 @@
 //! comes with empty nodes, and the first connection plays all matches once; what changes
 //! meanwhile is played by those who change it.
 //!
-//! Ejected members come behind all others, or they would win all matches as soon as their connections have ended. No
-//! packet says that an ejection is over, so each node also names the member below whose ejection ends
-//! first ([`super::back`]).
+//! Ejected members come behind all others, or they would win all matches as soon as their connections
+//! have ended. No packet says that an ejection is over, so each node also names the member below whose
+//! ejection ends first ([`super::back`]).
 
 use crate::{
     schedule::{NOBODY, Rank, Set, back},
@@ -32,8 +32,8 @@ pub(super) const ROOT: u32 = 1;
 /// The node that says whether the others have been filled.
 const FILLED: u32 = 0;
 
-/// The index of the least loaded member that can take a connection at this monotonic time in nanoseconds: one
-/// that is ejected only if all are.
+/// The index of the least loaded member that can take a connection at this monotonic time in
+/// nanoseconds; an ejected one only if all are.
 #[inline(always)]
 pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>, now: u64) -> Option<u32> {
     let filled = tables.node(&set.pool.part(set.index, FILLED))?;
@@ -99,7 +99,7 @@ impl Match {
         Self { place, tries: 0 }
     }
 
-    /// None.
+    /// No match.
     pub(super) const NONE: Self = Self::at(0);
 
     #[inline(always)]
@@ -150,9 +150,9 @@ fn better<T: Tables>(tables: &T, set: Set<'_>, left: u32, right: u32) -> u32 {
     if rank == Rank::LAST { NOBODY } else { winner }
 }
 
-/// What a node says of the members below it. In the low half of its word are two indexes plus one, zero for nobody's: the
-/// winner's, and above it that of the member whose ejection ends first. In the high half is a number that makes every result a
-/// new one.
+/// What a node says of the members below it. In the low half of its word are two indexes plus one, zero
+/// for nobody's: the winner's, and above it that of the member whose ejection ends first. In the high
+/// half is a number that makes every result a new one.
 #[derive(Clone, Copy)]
 pub(super) struct Outcome(u32);
 

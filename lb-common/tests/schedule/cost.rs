@@ -36,7 +36,7 @@ fn open(tables: &HostTables, pool: &Pool, avoid: Avoid) -> u32 {
     member
 }
 
-/// The most members that one of the connections looks at, and what may be looked at where there are so many members.
+/// The most members that one of the connections looks at.
 fn most(tables: &HostTables, pool: &Pool, avoid: Avoid) -> u64 {
     let one = |_| {
         let before = tables.looked_at.get();
@@ -46,7 +46,8 @@ fn most(tables: &HostTables, pool: &Pool, avoid: Avoid) -> u64 {
     (0..CONNECTIONS).map(one).max().unwrap()
 }
 
-/// Two that compete in each match, thrice as many while somebody is left out, and a few besides.
+/// So many may be looked at: on the way from a leaf to the root two that compete in each match, and as
+/// often whether they are out and who returns first.
 fn bound(members: u32) -> u64 {
     6 * u64::from(members.ilog2()) + 12
 }
