@@ -139,6 +139,8 @@ pub struct HostTables {
     pub budgets: RefCell<HashMap<u32, Rc<Budget>>>,
     /// Members' loads.
     pub loads: RefCell<HashMap<u32, Rc<Load>>>,
+    /// How often a load was looked at.
+    pub looked_at: Cell<u64>,
     /// When members' connections end.
     pub drains: RefCell<HashMap<u32, Rc<Drain>>>,
     /// Connections of listeners.
@@ -268,6 +270,7 @@ impl Tables for HostTables {
     }
 
     fn load(&self, member: u32) -> Option<Rc<Load>> {
+        self.looked_at.set(self.looked_at.get() + 1);
         Some(Rc::clone(self.loads.borrow_mut().entry(member).or_default()))
     }
 

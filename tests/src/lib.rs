@@ -7,6 +7,7 @@
 //! `qlb` program as an operator would. Every value removes in its `Drop` what it made.
 
 pub mod capture;
+pub mod chain;
 pub mod counters;
 pub mod datapath;
 pub mod demo;

@@ -5,38 +5,40 @@
 
 use crate::{
     counter::Event,
-    state::{Load, Pool},
+    schedule,
+    state::{Flow, Load, Pool},
     tables::Tables,
 };
 
-/// Takes note that a member did not accept a connection.
+/// Takes note that its member did not accept a connection, whose client's entry this is.
 #[inline(never)]
-pub(super) fn failed<T: Tables>(tables: &T, pool: &Pool, member: u32, now: u64) {
+pub(super) fn failed<T: Tables>(tables: &T, pool: &Pool, client: &Flow, now: u64) {
+    let member = client.member;
     tables.account_failure(member);
     let Some(load) = tables.load(member) else { return };
     let failures = tables.add32(&load.failures, 1) + 1;
     if keeps_failing(pool, failures) && load.out_until.get() <= now {
-        load.out_until.set(now + pool.eject_for);
+        schedule::leave_out(tables, client.pool(), member, now + pool.eject_for);
         tables.count(Event::Ejected.into());
     }
 }
 
-/// Takes note that a member accepted a connection.
+/// Takes note that its member accepted a connection, whose client's entry this is.
 #[inline(always)]
-pub(super) fn accepted<T: Tables>(tables: &T, member: u32) {
-    let Some(load) = tables.load(member) else { return };
+pub(super) fn accepted<T: Tables>(tables: &T, client: &Flow) {
+    let Some(load) = tables.load(client.member) else { return };
     if load.failures.get() != 0 {
         load.failures.set(0);
-        load.out_until.set(0);
+        schedule::leave_out(tables, client.pool(), client.member, 0);
     }
 }
 
-/// Takes note that a member was chosen: if it was ejected before, this connection is the trial.
+/// Takes note that a member was chosen by the pool with this index: if it was ejected before, this connection is the trial.
 #[inline(never)]
-pub(super) fn chosen<T: Tables>(tables: &T, pool: &Pool, member: u32, now: u64) {
+pub(super) fn chosen<T: Tables>(tables: &T, index: u32, pool: &Pool, member: u32, now: u64) {
     let Some(load) = tables.load(member) else { return };
     if keeps_failing(pool, load.failures.get()) && is_over(&load, now) {
-        load.out_until.set(now + pool.eject_for);
+        schedule::leave_out(tables, index, member, now + pool.eject_for);
     }
 }
 

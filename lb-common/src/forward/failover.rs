@@ -13,6 +13,9 @@ use crate::{
 /// nanoseconds: half of the shortest time that clients wait (RFC 6298 section 2).
 const PATIENCE: u64 = 500_000_000;
 
+/// No sequence number.
+const NOTHING: u64 = u64::MAX;
+
 /// Whether a segment of a known connection may tell that the member does not accept. Most tell nothing
 /// of the kind.
 #[inline(always)]
@@ -40,13 +43,12 @@ pub(super) fn wishes<T: Tables>(
         return udp::wishes(tables, key, flow, wish);
     }
     if !flow.is_from_member() {
-        return is_silent(tables, flow) && again(tables, key, flow, 1, wish);
+        wish.client = *key;
+        return is_silent(tables, flow) && again(tables, flow, 1, wish);
     }
-    let client_key = flow.peer_key(key);
-    let Some(client) = tables.flow(&client_key) else { return false };
-    client.answers(key)
-        && known::refuses(&client, segment)
-        && again(tables, &client_key, &client, 0, wish)
+    wish.client = flow.peer_key(key);
+    let Some(client) = tables.flow(&wish.client) else { return false };
+    client.answers(key) && known::refuses(&client, segment) && again(tables, &client, 0, wish)
 }
 
 /// The same for an error that says that the member cannot be reached. A datagram that it is about could not
@@ -57,21 +59,34 @@ pub(super) fn wishes_by_error<P: Packet, T: Tables>(
     tables: &T,
     wish: &mut Wish,
 ) -> bool {
-    let mut quoted = IcmpError::default();
-    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() || quoted.is_udp() {
+    let mut key = FlowKey { zone: tables.zone(), ..FlowKey::default() };
+    let seq = quoted(packet, &mut key);
+    if seq == NOTHING {
         return false;
     }
-    let key = FlowKey::new(quoted.tuple.reversed(), tables.zone(), quoted.protocol);
     let Some(flow) = tables.flow(&key) else { return false };
-    let client_key = flow.peer_key(&key);
-    let Some(client) = tables.flow(&client_key) else { return false };
+    wish.client = flow.peer_key(&key);
+    let Some(client) = tables.flow(&wish.client) else { return false };
     let Some(place) = waiting::place(tables, &client) else { return false };
     // Somebody who has not seen the SYN does not know its number.
     flow.is_from_member()
-        && place.seq() == quoted.seq
+        && seq == place.seq().get().into()
         && client.answers(&key)
         && client.phase.get() == PhaseBits::NONE
-        && again(tables, &client_key, &client, 0, wish)
+        && again(tables, &client, 0, wish)
+}
+
+/// The sequence number of the segment that an error is about, and where its answers come from and go to;
+/// [`NOTHING`] if it does not say that somebody cannot be reached. Has the BPF stack for itself as long as
+/// it reads.
+#[inline(never)]
+fn quoted<P: Packet>(packet: &P, answers: &mut FlowKey) -> u64 {
+    let mut quoted = IcmpError::default();
+    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() || quoted.is_udp() {
+        return NOTHING;
+    }
+    (answers.tuple, answers.protocol) = (quoted.tuple.reversed(), quoted.protocol);
+    quoted.seq.get().into()
 }
 
 /// Whether a client that asks once more does so because its member has not answered.
@@ -80,27 +95,21 @@ fn is_silent<T: Tables>(tables: &T, client: &Flow) -> bool {
     client.phase.get() == PhaseBits::NONE && tables.now().saturating_sub(client.opened) >= PATIENCE
 }
 
-/// Holds it against the member, and wishes for another one if the connection may have one.
+/// Holds it against the member, and wishes for another one if the connection, whose client the wish
+/// names, may have one.
 #[inline(always)]
-fn again<T: Tables>(
-    tables: &T,
-    key: &FlowKey,
-    client: &Flow,
-    silent: u32,
-    wish: &mut Wish,
-) -> bool {
+fn again<T: Tables>(tables: &T, client: &Flow, silent: u32, wish: &mut Wish) -> bool {
     let Some(pool) = tables.pool(client.pool()) else { return false };
-    eject::failed(tables, &pool, client.member, tables.now());
+    eject::failed(tables, &pool, client, tables.now());
     // One that has ended wants no port, and least of all its own.
-    !client.phase.get().is_closed() && another(tables, &pool, key, client, silent, wish)
+    !client.phase.get().is_closed() && another(tables, &pool, client, silent, wish)
 }
 
-/// Wishes for another member if the connection may have one.
+/// Wishes for another member if the connection, whose client the wish names, may have one.
 #[inline(always)]
 pub(super) fn another<T: Tables>(
     tables: &T,
     pool: &Pool,
-    key: &FlowKey,
     client: &Flow,
     silent: u32,
     wish: &mut Wish,
@@ -110,7 +119,6 @@ pub(super) fn another<T: Tables>(
     if tries >= pool.retries {
         return false;
     }
-    wish.client = *key;
     wish.avoid = place.failed.get().with(client.member);
     wish.tries = tries + 1;
     wish.silent = silent;

@@ -53,6 +53,16 @@ pub(super) fn follow<T: Tables>(
     if segment.is_udp() {
         return udp::follow(tables, key, flow, segment);
     }
+    follow_segment(tables, key, flow, segment)
+}
+
+#[inline(always)]
+fn follow_segment<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &Flow,
+    segment: &Segment,
+) -> Direction {
     let direction = pass_along(tables, flow, segment);
     match direction {
         Direction::ToMember => track_client(tables, key, flow, segment),
@@ -95,7 +105,11 @@ pub(super) fn follow_if_there<T: Tables>(
     path: &mut Path,
 ) -> bool {
     let Some(flow) = tables.flow(key) else { return false };
-    path.direction = follow(tables, key, &flow, segment);
+    path.direction = if segment.is_udp() {
+        udp::pass_along(tables, &flow, segment)
+    } else {
+        follow_segment(tables, key, &flow, segment)
+    };
     path.rewrite = flow.rewrite;
     true
 }
@@ -180,7 +194,7 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
             client.acked.set(segment.end().get());
         }
         if is_first {
-            eject::accepted(tables, client.member);
+            eject::accepted(tables, &client);
             let now = tables.exact_now();
             let elapsed = now.saturating_sub(client.opened);
             client.accept(elapsed);

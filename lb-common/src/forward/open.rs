@@ -282,7 +282,7 @@ fn connect<P: Packet, T: Tables>(
             event::opened(tables, key, outgoing, index, slot.member);
         }
     }
-    eject::chosen(tables, pool, slot.member, now);
+    eject::chosen(tables, index, pool, slot.member, now);
     persist::remember(tables, vip, client, slot.member, now);
     tables.account_connection(slot.member);
     // What becomes a SYN has no payload then.

@@ -35,7 +35,8 @@ pub(super) fn wishes<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, wish: &m
         return true;
     }
     let Some(pool) = tables.pool(flow.pool()) else { return false };
-    failover::another(tables, &pool, key, flow, 0, wish)
+    wish.client = *key;
+    failover::another(tables, &pool, flow, 0, wish)
 }
 
 /// Whether the member of this client's entry has left its pool, or is down. One that is only drained has
@@ -74,7 +75,7 @@ pub(super) fn unreachable<T: Tables>(tables: &T, client: &Flow) {
     let Some(pool) = tables.pool(client.pool()) else { return };
     let before = client.phase.record(tables, PhaseBits::UNREACHABLE).before;
     if !before.contains(PhaseBits::UNREACHABLE) {
-        eject::failed(tables, &pool, client.member, tables.now());
+        eject::failed(tables, &pool, client, tables.now());
     }
 }
 
@@ -86,15 +87,18 @@ pub(super) fn follow<T: Tables>(
     flow: &Flow,
     datagram: &Segment,
 ) -> Direction {
+    let direction = pass_along(tables, flow, datagram);
+    if direction == Direction::ToClient && flow.phase.get() == PhaseBits::NONE {
+        answer(tables, key, flow);
+    }
+    direction
+}
+
+/// The same, but for what only a member's first answer means. Enough for whatever may ask for a member.
+#[inline(always)]
+pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, datagram: &Segment) -> Direction {
     flow.pass(tables, tables.now(), datagram.payload);
-    let direction = if flow.is_from_member() {
-        if flow.phase.get() == PhaseBits::NONE {
-            answer(tables, key, flow);
-        }
-        Direction::ToClient
-    } else {
-        Direction::ToMember
-    };
+    let direction = if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember };
     tables.account(flow.member, direction, datagram.payload);
     direction
 }
@@ -109,7 +113,7 @@ fn answer<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) {
         return;
     }
     flow.phase.record(tables, PhaseBits::ACCEPTED);
-    eject::accepted(tables, client.member);
+    eject::accepted(tables, &client);
     let elapsed = tables.exact_now().saturating_sub(client.opened);
     client.accept(elapsed);
     schedule::accepted(tables, client.pool(), client.member, elapsed);

@@ -80,12 +80,6 @@ impl<'a> Terms<'a> {
         Self { ejected_too: true, ..self }
     }
 
-    /// The time, as [`Ask::now`].
-    #[inline(always)]
-    pub(super) const fn now(&self) -> u64 {
-        self.ask.now
-    }
-
     /// Whether the member with this load may be the answer.
     #[inline(always)]
     pub(super) fn allow(&self, member: u32, load: &Load) -> bool {

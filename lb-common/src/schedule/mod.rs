@@ -1,7 +1,9 @@
 //! Which member takes a new connection.
 
 mod ask;
+mod back;
 mod cycle;
+mod descend;
 pub mod maglev;
 mod order;
 mod rank;
@@ -57,38 +59,50 @@ pub fn pick<T: Tables>(
 /// The index of the member that is chosen. Has the BPF stack for itself as long as it looks.
 #[inline(never)]
 fn answer<T: Tables>(tables: &T, index: u32, pool: &Pool, ask: &Ask) -> u32 {
-    let set = Set { index, pool };
-    let terms = Terms::of(ask);
-    let member =
-        choose(tables, set, ask, terms).or_else(|| choose(tables, set, ask, terms.with_ejected()));
-    member.unwrap_or(NOBODY)
+    choose(tables, Set { index, pool }, ask).unwrap_or(NOBODY)
 }
 
 #[inline(always)]
-fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, terms: Terms<'_>) -> Option<u32> {
+fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
     let least_loaded = match set.pool.has_tournament() {
-        true => Some(tournament::winner(tables, set)?),
+        // Whoever only asks lets nobody back in, and wants to know who was due.
+        true if T::DRY => Some(scan::least_loaded(tables, set)?),
+        true => Some(tournament::winner(tables, set, ask.now)?),
         false => None,
     };
     let method = Method::from_number(set.pool.method)?;
     let place = match method {
-        Method::RoundRobin => Some(Place::TURN),
-        Method::SourceIp => Some(Place::at(ask.client)),
-        Method::SourceIpPort => Some(Place::at(hash(ask))),
-        Method::LeastConn | Method::LeastResponseTime => None,
+        Method::RoundRobin => Place::TURN,
+        Method::SourceIp => Place::at(ask.client),
+        Method::SourceIpPort => Place::at(hash(ask)),
+        Method::LeastConn => return best(tables, set, ask, least_loaded),
+        // Who is fastest a tournament does not know.
+        Method::LeastResponseTime => return best(tables, set, ask, None),
     };
-    place
-        .and_then(|place| order::next(tables, set, place, terms))
-        .or_else(|| {
-            // Who is fastest a tournament does not know.
-            let member = least_loaded.filter(|_| method != Method::LeastResponseTime)?;
-            let takes = set.can_take(tables, member, terms);
-            if !takes {
-                tables.overlook(member, false);
-            }
-            takes.then_some(member)
-        })
-        .or_else(|| scan::best(tables, set, terms))
+    let terms = Terms::of(ask);
+    order::next(tables, set, place, terms).or_else(|| {
+        let best = best(tables, set, ask, least_loaded)?;
+        if set.can_take(tables, best, terms) {
+            return Some(best);
+        }
+        // All that may have it are ejected.
+        order::next(tables, set, place, terms.with_ejected()).or(Some(best))
+    })
+}
+
+/// The best that may have the connection, an ejected one only if all of them are.
+#[inline(always)]
+fn best<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, least_loaded: Option<u32>) -> Option<u32> {
+    if let Some(member) = least_loaded {
+        if set.can_take(tables, member, Terms::of(ask)) {
+            return Some(member);
+        }
+        tables.overlook(member, false);
+        if !T::DRY {
+            return descend::best(tables, set, ask);
+        }
+    }
+    scan::best(tables, set, ask)
 }
 
 /// Spreads clients by address and port.
@@ -145,12 +159,28 @@ pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
     }
 }
 
+/// Leaves a member out until then, in nanoseconds of monotonic time; zero lets it back in.
+///
+/// The only way to do so ([`crate::state::Load::out_until`]), because who is left out is known to the tournament.
+#[inline(never)]
+pub fn leave_out<T: Tables>(tables: &T, pool: u32, member: u32, until: u64) {
+    let Some(load) = tables.load(member) else { return };
+    load.out_until.set(until);
+    play(tables, pool, member);
+}
+
 #[inline(never)]
 fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32) {
     let (Some(cursor), Some(load)) = (tables.cursor(index), tables.load(member)) else { return };
     load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
     tables.add32(&load.active, by);
-    // After the change: a set that appears later is filled with the load as it is now.
+    play(tables, index, member);
+}
+
+/// Lets the tournament know that a load has changed. After the change: a set that appears later is filled
+/// with the load as it is now.
+#[inline(always)]
+fn play<T: Tables>(tables: &T, index: u32, member: u32) {
     if let Some(pool) = tables.pool(index)
         && pool.has_tournament()
     {

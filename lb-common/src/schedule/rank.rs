@@ -5,7 +5,7 @@
 //! So the smallest value wins here, and among equals the member that changed longest ago.
 
 use crate::{
-    schedule::{Terms, response},
+    schedule::{Ask, Terms, response},
     state::{Load, Method, Pool, Slot, WEIGHT_ONE},
     tables::Tables,
 };
@@ -15,6 +15,8 @@ const HEAVIEST: u64 = 256 * WEIGHT_ONE as u64;
 
 /// Behind every member whose response time is known.
 const UNKNOWN: u64 = 1 << 60;
+/// Behind every member that is not ejected; no pressure comes near it.
+const EJECTED: u64 = 1 << 63;
 /// More connections than any member has; keeps products within 64 bits.
 const MOST_WAITING: u32 = (1 << 24) - 1;
 
@@ -41,6 +43,12 @@ impl Rank {
     pub(super) const fn beats(&self, other: &Self) -> bool {
         self.pressure < other.pressure
             || (self.pressure == other.pressure && self.stamp < other.stamp)
+    }
+
+    /// Behind all others if it is an ejected member's.
+    #[inline(always)]
+    const fn apart(self, is_out: bool) -> Self {
+        Self { pressure: self.pressure | (is_out as u64 * EJECTED), ..self }
     }
 
     #[inline(always)]
@@ -80,24 +88,45 @@ pub(super) fn has_room(slot: &Slot, load: &Load) -> bool {
 }
 
 impl Set<'_> {
-    /// The place of the member with this index by its connections; [`Rank::LAST`] if it can take none.
+    /// The member with this index and its load, if it can take a connection that is free to go elsewhere.
+    #[inline(always)]
+    fn able<T: Tables>(&self, tables: &T, member: u32) -> Option<(T::Ref<Slot>, T::Ref<Load>)> {
+        let slot = tables.slot(&self.pool.part(self.index, member))?;
+        let load = tables.load(member)?;
+        has_room(&slot, &load).then_some((slot, load))
+    }
+
+    /// The place of the member with this index by its connections, ejected or not; [`Rank::LAST`] if it can
+    /// take none.
     #[inline(always)]
     pub(super) fn rank<T: Tables>(&self, tables: &T, member: u32) -> Rank {
-        match (tables.slot(&self.pool.part(self.index, member)), tables.load(member)) {
-            (Some(slot), Some(load)) if has_room(&slot, &load) => Rank::of(&slot, &load),
-            _ => Rank::LAST,
+        match self.able(tables, member) {
+            Some((slot, load)) => Rank::of(&slot, &load),
+            None => Rank::LAST,
         }
     }
 
-    /// The place by the pool's method, on these terms.
+    /// The same with ejected members behind all others, until somebody lets them back in
+    /// ([`Load::out_until`] is then zero).
     #[inline(always)]
-    pub(super) fn rank_on<T: Tables>(&self, tables: &T, member: u32, terms: Terms<'_>) -> Rank {
-        match (tables.slot(&self.pool.part(self.index, member)), tables.load(member)) {
-            (Some(slot), Some(load)) if has_room(&slot, &load) && terms.allow(member, &load) => {
-                match Method::from_number(self.pool.method) {
-                    Some(Method::LeastResponseTime) => Rank::by_response(&slot, &load, terms.now()),
+    pub(super) fn rank_apart<T: Tables>(&self, tables: &T, member: u32) -> Rank {
+        match self.able(tables, member) {
+            Some((slot, load)) => Rank::of(&slot, &load).apart(load.out_until.get() != 0),
+            None => Rank::LAST,
+        }
+    }
+
+    /// The place by the pool's method, behind all others if the member is ejected; [`Rank::LAST`] if it is
+    /// to be avoided.
+    #[inline(always)]
+    pub(super) fn rank_for<T: Tables>(&self, tables: &T, member: u32, ask: &Ask) -> Rank {
+        match self.able(tables, member) {
+            Some((slot, load)) if !ask.avoid.contains(member) => {
+                let rank = match Method::from_number(self.pool.method) {
+                    Some(Method::LeastResponseTime) => Rank::by_response(&slot, &load, ask.now),
                     _ => Rank::of(&slot, &load),
-                }
+                };
+                rank.apart(load.out_until.get() > ask.now)
             }
             _ => Rank::LAST,
         }
@@ -106,8 +135,17 @@ impl Set<'_> {
     /// Whether the member with this index can take a connection on these terms.
     #[inline(always)]
     pub(super) fn can_take<T: Tables>(&self, tables: &T, member: u32, terms: Terms<'_>) -> bool {
+        match self.able(tables, member) {
+            Some((_, load)) => terms.allow(member, &load),
+            None => false,
+        }
+    }
+
+    /// Whether the member with this index is of this set and ejected, until somebody lets it back in.
+    #[inline(always)]
+    pub(super) fn is_out<T: Tables>(&self, tables: &T, member: u32) -> bool {
         match (tables.slot(&self.pool.part(self.index, member)), tables.load(member)) {
-            (Some(slot), Some(load)) => has_room(&slot, &load) && terms.allow(member, &load),
+            (Some(_), Some(load)) => load.out_until.get() != 0,
             _ => false,
         }
     }

@@ -1,21 +1,21 @@
-//! Looking at every member: the slow way, for what is rare.
+//! Looking at every member: the slow way, for those who ask and for what no tree knows.
 
 use crate::{
-    schedule::{NOBODY, Rank, Set, Terms},
+    schedule::{Ask, NOBODY, Rank, Set},
     tables::{Step, Tables},
 };
 
-/// The index of the best member on these terms.
+/// The index of the best member that may be the answer, an ejected one only if all are.
 #[inline(always)]
-pub(super) fn best<T: Tables>(tables: &T, set: Set<'_>, terms: Terms<'_>) -> Option<u32> {
-    let mut scan = Scan { set, terms, best: NOBODY, rank: Rank::LAST };
+pub(super) fn best<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
+    let mut scan = Scan { set, ask, best: NOBODY, rank: Rank::LAST };
     tables.repeat(set.pool.leaves, &mut scan);
     (scan.best != NOBODY).then_some(scan.best)
 }
 
 struct Scan<'a> {
     set: Set<'a>,
-    terms: Terms<'a>,
+    ask: &'a Ask,
     best: u32,
     rank: Rank,
 }
@@ -23,7 +23,7 @@ struct Scan<'a> {
 impl<T: Tables> Step<T> for Scan<'_> {
     #[inline(always)]
     fn step(&mut self, tables: &T, member: u32) -> bool {
-        let rank = self.set.rank_on(tables, member, self.terms);
+        let rank = self.set.rank_for(tables, member, self.ask);
         if rank.beats(&self.rank) {
             self.best = member;
             self.rank = rank;
@@ -32,8 +32,7 @@ impl<T: Tables> Step<T> for Scan<'_> {
     }
 }
 
-/// The index of the least loaded member that has room, ejected or not: who wins the tournament
-/// ([`super::tournament`]) once it is played.
+/// The index of the least loaded member that has room, ejected or not: who would be due.
 #[inline(always)]
 pub(super) fn least_loaded<T: Tables>(tables: &T, set: Set<'_>) -> Option<u32> {
     let mut leaves = Leaves { set, best: NOBODY, rank: Rank::LAST };

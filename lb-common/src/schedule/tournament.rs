@@ -10,32 +10,40 @@
 //! Leaves and winners are compared by their loads as they are, not by copies. A new set
 //! comes with empty nodes, and the first connection plays all matches once; what changes
 //! meanwhile is played by those who change it.
+//!
+//! Ejected members come behind all others, or they would win all matches as soon as their connections
+//! have ended. No packet says that an ejection is over, so each node also names the member below whose
+//! ejection ends first ([`super::back`]).
 
 use crate::{
-    schedule::{NOBODY, Rank, Set, scan},
-    state::Node,
+    schedule::{NOBODY, Rank, Set, back},
+    state::{MEMBER_INDEXES, Node},
     tables::{Step, Tables},
 };
 
-/// Matches are tried so often; see above.
-const TRIES: u32 = 2;
+/// A match is played so often at most; see above.
+pub(super) const TRIES: u32 = 2;
 
-const ROOT: u32 = 1;
+/// Bits of an index in an [`Outcome`].
+const BITS: u32 = 16;
+const MASK: u32 = (1 << BITS) - 1;
+
+pub(super) const ROOT: u32 = 1;
 /// The node that says whether the others have been filled.
 const FILLED: u32 = 0;
 
-/// The index of the least loaded member that can take a connection.
+/// The index of the least loaded member that can take a connection at this monotonic time in
+/// nanoseconds; an ejected one only if all are.
 #[inline(always)]
-pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>) -> Option<u32> {
+pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>, now: u64) -> Option<u32> {
     let filled = tables.node(&set.pool.part(set.index, FILLED))?;
     if filled.0.get() == 0 {
-        if T::DRY {
-            return scan::least_loaded(tables, set);
-        }
-        tables.repeat(set.pool.leaves - 1, &mut Fill(set));
+        let mut fill = Fill { set, next: Match::at(set.pool.leaves - 1) };
+        tables.repeat(TRIES * set.pool.leaves, &mut fill);
         filled.0.set(1);
     }
-    let winner = node_winner(tables, set, ROOT);
+    back::let_in(tables, set, now);
+    let winner = outcome(tables, set, ROOT).winner();
     (winner != NOBODY).then_some(winner)
 }
 
@@ -43,73 +51,146 @@ pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>) -> Option<u32> {
 #[inline(always)]
 pub(super) fn changed<T: Tables>(tables: &T, set: Set<'_>, member: u32) {
     if member < set.pool.leaves {
-        let mut climb = Climb { set, place: set.pool.leaves + member };
-        tables.repeat(set.pool.leaves.ilog2(), &mut climb);
+        let mut climb = Climb { set, next: Match::above(set, member) };
+        tables.repeat(TRIES * set.pool.leaves.trailing_zeros(), &mut climb);
     }
 }
 
 /// Plays all matches, from the last node to the root, so that children come before parents.
-struct Fill<'a>(Set<'a>);
+struct Fill<'a> {
+    set: Set<'a>,
+    next: Match,
+}
 
 impl<T: Tables> Step<T> for Fill<'_> {
     #[inline(always)]
-    fn step(&mut self, tables: &T, done: u32) -> bool {
-        play(tables, self.0, (self.0.pool.leaves - 1).wrapping_sub(done));
-        true
+    fn step(&mut self, tables: &T, _: u32) -> bool {
+        if self.next.play(tables, self.set) {
+            self.next.place -= 1;
+        }
+        self.next.place >= ROOT
     }
 }
 
 /// Plays the matches from a leaf to the root.
 struct Climb<'a> {
     set: Set<'a>,
-    place: u32,
+    next: Match,
 }
 
 impl<T: Tables> Step<T> for Climb<'_> {
     #[inline(always)]
     fn step(&mut self, tables: &T, _: u32) -> bool {
-        self.place /= 2;
-        play(tables, self.set, self.place);
-        true
+        self.next.climb(tables, self.set)
     }
 }
 
-#[inline(always)]
-fn play<T: Tables>(tables: &T, set: Set<'_>, place: u32) {
-    let Some(node) = tables.node(&set.pool.part(set.index, place)) else { return };
-    for _ in 0..TRIES {
+/// The match at a node.
+#[derive(Clone, Copy)]
+pub(super) struct Match {
+    place: u32,
+    /// How often it was played.
+    tries: u32,
+}
+
+impl Match {
+    #[inline(always)]
+    const fn at(place: u32) -> Self {
+        Self { place, tries: 0 }
+    }
+
+    /// No match.
+    pub(super) const NONE: Self = Self::at(0);
+
+    #[inline(always)]
+    pub(super) const fn is_any(self) -> bool {
+        self.place != 0
+    }
+
+    /// The first match of a member.
+    #[inline(always)]
+    pub(super) const fn above(set: Set<'_>, member: u32) -> Self {
+        Self::at((set.pool.leaves + member) / 2)
+    }
+
+    /// Plays it, and goes on to the one above. Returns whether there is one.
+    #[inline(always)]
+    pub(super) fn climb<T: Tables>(&mut self, tables: &T, set: Set<'_>) -> bool {
+        if self.play(tables, set) {
+            self.place /= 2;
+        }
+        self.place >= ROOT
+    }
+
+    /// Plays it once. Returns whether the result stands.
+    #[inline(always)]
+    fn play<T: Tables>(&mut self, tables: &T, set: Set<'_>) -> bool {
+        let Some(node) = tables.node(&set.pool.part(set.index, self.place)) else { return true };
         // A reading that the children's cannot overtake.
         let before = tables.add64(&node.0, 0);
         let (left, right) =
-            (contender(tables, set, 2 * place), contender(tables, set, 2 * place + 1));
-        let winner = if right.1.beats(&left.1) { right } else { left };
-        if tables.exchange64(&node.0, before, result(before, winner)) == before {
-            return;
+            (outcome(tables, set, 2 * self.place), outcome(tables, set, 2 * self.place + 1));
+        let returner = back::sooner(tables, left.returner(), right.returner());
+        let winner = better(tables, set, left.winner(), right.winner());
+        let after = Outcome::new(winner, returner).follow(before);
+        self.tries += 1;
+        let stands = tables.exchange64(&node.0, before, after) == before || self.tries == TRIES;
+        if stands {
+            self.tries = 0;
         }
+        stands
     }
 }
 
-/// Who comes to a match from this place, and the rank there.
+/// The better of two winners.
 #[inline(always)]
-fn contender<T: Tables>(tables: &T, set: Set<'_>, place: u32) -> (u32, Rank) {
-    let member = match place.checked_sub(set.pool.leaves) {
-        Some(member) => member,
-        None => node_winner(tables, set, place),
-    };
-    (member, set.rank(tables, member))
+fn better<T: Tables>(tables: &T, set: Set<'_>, left: u32, right: u32) -> u32 {
+    let (l, r) = (set.rank_apart(tables, left), set.rank_apart(tables, right));
+    let (winner, rank) = if r.beats(&l) { (right, r) } else { (left, l) };
+    if rank == Rank::LAST { NOBODY } else { winner }
 }
 
-/// The winner at a node; nobody's index if there is none.
-#[inline(always)]
-fn node_winner<T: Tables>(tables: &T, set: Set<'_>, place: u32) -> u32 {
-    let node = tables.node(&set.pool.part(set.index, place));
-    node.map_or(NOBODY, |node: T::Ref<Node>| (node.0.get() as u32).wrapping_sub(1))
+/// What a node says of the members below it. In the low half of its word are two indexes plus one, zero
+/// for nobody's: the winner's, and above it that of the member whose ejection ends first. In the high
+/// half is a number that makes every result a new one.
+#[derive(Clone, Copy)]
+pub(super) struct Outcome(u32);
+
+impl Outcome {
+    #[inline(always)]
+    const fn new(winner: u32, returner: u32) -> Self {
+        const { assert!(MEMBER_INDEXES < MASK) };
+        Self(winner.wrapping_add(1) & MASK | returner.wrapping_add(1) << BITS)
+    }
+
+    /// The index of the least loaded member; nobody's if none can take a connection.
+    #[inline(always)]
+    pub(super) const fn winner(self) -> u32 {
+        (self.0 & MASK).wrapping_sub(1)
+    }
+
+    /// The index of the member whose ejection ends first; nobody's if none is ejected.
+    #[inline(always)]
+    pub(super) const fn returner(self) -> u32 {
+        (self.0 >> BITS).wrapping_sub(1)
+    }
+
+    /// The node's word after a match.
+    #[inline(always)]
+    const fn follow(self, before: u64) -> u64 {
+        (((before >> 32) + 1) << 32) | self.0 as u64
+    }
 }
 
-/// A node's word after a match: in the low half the winner's index plus one, zero if nobody can take
-/// a connection; in the high half a number that makes every result a new one.
+/// What comes to a match from this place.
 #[inline(always)]
-fn result(before: u64, (member, rank): (u32, Rank)) -> u64 {
-    let winner = if rank == Rank::LAST { 0 } else { member.wrapping_add(1) };
-    (((before >> 32) + 1) << 32) | winner as u64
+pub(super) fn outcome<T: Tables>(tables: &T, set: Set<'_>, place: u32) -> Outcome {
+    match place.checked_sub(set.pool.leaves) {
+        Some(member) if set.is_out(tables, member) => Outcome::new(member, member),
+        Some(member) => Outcome::new(member, NOBODY),
+        None => {
+            let node = tables.node(&set.pool.part(set.index, place));
+            Outcome(node.map_or(0, |node: T::Ref<Node>| node.0.get() as u32))
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub struct Load {
     /// between equally loaded members goes to the one that has waited longest.
     pub stamp: Word64,
     /// Until when the member is ejected for having failed connections, in nanoseconds of monotonic
-    /// time; zero if it never was.
+    /// time; zero if it never was, or was let back in. Only [`crate::schedule`] writes it.
     pub out_until: Word64,
     /// When `response` was last measured, in nanoseconds of monotonic time.
     pub measured: Word64,

@@ -34,4 +34,4 @@ pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;

@@ -162,7 +162,8 @@ pub struct PartKey {
     pub part: u32,
 }
 
-/// A node of the tournament between a pool's members ([`crate::schedule`]): who wins below it.
+/// A node of the tournament between a pool's members ([`crate::schedule`]): who wins below it, and whose
+/// ejection ends first.
 ///
 /// Node 1 is the root, the children of node `n` are `2n` and `2n + 1`; from [`Pool::leaves`] on they
 /// are the members themselves, which have no node. Node 0 says whether the others are to be relied on.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
+use std::sync::Barrier;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 use std::{iter, mem};
 
 use aya::TestRunOptions;
-use aya::programs::TestRun as _;
+use aya::programs::{SchedClassifier, TestRun as _};
 use lb_common::counter::Event;
 use lb_common::route::Answer;
 use lb_common::state::{Drain, DrainCause, FlowKey};
@@ -297,6 +299,36 @@ impl Kernel {
         self.spent += result.duration;
         out.truncate(result.data_size_out as usize);
         Ok(Ran { act: Act::from_return(result.return_value), frame: out })
+    }
+
+    /// Sends lists of frames through at once: each of them by a thread of its own, in order.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn at_once(&mut self, lists: &[Vec<Vec<u8>>]) -> Result<Vec<Ran>, Error> {
+        let program: &SchedClassifier = self.loaded.ingress()?;
+        let start = Barrier::new(lists.len());
+        let run = |frame: &Vec<u8>| {
+            let mut out = vec![0; ROOM];
+            let options = TestRunOptions {
+                data_in: Some(frame),
+                data_out: Some(&mut out),
+                ..TestRunOptions::new()
+            };
+            let result = program.test_run(options)?;
+            out.truncate(result.data_size_out as usize);
+            Ok(Ran { act: Act::from_return(result.return_value), frame: out })
+        };
+        let list = |list: &Vec<Vec<u8>>| {
+            start.wait();
+            list.iter().map(run).collect::<Result<Vec<Ran>, Error>>()
+        };
+        let ran = thread::scope(|scope| {
+            let threads: Vec<_> = lists.iter().map(|of| scope.spawn(|| list(of))).collect();
+            let join = |thread: ScopedJoinHandle<'_, _>| thread.join().expect("it does not panic");
+            threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(ran.into_iter().flatten().collect())
     }
 
     /// Walks conntrack, as does [`Action::Sweep`]; returns how many entries there were.

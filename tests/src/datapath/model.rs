@@ -10,6 +10,7 @@ use lb_common::forward::{Early, Hop, early, forward};
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::packet::{EditError, Packet};
 use lb_common::route::Answer;
+use lb_common::schedule;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::Verdict;
@@ -300,8 +301,7 @@ impl Datapath for Model {
             Action::Install(pool, target) => self.install(*pool, target),
             Action::ForgetPool(pool) => drop(self.tables.pools.borrow_mut().remove(pool)),
             Action::Eject(member, until) => {
-                let load = self.tables.load(*member);
-                load.expect("made when looked up").out_until.set(until.stamp(NOW));
+                schedule::leave_out(&self.tables, POOL, *member, until.stamp(NOW));
             }
             Action::Drain(member, drain) => {
                 let drain = Rc::new(drain_word(*drain, NOW));

@@ -95,12 +95,23 @@ impl Raw {
         }
     }
 
-    /// Ejects a member until then.
+    /// Ejects a member until then. The next connection plays the tournament anew, which does not know.
     pub(super) fn eject(&mut self, member: u32, until: u64) -> Result<(), Error> {
         let load: Load = transmute!(self.loads.get(&member, 0)?);
         load.out_until.set(until);
         let load: [u8; _] = transmute!(load);
-        Ok(self.loads.set(member, load, 0)?)
+        self.loads.set(member, load, 0)?;
+        let pool: Pool = match self.pools.get(&POOL, 0) {
+            Ok(pool) => transmute!(pool),
+            Err(MapError::KeyNotFound) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let filled: Part = transmute!(pool.part(POOL, 0));
+        match self.nodes.get(&filled, 0) {
+            Ok(_) => Ok(self.nodes.insert(filled, [0; _], EXIST)?),
+            Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What is left to tell the pool's connections of errors.

@@ -129,7 +129,7 @@ fn what_is_no_plain_segment_is_left_to_tc() {
     check([
         established("IP options", A, "xdp_pass_frame").sends(&options, ahead(&A, 0)),
         passes("a fragment", patched(frame(), 20, &[0x20, 0]), "xdp_pass_frame", "pass_fragment"),
-        passes("UDP", patched(frame(), 23, &[17]), "xdp_pass_frame", "pass_not_tcp"),
+        passes("GRE", patched(frame(), 23, &[47]), "xdp_pass_frame", "pass_not_tcp"),
         passes("ARP", patched(frame(), 12, &[8, 6]), "xdp_pass_frame", "pass_not_ip"),
         passes("a VLAN tag", patched(frame(), 12, &[0x81, 0]), "xdp_pass_frame", "pass_vlan"),
         passes("cut short", frame()[..40].to_vec(), "xdp_pass_frame", "pass_malformed"),

@@ -2,18 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
-use std::rc::Rc;
+mod cost;
+mod set;
 
 use lb_common::addr::Tuple;
 use lb_common::host::HostTables;
 use lb_common::schedule::{self, Ask, Avoid};
-use lb_common::state::{Method, Node, Pool, Slot, WEIGHT_ONE};
+use lb_common::state::{Method, Slot, WEIGHT_ONE};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::RefuseReason;
 use proptest::prelude::*;
 
-const POOL: u32 = 3;
-const NOW: u64 = 1 << 40;
+use set::{NOW, POOL, eject, pool};
 
 /// What happens to a pool.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ enum Step {
     Close(u32),
     /// The member is ejected until now plus this.
     Eject(u32, i64),
+    /// So much time goes by.
+    Later(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -31,7 +33,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (any::<u32>(), avoid).prop_map(|(client, avoid)| Step::Open(client, avoid)),
         3 => (0_u32..9).prop_map(Step::Close),
-        1 => (0_u32..9, -1_i64..2).prop_map(|(member, until)| Step::Eject(member, until)),
+        2 => (0_u32..9, -1_i64..6).prop_map(|(member, until)| Step::Eject(member, until)),
+        1 => (1_u64..4).prop_map(Step::Later),
     ]
 }
 
@@ -57,31 +60,6 @@ fn method() -> impl Strategy<Value = Method> {
     ]
 }
 
-fn pool(tables: &HostTables, method: Method, slots: &[Slot]) -> Pool {
-    let usable = || slots.iter().filter(|slot| slot.weight > 0);
-    let limits = usable().any(|slot| slot.limit > 0);
-    let pool = Pool {
-        generation: 1,
-        method: method as u32,
-        ticks: usable().count() as u32,
-        leaves: 16,
-        members: usable().count() as u32,
-        tournament: u32::from(method == Method::LeastConn || limits),
-        ..Pool::default()
-    };
-    for slot in slots {
-        tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
-    }
-    for (tick, slot) in (0..).zip(usable()) {
-        tables.ticks.borrow_mut().insert(pool.part(POOL, tick), slot.member);
-    }
-    for node in 0..pool.leaves {
-        tables.nodes.borrow_mut().insert(pool.part(POOL, node), Rc::new(Node::default()));
-    }
-    tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
-    pool
-}
-
 /// Everybody that the rules allow.
 fn allowed(tables: &HostTables, slots: &[Slot], ask: &Ask) -> Vec<Slot> {
     let load = |slot: &Slot| tables.load(slot.member).unwrap();
@@ -91,7 +69,7 @@ fn allowed(tables: &HostTables, slots: &[Slot], ask: &Ask) -> Vec<Slot> {
             && !ask.avoid.contains(slot.member)
     };
     let all: Vec<Slot> = slots.iter().filter(has_room).copied().collect();
-    let is_in = |slot: &&Slot| load(slot).out_until.get() <= NOW;
+    let is_in = |slot: &&Slot| load(slot).out_until.get() <= ask.now;
     let not_ejected: Vec<Slot> = all.iter().filter(is_in).copied().collect();
     if not_ejected.is_empty() { all } else { not_ejected }
 }
@@ -125,7 +103,7 @@ proptest! {
                     let src = std::net::Ipv4Addr::from(client).into();
                     let tuple = Tuple { src, ..Tuple::default() };
                     let avoid = avoid.into_iter().fold(Avoid::NONE, Avoid::with);
-                    let ask = Ask::new(&tuple, NOW, avoid);
+                    let ask = Ask::new(&tuple, tables.now.get(), avoid);
                     let allowed = allowed(&tables, &slots, &ask);
                     let answer = schedule::pick(&tables, POOL, &pool, &ask);
                     if let Ok(slot) = answer {
@@ -147,9 +125,9 @@ proptest! {
                     }
                 }
                 Step::Eject(member, until) => {
-                    let until = NOW.checked_add_signed(until).unwrap();
-                    tables.load(member).unwrap().out_until.set(until);
+                    eject(&tables, member, tables.now.get().checked_add_signed(until).unwrap());
                 }
+                Step::Later(by) => tables.now.set(tables.now.get() + by),
             }
         }
     }
