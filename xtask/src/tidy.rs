@@ -40,6 +40,7 @@ fn unsafe_blocks_are_in_the_files_made_for_them() {
     let rooms = [
         "lb-ebpf/src/atomic.rs",
         "lb-ebpf/src/maps.rs",
+        "lb-ebpf/src/maps/walk.rs",
         "lb-ebpf/src/packet.rs",
         // bpf(2) with a flag that aya does not offer.
         "tests/src/datapath/complete.rs",

@@ -25,6 +25,12 @@ pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
     segment.flags.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
 }
 
+/// Whether the key is of a member's entry.
+#[inline(never)]
+pub(super) fn is_of_member<T: Tables>(tables: &T, key: &FlowKey) -> bool {
+    tables.flow(key).is_some_and(|flow| flow.is_from_member())
+}
+
 /// Takes note of a segment that goes along its connection.
 #[inline(always)]
 pub(super) fn follow<T: Tables>(

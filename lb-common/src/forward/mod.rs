@@ -11,6 +11,7 @@
 mod admit;
 mod eject;
 mod failover;
+mod fragment;
 mod known;
 mod open;
 mod persist;
@@ -25,7 +26,7 @@ pub use report::report;
 use crate::{
     addr::Tuple,
     event,
-    nat::Rewrite,
+    nat::{self, Rewrite},
     packet::Packet,
     ports,
     route::Answer,
@@ -69,7 +70,7 @@ pub fn forward<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdi
 }
 
 /// The first part of [`forward`], enough for nearly every packet: those of known connections, and those
-/// that are not ours. `None` wants the second part, [`connect`].
+/// that are not ours. No fragment is among them. `None` wants the second part, [`connect`].
 ///
 /// Parts because the BPF stack is small: each is a program of its own.
 #[inline(always)]
@@ -80,6 +81,7 @@ pub fn established<P: Packet, T: Tables>(
     let mut segment = Segment::default();
     match wire::parse(packet, &mut segment) {
         Ok(()) => {}
+        Err(PassReason::Fragment) => return Ok(None),
         Err(PassReason::NotTcp) if wire::icmp::is_error(packet) => return Ok(None),
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
     }
@@ -98,8 +100,8 @@ pub fn established<P: Packet, T: Tables>(
     take(&flow.rewrite, direction, packet, &segment).map(Some)
 }
 
-/// The second part of [`forward`]: connections that open, or open once more, and the last packets of clients,
-/// which tell when their port may be used again. `None` wants the third, [`report`].
+/// The second part of [`forward`]: connections that open, or open once more, the last packets of clients, which
+/// tell when their port may be used again, and first fragments. `None` wants the third, [`report`].
 #[inline(always)]
 pub fn connect<P: Packet, T: Tables>(
     packet: &mut P,
@@ -135,16 +137,23 @@ fn connect_at<P: Packet, T: Tables>(
         return Ok(None);
     }
     desk.key = key_of(tables, &desk.segment);
+    // Of others [`established`] has seen to this.
+    if desk.segment.fragment.is_first()
+        && !fragment::begin(tables, &desk.key, &desk.segment)
+        && let Some(reason) = open::is_stray(tables, &desk.key, &desk.segment)
+    {
+        return Ok(Some(Verdict::Pass(reason)));
+    }
+    if desk.segment.is_at_last_hop() && !known::is_of_member(tables, &desk.key) {
+        return Err(DropReason::HopLimit);
+    }
     if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
         let opened = open::open(packet, tables, desk);
         if desk.wish.former != Tuple::default() {
             vacate_former(tables, &desk.wish);
         }
         match opened {
-            Ok(()) => {
-                let Desk { path, segment, .. } = desk;
-                return take(&path.rewrite, path.direction, packet, segment).map(Some);
-            }
+            Ok(()) => return leave(packet, tables, desk).map(Some),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
@@ -157,8 +166,7 @@ fn connect_at<P: Packet, T: Tables>(
     }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
-        let Desk { path, segment, .. } = desk;
-        return take(&path.rewrite, path.direction, packet, segment).map(Some);
+        return leave(packet, tables, desk).map(Some);
     }
     Ok(Some(Verdict::Refuse(RefuseReason::TableFull)))
 }
@@ -170,10 +178,37 @@ fn vacate_former<T: Tables>(tables: &T, wish: &Wish) {
     ports::vacate(tables, &FlowKey::new(answers, client.zone, client.protocol), false);
 }
 
-/// Whether the packet is a segment, which is then written down.
+/// Whether the packet is a segment, or a first fragment of one, which is then written down.
 #[inline(never)]
 fn is_segment<P: Packet>(packet: &P, segment: &mut Segment) -> bool {
-    wire::parse(packet, segment).is_ok()
+    wire::parse_first(packet, segment).is_ok()
+}
+
+/// Rewrites the packet that holds the desk's segment as its path says.
+#[inline(always)]
+fn leave<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    desk: &Desk,
+) -> Result<Verdict, DropReason> {
+    let Desk { key, segment, path, .. } = desk;
+    let whole = !segment.fragment.is_first();
+    if is_rewritten(packet, desk) && (whole || fragment::track(packet, tables, key, segment, path))
+    {
+        Ok(Verdict::Forward(path.direction))
+    } else {
+        Err(DropReason::Rewrite)
+    }
+}
+
+/// Has the BPF stack for itself as long as it writes.
+#[inline(never)]
+fn is_rewritten<P: Packet>(packet: &mut P, desk: &Desk) -> bool {
+    let Desk { segment, path, .. } = desk;
+    // Whoever is sent round in a circle comes to the end of it.
+    let circles = segment.flags.opens() && path.direction == Direction::ToMember;
+    path.rewrite.apply(packet, segment).is_ok()
+        && (!circles || nat::take_hop(packet, segment).is_ok())
 }
 
 /// Rewrites the packet that holds `segment`.

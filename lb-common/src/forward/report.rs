@@ -3,18 +3,22 @@
 
 use crate::{
     counter::Event,
-    forward::waiting,
+    forward::{fragment, waiting},
     packet::Packet,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, Verdict},
-    wire::{IcmpError, Seq, ipv4},
+    wire::{Datagram, IcmpError, Seq, ipv4},
 };
 
-/// Decides about an error, which goes on to the end that has sent the segment it is about. No entry
+/// Decides about what is left: an error, or a fragment that follows its first ([`fragment`]). An error goes on to the end that has sent the segment it is about. No entry
 /// changes by it: what to make of an error is for that end to judge.
 #[inline(always)]
 pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
+    let mut datagram = Datagram::default();
+    if datagram.read(packet).is_ok() && datagram.fragment.is_part() {
+        return fragment::follow(packet, tables, &datagram);
+    }
     let mut error = IcmpError::default();
     if let Err(reason) = error.read(packet) {
         return Ok(Verdict::Pass(reason));

@@ -42,6 +42,7 @@ pub(super) fn enter<P: Packet, T: Tables>(
 ) {
     let Some(place) = tables.half_open(ticket) else { return };
     place.options.take(packet, segment.l4);
+    place.hops.set(segment.hops.into());
     place.give(ticket, client, segment.seq, 0, Avoid::NONE);
 }
 
@@ -52,6 +53,7 @@ pub(super) fn follow<T: Tables>(tables: &T, before: &Flow, ticket: u32, wish: &W
     old.ticket.set(0);
     let Some(new) = tables.half_open(ticket) else { return };
     new.options.copy(&old.options);
+    new.hops.set(old.hops.get());
     new.give(ticket, &wish.client, old.seq(), wish.tries, wish.avoid);
 }
 

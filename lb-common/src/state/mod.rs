@@ -9,6 +9,7 @@ mod budget;
 mod drain;
 mod event;
 mod flow;
+mod fragmented;
 mod half_open;
 mod member;
 mod phase;
@@ -22,6 +23,7 @@ pub use budget::{Budget, ERROR_COST, ERROR_CREDIT};
 pub use drain::{Drain, DrainCause};
 pub use event::{EVENT_RING, End, Event, Happening, NOBODY};
 pub use flow::{Flow, FlowKey};
+pub use fragmented::{FragmentKey, Fragmented, ID_PLACES, MAX_FRAGMENTED};
 pub use half_open::{HALF_OPEN, HalfOpen};
 pub use member::{Load, MemberStats};
 pub use phase::{Phase, PhaseBits, State};
@@ -34,4 +36,4 @@ pub use sticky::{Identity, MAX_STICKY, Persistence, Sticky, StickyKey};
 pub use vip::{Vip, VipKey};
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;

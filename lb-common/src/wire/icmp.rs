@@ -99,8 +99,8 @@ impl IcmpError {
         } else {
             ipv6::read(packet, l3, &mut quoted)?;
         }
-        // Later fragments have no ports, and we send no first ones.
-        if quoted.protocol != ipv4::TCP || quoted.is_fragment {
+        // Later fragments have no ports.
+        if quoted.protocol != ipv4::TCP || quoted.fragment.is_later() {
             return Err(PassReason::NotTcp);
         }
         let start: Start = packet.read(quoted.l4).ok_or(PassReason::Malformed)?;
@@ -146,7 +146,7 @@ pub fn is_unreachable<P: Packet>(packet: &P) -> bool {
 
 #[inline(always)]
 fn is_error_in<P: Packet>(packet: &P, outer: &Datagram) -> bool {
-    if outer.is_fragment {
+    if outer.fragment.is_part() {
         return false;
     }
     let Some(Header { kind, .. }) = packet.read(outer.l4) else { return false };
