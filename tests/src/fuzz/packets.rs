@@ -8,7 +8,7 @@ use lb_common::state::Method;
 
 use crate::datapath::{
     Act, Action, Age, CLIENT_SEQ, Datapath as _, Family, LISTENER, MEMBER_SEQ, Model, POOL, Ran,
-    Snapshot, Stamping, Tcp, World, frame_ends, icmp_error, member, patched, wrong_checksum,
+    Snapshot, Stamping, Tcp, World, cut, frame_ends, icmp_error, member, patched, wrong_checksum,
 };
 
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
@@ -75,6 +75,12 @@ pub fn packets(data: &[u8]) {
                 continue;
             }
             _ if what & 0x80 != 0 => Action::Frame(error(&mut bytes, &seen)),
+            _ if what & 0x40 != 0 => {
+                let segment = client(&mut bytes).payload(&[0xaa; 40]).frame();
+                let (place, which) = (bytes.next(), bytes.next());
+                let mut parts = cut(&segment, &[8 + 8 * usize::from(place % 7)]);
+                Action::Frame(parts.swap_remove(usize::from(which & 1)))
+            }
             _ => {
                 let frame = client(&mut bytes).frame();
                 let at = usize::from(bytes.next()) % frame.len();

@@ -141,6 +141,11 @@ impl Family {
                 .into_iter()
                 .map(|(key, entry)| (both(key), flow(key, entry)))
                 .collect(),
+            fragments: snapshot
+                .fragments
+                .into_iter()
+                .map(|((key, id), known)| ((both(key), id), known))
+                .collect(),
             ports: snapshot.ports.into_iter().map(|(key, port)| (both(key), port)).collect(),
             ..snapshot
         }
@@ -212,6 +217,17 @@ mod tests {
         assert_eq!(wrong_checksum(&six), None);
         let ran = Ran { act: crate::datapath::Act::Send, frame: six };
         assert_eq!(Family::V6.back(&ran).frame, frame);
+    }
+
+    #[test]
+    fn a_fragment_comes_back_as_it_went() {
+        let segment = A.client("PA").with(|tcp| tcp.payload(b"hello, here is more")).input;
+        for part in crate::datapath::cut(&segment.frame(), &[24, 32]) {
+            let six = Family::V6.tells(&part).unwrap();
+            assert_eq!(six.len(), part.len() + 28);
+            let ran = Ran { act: crate::datapath::Act::Send, frame: six };
+            assert_eq!(Family::V6.back(&ran).frame, part);
+        }
     }
 
     #[test]
