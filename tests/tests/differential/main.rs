@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 mod clients;
+mod damage;
+mod fragments;
 mod generate;
 mod random;
 mod replay;
