@@ -2,9 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use lb_tests::datapath::{
-    Action, Age, Conn, LISTENER, Pair, Stamping, Tcp, cut, icmp_error, member, patched,
-};
+use lb_tests::datapath::{Action, Age, Conn, LISTENER, Pair, Stamping, cut};
 
 use super::case::{Case, Said, case, check};
 use super::{A, B, ahead, back};
@@ -66,11 +64,7 @@ fn more_back(conn: &Conn, payload: usize) -> String {
     )
 }
 
-pub(super) fn rewrites(
-    case: Case,
-    [input, output]: &[Vec<u8>; 2],
-    delta: impl Into<String>,
-) -> Said {
+fn rewrites(case: Case, [input, output]: &[Vec<u8>; 2], delta: impl Into<String>) -> Said {
     case.rewrites(input.clone(), output.clone(), delta)
 }
 

@@ -5,12 +5,10 @@ use std::net::SocketAddrV4;
 use etherparse::icmpv4::DestUnreachableHeader::{FragmentationNeeded, Port};
 use etherparse::icmpv4::TimeExceededCode::FragmentReassemblyTimeExceeded;
 use etherparse::{Icmpv4Type, PacketBuilder};
-use lb_tests::datapath::{Action, LISTENER, Tcp, cut, icmp_error, member, patched};
+use lb_tests::datapath::{Action, LISTENER, Pair, Tcp, cut, icmp_error, member, patched};
 
 use super::case::{Case, case, check};
-use super::fragments::{
-    ID, PARTS, PLACES, established, frame, long, more_ahead, parts, rewrites, tracked,
-};
+use super::fragments::{ID, PARTS, PLACES, established, frame, long, more_ahead, parts, tracked};
 use super::{A, ahead};
 
 /// RFC 1858: whoever decides by the ports is to see the whole header.
