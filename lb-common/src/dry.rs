@@ -7,8 +7,9 @@ use crate::{
     counter::Counter,
     forward::Desk,
     state::{
-        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, NOBODY,
-        Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen,
+        Identity, Load, NOBODY, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey,
+        Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -237,6 +238,22 @@ impl<T: Tables> Tables for Dry<'_, T> {
     #[inline(always)]
     fn half_open(&self, ticket: u32) -> Option<T::Ref<HalfOpen>> {
         self.tables.half_open(ticket)
+    }
+
+    #[inline(always)]
+    fn fragmented(&self, key: &FragmentKey) -> Option<T::Ref<Fragmented>> {
+        self.tables.fragmented(key)
+    }
+
+    #[inline(always)]
+    fn remember(&self, _key: &FragmentKey, _datagram: &Fragmented) {}
+
+    #[inline(always)]
+    fn forget(&self, _key: &FragmentKey) {}
+
+    #[inline(always)]
+    fn last_id(&self, hash: u32) -> Option<T::Ref<Word32>> {
+        self.tables.last_id(hash)
     }
 
     #[inline(always)]

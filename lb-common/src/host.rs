@@ -1,5 +1,7 @@
 //! Packets and tables on the heap, for running the decisions on the host.
 
+mod sent;
+
 use core::cell::{Cell, RefCell};
 use std::{collections::HashMap, rc::Rc};
 
@@ -11,16 +13,18 @@ use crate::{
     checksum,
     counter::{COUNTERS, Counter},
     forward::{Desk, route},
-    packet::{EditError, Outlet, Packet},
+    packet::{EditError, Packet},
     route::Answer,
     state::{
-        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load,
-        MemberStats, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey,
-        VipLoad,
+        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen,
+        ID_PLACES, Identity, Load, MemberStats, Node, PartKey, Pool, PortBlock, PortKey, Slot,
+        Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
+
+pub use sent::Sent;
 
 /// A frame in memory, with complete checksums.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,36 +88,6 @@ impl Packet for Frame {
     }
 }
 
-/// Frames that the datapath has sent of its own accord.
-#[derive(Debug, Default)]
-pub struct Sent {
-    draft: Frame,
-    /// The frames, in order.
-    pub frames: Vec<Vec<u8>>,
-}
-
-impl Default for Frame {
-    /// A frame to write over: an Ethernet header of IPv4, addressed to this host.
-    fn default() -> Self {
-        let mut frame = vec![0; 64];
-        frame[12] = 0x08;
-        Self(frame)
-    }
-}
-
-impl Outlet for Sent {
-    type Packet = Frame;
-
-    fn packet(&mut self) -> &mut Frame {
-        &mut self.draft
-    }
-
-    fn deliver(&mut self) -> Result<(), EditError> {
-        self.frames.push(self.draft.0.clone());
-        Ok(())
-    }
-}
-
 /// The maps, in memory. Time stands still until told otherwise.
 #[derive(Debug, Default)]
 pub struct HostTables {
@@ -165,6 +139,10 @@ pub struct HostTables {
     pub half_open_mask: u32,
     /// Places of half-open connections.
     pub half_open: RefCell<HashMap<u32, Rc<HalfOpen>>>,
+    /// Datagrams that come in fragments; without a limit.
+    pub fragmented: RefCell<HashMap<FragmentKey, Fragmented>>,
+    /// Their last identifications.
+    pub last_ids: RefCell<HashMap<u32, Rc<Word32>>>,
     /// Counters by number.
     pub counters: RefCell<HashMap<u32, u64>>,
     /// Members' statistics.
@@ -347,6 +325,22 @@ impl Tables for HostTables {
         if self.port_capacity == 0 || ports.len() < self.port_capacity {
             ports.entry(*key).or_default();
         }
+    }
+
+    fn fragmented(&self, key: &FragmentKey) -> Option<Rc<Fragmented>> {
+        self.fragmented.borrow().get(key).copied().map(Rc::new)
+    }
+
+    fn remember(&self, key: &FragmentKey, datagram: &Fragmented) {
+        self.fragmented.borrow_mut().insert(*key, *datagram);
+    }
+
+    fn forget(&self, key: &FragmentKey) {
+        self.fragmented.borrow_mut().remove(key);
+    }
+
+    fn last_id(&self, hash: u32) -> Option<Rc<Word32>> {
+        Some(Rc::clone(self.last_ids.borrow_mut().entry(hash % ID_PLACES).or_default()))
     }
 
     fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R> {

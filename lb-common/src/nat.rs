@@ -1,6 +1,10 @@
 //! Full NAT: what a rewrite consists of.
 
+mod fragment;
+mod hops;
 mod quote;
+
+pub(crate) use hops::take_hop;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -59,14 +63,7 @@ impl Rewrite {
     /// Rewrites the packet that `segment` was parsed from.
     #[inline(always)]
     pub fn apply<P: Packet>(&self, packet: &mut P, segment: &Segment) -> Result<(), EditError> {
-        if self.to.src.is_v4() {
-            packet.correct_l3(segment.l3 + Ipv4::CHECKSUM, self.address_delta)?;
-            let addresses = [self.to.src.to_v4(), self.to.dst.to_v4()];
-            packet.write(segment.l3 + Ipv4::ADDRESSES, &addresses)?;
-        } else {
-            // The header has no checksum to make up for them.
-            packet.write_summed(segment.l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])?;
-        }
+        self.readdress(packet, segment.l3)?;
         // UDP has its ports where TCP has them.
         let (at, ports) = (segment.l4 + Tcp::PORTS, [self.to.sport, self.to.dport]);
         if segment.lacks_checksum {
@@ -80,5 +77,17 @@ impl Rewrite {
             packet.write(checksum, &u16::MAX)?;
         }
         packet.write(at, &ports)
+    }
+
+    /// Rewrites the addresses in the IP header at `l3`.
+    #[inline(always)]
+    fn readdress<P: Packet>(&self, packet: &mut P, l3: usize) -> Result<(), EditError> {
+        if self.to.src.is_v4() {
+            packet.correct_l3(l3 + Ipv4::CHECKSUM, self.address_delta)?;
+            packet.write(l3 + Ipv4::ADDRESSES, &[self.to.src.to_v4(), self.to.dst.to_v4()])
+        } else {
+            // The header has no checksum to make up for them.
+            packet.write_summed(l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])
+        }
     }
 }

@@ -3,12 +3,13 @@
 use core::ops::Deref;
 
 use crate::{
-    atomic::Atomics,
+    atomic::{Atomics, Word32},
     counter::Counter,
     forward::Desk,
     state::{
-        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, HalfOpen, Identity, Load, Node,
-        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen,
+        Identity, Load, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip,
+        VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -106,6 +107,15 @@ pub trait Tables: Atomics {
 
     /// The place of a half-open connection with this ticket; others have had it and will.
     fn half_open(&self, ticket: u32) -> Option<Self::Ref<HalfOpen>>;
+
+    /// The datagram that a fragment is of.
+    fn fragmented(&self, key: &FragmentKey) -> Option<Self::Ref<Fragmented>>;
+    /// Adds or replaces the datagram that fragments with this key are of, if need be in place of another one.
+    fn remember(&self, key: &FragmentKey, datagram: &Fragmented);
+    /// Forgets it; nothing happens if there is none.
+    fn forget(&self, key: &FragmentKey);
+    /// The identification that a datagram got last whose addresses have this hash.
+    fn last_id(&self, hash: u32) -> Option<Self::Ref<Word32>>;
 
     /// Lends the desk of whoever runs now; `None` if there is none.
     fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R>

@@ -55,7 +55,7 @@ reasons! {
         NotIp = 9, "pass_not_ip";
         /** neither TCP nor UDP: ping, neighbour discovery and the like */
         NotTcp = 10, "pass_not_tcp";
-        /** a fragment; this version balances whole datagrams only */
+        /** a fragment of no datagram that is being forwarded: of the stack's own, or come before its first one */
         Fragment = 11, "pass_fragment";
         /** headers are cut short or contradict each other */
         Malformed = 12, "pass_malformed";
@@ -63,7 +63,7 @@ reasons! {
         NotVip = 13, "pass_not_vip";
         /** to a listener, but of no known connection and not opening one; the stack answers RST */
         NoConnection = 14, "pass_no_connection";
-        /** the frame carries a VLAN tag; VIPs are on the untagged network */
+        /** the frame carries a VLAN tag; a VIP on a VLAN is served on the device of that */
         Vlan = 15, "pass_vlan";
         /** an ICMP error about no known connection */
         ErrorUnknown = 24, "pass_icmp_unknown";
@@ -104,6 +104,12 @@ reasons! {
         NotAllowed = 55, "drop_not_allowed";
         /** an ICMP error beyond the thousand a second that a pool's connections are told of */
         ErrorRate = 60, "drop_icmp_rate";
+        /** a first fragment to a listener or of a connection, without a whole TCP header (RFC 1858) */
+        FragmentTiny = 110, "drop_fragment_tiny";
+        /** a later fragment that would change the TCP header in the first one (RFC 1858, RFC 3128) */
+        FragmentOverlap = 111, "drop_fragment_overlap";
+        /** a client's SYN whose TTL or hop limit is used up, as when VIPs are each other's members */
+        HopLimit = 112, "drop_hop_limit";
     }
 }
 
@@ -113,7 +119,12 @@ impl DropReason {
     pub const fn is_fault(self) -> bool {
         match self {
             Self::Rewrite | Self::Inconsistent => true,
-            Self::ConnectionLimit | Self::NotAllowed | Self::ErrorRate => false,
+            Self::ConnectionLimit
+            | Self::NotAllowed
+            | Self::ErrorRate
+            | Self::FragmentTiny
+            | Self::FragmentOverlap
+            | Self::HopLimit => false,
         }
     }
 }

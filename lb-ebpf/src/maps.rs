@@ -1,27 +1,32 @@
 //! The tables: BPF maps. Nothing else names a map.
 
+mod walk;
+
 use aya_ebpf::{
     bindings::{BPF_EXIST, BPF_F_NO_PREALLOC, BPF_NOEXIST},
     btf_maps::{
         Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf, lpm_trie::Key,
     },
-    helpers::{bpf_for_each_map_elem, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
+    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
     macros::btf_map,
     programs::TcContext,
 };
 use lb_common::{
-    atomic::Word64,
+    atomic::{Word32, Word64},
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     forward::Desk,
     state::{
-        AllowedNet, Budget, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, HALF_OPEN, HalfOpen,
-        Identity, LAYOUT_VERSION, Load, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node,
-        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, FragmentKey,
+        Fragmented, HALF_OPEN, HalfOpen, ID_PLACES, Identity, LAYOUT_VERSION, Load, MAX_FRAGMENTED,
+        MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, PortBlock,
+        PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
 use zerocopy::FromZeros as _;
+
+pub(crate) use walk::{Visit, for_each_flow};
 
 /// Limits that the loader may change.
 const DEFAULT_ENTRIES: usize = 131_072;
@@ -79,7 +84,7 @@ static PORTS: HashMap<PortKey, PortBlock, { DEFAULT_ENTRIES / 2 }, GROWING> = Ha
 #[btf_map]
 static PROGRAMS: ProgramArray<2> = ProgramArray::new();
 /// Bytes of a desk.
-const DESK: usize = 768;
+const DESK: usize = 896;
 /// What does not fit onto the stack.
 #[btf_map]
 static DESKS: PerCpuArray<[u64; DESK / 8], 1> = PerCpuArray::new();
@@ -88,6 +93,11 @@ static DESKS: PerCpuArray<[u64; DESK / 8], 1> = PerCpuArray::new();
 static DRAFT: PerCpuArray<Flow, 1> = PerCpuArray::new();
 #[btf_map]
 static HALF_OPENS: Array<HalfOpen, { HALF_OPEN as usize }> = Array::new();
+#[btf_map]
+static FRAGMENTED: LruHashMap<FragmentKey, Fragmented, { MAX_FRAGMENTED as usize }> =
+    LruHashMap::new();
+#[btf_map]
+static LAST_IDS: Array<Word32, { ID_PLACES as usize }> = Array::new();
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { COUNTER_COUNT as usize }> = PerCpuArray::new();
 #[btf_map]
@@ -117,36 +127,6 @@ pub(crate) enum Next {
 pub(crate) fn continue_with(ctx: &TcContext, next: Next) {
     // SAFETY: nothing here wants to be dropped.
     unsafe { PROGRAMS.tail_call(ctx, next as u32) };
-}
-
-/// Something that looks at conntrack entries one by one.
-pub(crate) trait Visit {
-    fn visit(&mut self, key: &FlowKey, flow: &Flow);
-}
-
-/// Shows every conntrack entry to the visitor; returns how many there were.
-pub(crate) fn for_each_flow<V: Visit>(visitor: &mut V) -> u32 {
-    unsafe extern "C" fn turn<V: Visit>(
-        _map: *mut u8,
-        key: &FlowKey,
-        flow: &Flow,
-        visitor: *mut V,
-    ) -> i64 {
-        // SAFETY: the pointer given to the walk below, which is exclusive for as long as it runs.
-        unsafe { &mut *visitor }.visit(key, flow);
-        0
-    }
-    let turn: unsafe extern "C" fn(*mut u8, &FlowKey, &Flow, *mut V) -> i64 = turn::<V>;
-    // SAFETY: the map is a hash of these key and value types, and the function takes what the walk
-    // passes: the map, an entry, and the given pointer.
-    unsafe {
-        bpf_for_each_map_elem(
-            core::ptr::from_ref(&FLOWS).cast_mut().cast(),
-            turn as *mut _,
-            core::ptr::from_mut(visitor).cast(),
-            0,
-        ) as u32
-    }
 }
 
 impl Tables for KernelTables {
@@ -306,6 +286,30 @@ impl Tables for KernelTables {
     fn remove_flow(&self, key: &FlowKey) {
         // Gone already is as good.
         let _ = FLOWS.remove(key);
+    }
+
+    #[inline(always)]
+    fn fragmented(&self, key: &FragmentKey) -> Option<&'static Fragmented> {
+        // SAFETY: never changes after insertion. An entry evicted while we look may be another datagram's;
+        // then this fragment gets lost, as it would have without an entry.
+        unsafe { FRAGMENTED.get(key) }
+    }
+
+    #[inline(always)]
+    fn remember(&self, key: &FragmentKey, datagram: &Fragmented) {
+        // The others of one that cannot be remembered are as if they came before the first.
+        let _ = FRAGMENTED.insert(key, datagram, 0);
+    }
+
+    #[inline(always)]
+    fn forget(&self, key: &FragmentKey) {
+        // Gone already is as good.
+        let _ = FRAGMENTED.remove(key);
+    }
+
+    #[inline(always)]
+    fn last_id(&self, hash: u32) -> Option<&'static Word32> {
+        LAST_IDS.get(hash % ID_PLACES)
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use crate::{
     packet::Packet,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, Verdict},
-    wire::{Outgoing, Segment, tcp::Flags},
+    wire::{HOPS, Outgoing, Segment, tcp::Flags},
 };
 
 /// Puts an ACK to the client in the place of its SYN, as the member would answer it (RFC 5961 section 4.2). A client that
@@ -31,6 +31,7 @@ pub(super) fn answer<P: Packet, T: Tables>(
         // Just before what the client waits for: else it would take the window for the member's.
         seq: client.acked().plus(u32::MAX),
         ack: member.acked(),
+        hops: HOPS,
     };
     ack.put(packet, None, segment).map_err(|_| DropReason::Rewrite)?;
     tables.count(Event::Challenged.into());

@@ -42,6 +42,12 @@ pub(super) fn is_doubtful_at<T: Tables>(tables: &T, key: &FlowKey, segment: &Seg
     tables.flow(key).is_some_and(|flow| is_doubtful(&flow, segment))
 }
 
+/// Whether the key is of a member's entry.
+#[inline(never)]
+pub(super) fn is_of_member<T: Tables>(tables: &T, key: &FlowKey) -> bool {
+    tables.flow(key).is_some_and(|flow| flow.is_from_member())
+}
+
 /// Takes note of a segment that goes along its connection.
 #[inline(always)]
 pub(super) fn follow<T: Tables>(

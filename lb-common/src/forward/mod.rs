@@ -14,6 +14,7 @@ mod challenge;
 mod early;
 mod eject;
 mod failover;
+mod fragment;
 mod known;
 mod open;
 mod persist;
@@ -27,14 +28,14 @@ mod waiting;
 use crate::{
     addr::Tuple,
     event,
-    nat::Rewrite,
+    nat::{self, Rewrite},
     packet::Packet,
     ports,
     route::Answer,
     state::FlowKey,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
-    wire::{self, IcmpError, Segment},
+    wire::{self, Datagram, IcmpError, Segment},
 };
 pub use early::{Early, Hop, early};
 use open::{Unconnected, Wish};
@@ -72,7 +73,7 @@ pub fn forward<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdi
 }
 
 /// The first part of [`forward`], enough for nearly every packet: those of known connections, and those
-/// that are not ours. `None` wants the second part, [`connect`].
+/// that are not ours. No fragment is among them. `None` wants the second part, [`connect`].
 ///
 /// Parts because the BPF stack is small: each is a program of its own.
 #[inline(always)]
@@ -83,6 +84,7 @@ pub fn established<P: Packet, T: Tables>(
     let mut segment = Segment::default();
     match wire::parse(packet, &mut segment) {
         Ok(()) => {}
+        Err(PassReason::Fragment) => return Ok(None),
         Err(PassReason::NotTcp) if wire::icmp::is_error(packet) => return Ok(None),
         Err(reason) => return Ok(Some(Verdict::Pass(reason))),
     }
@@ -101,8 +103,8 @@ pub fn established<P: Packet, T: Tables>(
     take(&flow.rewrite, direction, packet, &segment).map(Some)
 }
 
-/// The second part of [`forward`]: connections that open, or open once more, and the last packets of clients,
-/// which tell when their port may be used again. `None` wants the third, [`finish`].
+/// The second part of [`forward`]: connections that open, or open once more, the last packets of clients, which
+/// tell when their port may be used again, and first fragments. `None` wants the third, [`finish`].
 #[inline(always)]
 pub fn connect<P: Packet, T: Tables>(
     packet: &mut P,
@@ -112,16 +114,20 @@ pub fn connect<P: Packet, T: Tables>(
     verdict.unwrap_or(Err(DropReason::Inconsistent))
 }
 
-/// The third part of [`forward`]: ICMP errors about connections, and SYNs of clients whose connection is open.
+/// The third part of [`forward`]: ICMP errors about connections, SYNs of clients whose connection is open, and
+/// fragments that follow their first.
 #[inline(always)]
 pub fn finish<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
     let verdict = tables.at_desk(|desk| {
         desk.segment = Segment::default();
         if is_segment(packet, &mut desk.segment) {
-            challenge::answer(packet, tables, &mut desk.segment)
-        } else {
-            report::report(packet, tables, &mut desk.error)
+            return challenge::answer(packet, tables, &mut desk.segment);
         }
+        desk.datagram = Datagram::default();
+        if desk.datagram.read(packet).is_ok() && desk.datagram.fragment.is_part() {
+            return fragment::follow(packet, tables, &desk.datagram);
+        }
+        report::report(packet, tables, &mut desk.error)
     });
     verdict.unwrap_or(Err(DropReason::Inconsistent))
 }
@@ -137,6 +143,8 @@ pub struct Desk {
     path: Path,
     /// What the packet is if it is no segment.
     error: IcmpError,
+    /// What that is in.
+    datagram: Datagram,
     /// To [`route()`], which has no path.
     answer: Answer,
 }
@@ -154,13 +162,23 @@ fn connect_at<P: Packet, T: Tables>(
         return Ok(None);
     }
     desk.key = key_of(tables, &desk.segment);
+    // Of others [`established`] has seen to this.
+    if desk.segment.fragment.is_first()
+        && !fragment::begin(tables, &desk.key, &desk.segment)
+        && let Some(reason) = open::is_stray(tables, &desk.key, &desk.segment)
+    {
+        return Ok(Some(Verdict::Pass(reason)));
+    }
+    if desk.segment.is_at_last_hop() && !known::is_of_member(tables, &desk.key) {
+        return Err(DropReason::HopLimit);
+    }
     if is_error || open::wishes(packet, tables, &desk.key, &desk.segment, &mut desk.wish) {
         let opened = open::open(packet, tables, desk);
         if desk.wish.former != Tuple::default() {
             vacate_former(tables, &desk.wish);
         }
         match opened {
-            Ok(()) => return leave(packet, desk).map(Some),
+            Ok(()) => return leave(packet, tables, desk).map(Some),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
@@ -176,7 +194,7 @@ fn connect_at<P: Packet, T: Tables>(
     }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
-        return leave(packet, desk).map(Some);
+        return leave(packet, tables, desk).map(Some);
     }
     Ok(Some(Verdict::Refuse(RefuseReason::TableFull)))
 }
@@ -188,17 +206,24 @@ fn vacate_former<T: Tables>(tables: &T, wish: &Wish) {
     ports::vacate(tables, &FlowKey::new(answers, client.zone, client.protocol), false);
 }
 
-/// Whether the packet is a segment, which is then written down.
+/// Whether the packet is a segment, or a first fragment of one, which is then written down.
 #[inline(never)]
 fn is_segment<P: Packet>(packet: &P, segment: &mut Segment) -> bool {
-    wire::parse(packet, segment).is_ok()
+    wire::parse_first(packet, segment).is_ok()
 }
 
 /// Rewrites the packet that holds the desk's segment as its path says.
 #[inline(always)]
-fn leave<P: Packet>(packet: &mut P, desk: &Desk) -> Result<Verdict, DropReason> {
-    if is_rewritten(packet, desk) {
-        Ok(Verdict::Forward(desk.path.direction))
+fn leave<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    desk: &Desk,
+) -> Result<Verdict, DropReason> {
+    let Desk { key, segment, path, .. } = desk;
+    let whole = !segment.fragment.is_first();
+    if is_rewritten(packet, desk) && (whole || fragment::track(packet, tables, key, segment, path))
+    {
+        Ok(Verdict::Forward(path.direction))
     } else {
         Err(DropReason::Rewrite)
     }
@@ -207,7 +232,11 @@ fn leave<P: Packet>(packet: &mut P, desk: &Desk) -> Result<Verdict, DropReason> 
 /// Has the BPF stack for itself as long as it writes.
 #[inline(never)]
 fn is_rewritten<P: Packet>(packet: &mut P, desk: &Desk) -> bool {
-    desk.path.rewrite.apply(packet, &desk.segment).is_ok()
+    let Desk { segment, path, .. } = desk;
+    // Whoever is sent round in a circle comes to the end of it.
+    let circles = segment.flags.opens() && path.direction == Direction::ToMember;
+    path.rewrite.apply(packet, segment).is_ok()
+        && (!circles || nat::take_hop(packet, segment).is_ok())
 }
 
 /// Rewrites the packet that holds `segment`.

@@ -193,7 +193,7 @@ fn send_once_more<P: Packet, T: Tables>(
 ) -> bool {
     let Some(client) = tables.flow(key) else { return false };
     let Some(place) = waiting::place(tables, &client) else { return false };
-    let syn = Outgoing::syn(key.tuple, place.seq());
+    let syn = Outgoing::syn(key.tuple, place.seq(), place.hops.get() as u8);
     syn.put(packet, Some(&place.options), sent).is_ok()
 }
 

@@ -44,6 +44,7 @@ pub(super) fn enter<P: Packet, T: Tables>(
     // A datagram is not sent once more.
     if !segment.is_udp() {
         place.options.take(packet, segment.l4);
+        place.hops.set(segment.hops.into());
     }
     place.give(ticket, client, segment.seq, 0, Avoid::NONE);
 }
@@ -64,6 +65,7 @@ pub(super) fn renew<P: Packet, T: Tables>(
         && place.seq() != segment.seq
     {
         place.options.take(packet, segment.l4);
+        place.hops.set(segment.hops.into());
         place.seq.set(segment.seq.get());
         client.next.set(segment.end().get());
     }
@@ -76,6 +78,7 @@ pub(super) fn follow<T: Tables>(tables: &T, before: &Flow, ticket: u32, wish: &W
     old.ticket.set(0);
     let Some(new) = tables.half_open(ticket) else { return };
     new.options.copy(&old.options);
+    new.hops.set(old.hops.get());
     new.give(ticket, &wish.client, old.seq(), wish.tries, wish.avoid);
 }
 

@@ -32,8 +32,8 @@ pub struct HalfOpen {
     pub seq: Word32,
     /// Members that failed the connection so far.
     pub tries: Word32,
-    /// Always zero.
-    pub reserved: Word32,
+    /// Hops that the SYN could still take when it came (TTL, hop limit).
+    pub hops: Word32,
     /// The last of those.
     pub failed: Cell<Avoid>,
     /// Options of the SYN.

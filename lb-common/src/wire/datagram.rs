@@ -5,6 +5,7 @@ use crate::{
     packet::Packet,
     verdict::PassReason,
     wire::{
+        Fragment,
         eth::{self, Ethernet},
         ipv4, ipv6,
     },
@@ -22,8 +23,10 @@ pub struct Datagram {
     pub dst: Addr,
     /// Number of the protocol above.
     pub protocol: u8,
-    /// Whether this is any fragment of it, the first one included.
-    pub is_fragment: bool,
+    /// Which part of it this is.
+    pub fragment: Fragment,
+    /// Hops that it may still take (TTL, hop limit).
+    pub hops: u8,
     /// Where that begins.
     pub l4: usize,
     /// Where the datagram ends; Ethernet padding does not count.
@@ -53,6 +56,14 @@ impl Datagram {
             eth::VLAN => Err(PassReason::Vlan),
             _ => Err(PassReason::NotIp),
         }
+    }
+
+    /// Whether the protocol above is this one, or may be: headers between can be in an earlier fragment
+    /// (RFC 8200 section 4.5).
+    #[inline(always)]
+    pub const fn is_of(&self, protocol: u8) -> bool {
+        self.protocol == protocol
+            || (self.fragment.is_later() && !self.src.is_v4() && ipv6::is_extension(self.protocol))
     }
 }
 

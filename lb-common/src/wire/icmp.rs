@@ -102,9 +102,9 @@ impl IcmpError {
         } else {
             ipv6::read(packet, l3, &mut quoted)?;
         }
-        // Later fragments have no ports, and we send no first ones.
+        // Later fragments have no ports.
         let is_segment = quoted.protocol == ipv4::TCP || quoted.protocol == ipv4::UDP;
-        if !is_segment || quoted.is_fragment {
+        if !is_segment || quoted.fragment.is_later() {
             return Err(PassReason::NotTcp);
         }
         let start: Start = packet.read(quoted.l4).ok_or(PassReason::Malformed)?;
@@ -157,7 +157,7 @@ pub fn is_unreachable<P: Packet>(packet: &P) -> bool {
 
 #[inline(always)]
 fn is_error_in<P: Packet>(packet: &P, outer: &Datagram) -> bool {
-    if outer.is_fragment {
+    if outer.fragment.is_part() {
         return false;
     }
     let Some(Header { kind, .. }) = packet.read(outer.l4) else { return false };

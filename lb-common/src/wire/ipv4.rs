@@ -10,7 +10,10 @@ use crate::{
     checksum::Sum,
     packet::Packet,
     verdict::PassReason,
-    wire::datagram::{self, Datagram},
+    wire::{
+        Fragment,
+        datagram::{self, Datagram},
+    },
 };
 
 /// Protocol number of TCP.
@@ -19,14 +22,14 @@ pub const TCP: u8 = 6;
 /// Protocol number of UDP.
 pub const UDP: u8 = 17;
 
-/// Everything in the fragment word but the "don't fragment" and reserved bits.
-const FRAGMENT: u16 = 0x3fff;
+/// The "more fragments" bit of the fragment word.
+const MORE_FRAGMENTS: u16 = 0x2000;
+
+/// The rest of the word but for "don't fragment" and the reserved bit: where the fragment begins, in eight bytes.
+const OFFSET: u16 = 0x1fff;
 
 /// The "don't fragment" bit.
 const DONT_FRAGMENT: u16 = 0x4000;
-
-/// Hops that a datagram of ours may take; Linux's default.
-const TTL: u8 = 64;
 
 /// An IPv4 header without its options.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -47,15 +50,16 @@ pub struct Ipv4 {
 }
 
 impl Ipv4 {
-    /// The header of an unfragmented datagram of `total_len` bytes with a TCP segment of ours.
+    /// The header of an unfragmented datagram of `total_len` bytes with a TCP segment of ours, which may take
+    /// `hops`.
     #[inline(always)]
-    pub fn of_tcp(src: Addr, dst: Addr, total_len: u16) -> Self {
-        Self::of(TCP, src, dst, total_len)
+    pub fn of_tcp(src: Addr, dst: Addr, total_len: u16, hops: u8) -> Self {
+        Self::of(TCP, src, dst, total_len, hops)
     }
 
     /// The same with a segment of another protocol.
     #[inline(always)]
-    pub fn of(protocol: u8, src: Addr, dst: Addr, total_len: u16) -> Self {
+    pub fn of(protocol: u8, src: Addr, dst: Addr, total_len: u16, hops: u8) -> Self {
         let header = Self {
             version_ihl: 0x45,
             tos: 0,
@@ -63,7 +67,7 @@ impl Ipv4 {
             // Nothing that is not fragmented needs an identification (RFC 6864).
             id: Be16::new(0),
             fragment: Be16::new(DONT_FRAGMENT),
-            ttl: TTL,
+            ttl: hops,
             protocol,
             checksum: Be16::new(0),
             src: src.to_v4(),
@@ -78,6 +82,10 @@ impl Ipv4 {
     pub const MIN_LEN: usize = size_of::<Self>();
     /// Where the checksum lies, from the start of the header.
     pub const CHECKSUM: usize = offset_of!(Self, checksum);
+    /// Where the identification lies, from the start of the header.
+    pub const ID: usize = offset_of!(Self, id);
+    /// Where the word lies whose first byte is the TTL, from the start of the header.
+    pub const TTL: usize = offset_of!(Self, ttl);
     /// Where the two addresses lie, source first, from the start of the header.
     pub const ADDRESSES: usize = offset_of!(Self, src);
 
@@ -112,10 +120,16 @@ impl Ipv4 {
         Addr::v4(self.dst)
     }
 
-    /// Whether this is any fragment, the first one included.
+    /// Which part of its datagram the packet holds whose header this is, at `l3` of the frame.
     #[inline(always)]
-    pub const fn is_fragment(&self) -> bool {
-        self.fragment.get() & FRAGMENT != 0
+    const fn fragment(&self, l3: usize) -> Fragment {
+        let word = self.fragment.get();
+        Fragment {
+            offset: (word & OFFSET) << 3,
+            more: (word & MORE_FRAGMENTS != 0) as u16,
+            id: self.id.get() as u32,
+            id_at: l3 + Self::ID,
+        }
     }
 }
 
@@ -137,10 +151,12 @@ pub(super) fn read<P: Packet>(
     datagram.src = ip.src();
     datagram.dst = ip.dst();
     datagram.protocol = ip.protocol;
-    datagram.is_fragment = ip.is_fragment();
+    datagram.fragment = ip.fragment(l3);
+    datagram.hops = ip.ttl;
     datagram.l4 = l3 + header;
     datagram.end = datagram::end(packet, l3, ip.total_len());
     Ok(())
 }
 
-const _: () = assert!(Ipv4::MIN_LEN == 20 && Ipv4::CHECKSUM == 10 && Ipv4::ADDRESSES == 12);
+const _: () =
+    assert!(Ipv4::MIN_LEN == 20 && Ipv4::CHECKSUM == 10 && Ipv4::ADDRESSES == 12 && Ipv4::TTL == 8);

@@ -9,7 +9,10 @@ use crate::{
     be::{Be16, Be32},
     packet::Packet,
     verdict::PassReason,
-    wire::datagram::{self, Datagram},
+    wire::{
+        Fragment,
+        datagram::{self, Datagram},
+    },
 };
 
 /// Headers between the fixed one and the segment that are looked past; RFC 8200 section 4.1 knows no
@@ -23,9 +26,6 @@ const DESTINATION: u8 = 60;
 
 /// The first word without the version.
 const INFO: Be32 = Be32::new(0x0fff_ffff);
-
-/// Hops that a datagram of ours may take; Linux's default.
-const HOPS: u8 = 64;
 
 /// The fixed header.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -53,25 +53,25 @@ struct Extension {
     rest: Be16,
 }
 
+/// Bytes of a fragment header, and where its identification lies (RFC 8200 section 4.5).
+const FRAGMENT_LEN: usize = 8;
+const ID: usize = size_of::<Extension>();
+
 impl Ipv6 {
-    /// The header of a datagram of ours, with `payload` bytes of the protocol `next`.
+    /// The header of a datagram of ours with `payload` bytes of the protocol `next`, which may take
+    /// `hop_limit` hops.
     #[inline(always)]
-    pub const fn new(src: Addr, dst: Addr, next: u8, payload: u16) -> Self {
+    pub const fn new(src: Addr, dst: Addr, next: u8, payload: u16, hop_limit: u8) -> Self {
         let version_class_flow = Be32::new(6 << 28);
-        Self {
-            version_class_flow,
-            payload_len: Be16::new(payload),
-            next,
-            hop_limit: HOPS,
-            src,
-            dst,
-        }
+        Self { version_class_flow, payload_len: Be16::new(payload), next, hop_limit, src, dst }
     }
 
     /// Bytes the header takes.
     pub const LEN: usize = size_of::<Self>();
     /// Bits in the first word below the traffic class: those of the flow label.
     pub const CLASS_SHIFT: u32 = 20;
+    /// Where the word lies whose second byte is the hop limit, from the start of the header.
+    pub const HOP_LIMIT: usize = offset_of!(Self, next);
     /// Where the two addresses lie, source first, from the start of the header.
     pub const ADDRESSES: usize = offset_of!(Self, src);
 
@@ -102,7 +102,7 @@ impl Ipv6 {
     }
 }
 
-const _: () = assert!(Ipv6::LEN == 40 && Ipv6::ADDRESSES == 8 && size_of::<Extension>() == 4);
+const _: () = assert!(Ipv6::LEN == 40 && Ipv6::ADDRESSES == 8 && Ipv6::HOP_LIMIT == 6 && ID == 4);
 
 /// Looks past the headers of the datagram at `l3`.
 ///
@@ -120,18 +120,27 @@ pub(super) fn read<P: Packet>(
     }
     let (mut next, mut at) = (ip.next, l3 + Ipv6::LEN);
     for _ in 0..EXTENSIONS {
-        if !is_extension(next) || datagram.is_fragment {
+        if !is_extension(next) || datagram.fragment.is_later() {
             break;
         }
         let header: Extension = packet.read(at).ok_or(PassReason::Malformed)?;
         match next {
             // The destination is not the last one.
             ROUTING if header.rest.get() & 0xff != 0 => return Err(PassReason::NotTcp),
-            // One that is whole all the same is none (RFC 6946).
-            FRAGMENT => {
-                datagram.is_fragment = header.rest.get() & !0b110 != 0;
-                at += 8;
+            // There is but one (RFC 8200 section 4.1).
+            FRAGMENT if datagram.fragment.is_part() => return Err(PassReason::NotTcp),
+            FRAGMENT if header.rest.get() & !0b110 != 0 => {
+                let id: Be32 = packet.read(at + ID).ok_or(PassReason::Malformed)?;
+                datagram.fragment = Fragment {
+                    offset: header.rest.get() & !0b111,
+                    more: header.rest.get() & 1,
+                    id: id.get(),
+                    id_at: at + ID,
+                };
+                at += FRAGMENT_LEN;
             }
+            // One that is whole all the same is none (RFC 6946).
+            FRAGMENT => at += FRAGMENT_LEN,
             _ => at += 8 * (header.len as usize + 1),
         }
         next = header.next;
@@ -139,12 +148,14 @@ pub(super) fn read<P: Packet>(
     datagram.src = ip.src;
     datagram.dst = ip.dst;
     datagram.protocol = next;
+    datagram.hops = ip.hop_limit;
     datagram.l4 = at;
     datagram.end = datagram::end(packet, l3 + Ipv6::LEN, ip.payload_len());
     Ok(())
 }
 
+/// Whether this is the number of an extension header rather than of a protocol above.
 #[inline(always)]
-const fn is_extension(next: u8) -> bool {
+pub(super) const fn is_extension(next: u8) -> bool {
     matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION)
 }

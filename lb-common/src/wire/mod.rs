@@ -5,6 +5,7 @@
 
 mod datagram;
 pub mod eth;
+mod fragment;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
@@ -17,9 +18,10 @@ mod timestamp;
 pub mod udp;
 
 pub use datagram::Datagram;
+pub use fragment::Fragment;
 pub use icmp::IcmpError;
 pub use options::Options;
-pub use outgoing::Outgoing;
-pub use segment::{Segment, parse};
+pub use outgoing::{HOPS, Outgoing};
+pub use segment::{Segment, header_len, parse, parse_first};
 pub use seq::Seq;
 pub(crate) use timestamp::timestamp;

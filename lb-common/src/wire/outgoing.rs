@@ -8,7 +8,7 @@ use crate::{
     checksum::Sum,
     packet::{EditError, Packet},
     wire::{
-        Segment, Seq,
+        Fragment, Segment, Seq,
         eth::{self, Ethernet},
         ipv4::{self, Ipv4},
         ipv6::Ipv6,
@@ -28,20 +28,25 @@ pub struct Outgoing {
     pub seq: Seq,
     /// Its acknowledgement; zero without ACK.
     pub ack: Seq,
+    /// Hops that it may take (TTL, hop limit).
+    pub hops: u8,
 }
+
+/// Hops that a datagram of ours may take; Linux's default.
+pub const HOPS: u8 = 64;
 
 impl Outgoing {
     /// A RST of the connection with this `tuple`: `seq` is what the receiver expects next, `ack`
     /// what it has sent, which only one without a connection yet looks at (RFC 9293 section 3.10.7.3).
     #[inline(always)]
     pub const fn reset(tuple: Tuple, seq: Seq, ack: Seq) -> Self {
-        Self { tuple, flags: Flags::RESET, seq, ack }
+        Self { tuple, flags: Flags::RESET, seq, ack, hops: HOPS }
     }
 
-    /// A SYN with this number.
+    /// A client's SYN with this number, which may take no more hops than the one before.
     #[inline(always)]
-    pub const fn syn(tuple: Tuple, seq: Seq) -> Self {
-        Self { tuple, flags: Flags::OPEN, seq, ack: Seq::new(0) }
+    pub const fn syn(tuple: Tuple, seq: Seq, hops: u8) -> Self {
+        Self { tuple, flags: Flags::OPEN, seq, ack: Seq::new(0), hops }
     }
 
     /// Writes the segment over `packet`, behind its Ethernet header; `sent` is then what it holds.
@@ -77,11 +82,12 @@ impl Outgoing {
 
         if is_v4 {
             packet.write(Ethernet::TYPE, &Be16::new(eth::IPV4))?;
-            packet
-                .write_summed(l3, &Ipv4::of_tcp(src, dst, (Ipv4::MIN_LEN + segment_len) as u16))?;
+            let total_len = (Ipv4::MIN_LEN + segment_len) as u16;
+            packet.write_summed(l3, &Ipv4::of_tcp(src, dst, total_len, self.hops))?;
         } else {
             packet.write(Ethernet::TYPE, &Be16::new(eth::IPV6))?;
-            packet.write_summed(l3, &Ipv6::new(src, dst, ipv4::TCP, segment_len as u16))?;
+            let header = Ipv6::new(src, dst, ipv4::TCP, segment_len as u16, self.hops);
+            packet.write_summed(l3, &header)?;
         }
         packet.write_summed(l4, &tcp.with_checksum(Be16::from_raw(checksum)))?;
         if let Some(options) = options {
@@ -93,6 +99,8 @@ impl Outgoing {
         sent.seq = self.seq;
         sent.ack = self.ack;
         sent.payload = 0;
+        sent.hops = self.hops;
+        sent.fragment = Fragment::default();
         sent.l3 = l3;
         sent.l4 = l4;
         Ok(())

@@ -5,6 +5,7 @@ use crate::{
     packet::Packet,
     verdict::PassReason,
     wire::{
+        Fragment,
         datagram::Datagram,
         ipv4,
         seq::Seq,
@@ -13,7 +14,8 @@ use crate::{
     },
 };
 
-/// A whole TCP segment, or UDP datagram, in an unfragmented IP datagram. What only TCP has is zero in UDP.
+/// A TCP segment or UDP datagram, or what the first fragment of its IP datagram holds of it. What only TCP has is
+/// zero in UDP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Segment {
     /// Where it comes from and goes to.
@@ -26,8 +28,12 @@ pub struct Segment {
     pub seq: Seq,
     /// The next sequence number that the sender expects; valid with ACK.
     pub ack: Seq,
-    /// Bytes of payload; Ethernet padding does not count.
+    /// Bytes of payload in this packet; Ethernet padding does not count.
     pub payload: u32,
+    /// Hops that the packet may still take (TTL, hop limit).
+    pub hops: u8,
+    /// Which part of its datagram the packet holds: the whole, or the first one.
+    pub fragment: Fragment,
     /// Where the IP header starts, in bytes from the start of the frame.
     pub l3: usize,
     /// Where the TCP or UDP header starts, in bytes from the start of the frame.
@@ -55,6 +61,12 @@ impl Segment {
         self.l4 + if self.is_udp() { Udp::CHECKSUM } else { Tcp::CHECKSUM }
     }
 
+    /// Whether it asks for a connection and is not to go any further: there is no hop left to take.
+    #[inline(always)]
+    pub const fn is_at_last_hop(&self) -> bool {
+        self.flags.opens() && self.hops <= 1
+    }
+
     /// The sequence number after everything in the segment: SYN and FIN take one each
     /// (RFC 9293 section 3.4).
     #[inline(always)]
@@ -63,38 +75,46 @@ impl Segment {
     }
 }
 
-/// Finds the `segment` in a frame, all zero before, or says why the frame is not ours to touch.
+/// Finds the `segment`, all zero before, in a frame with a whole datagram, or says why the frame is not ours to touch.
 ///
 /// A frame that is not well formed is passed: the stack drops it and counts it
 /// under the name its operators know.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, segment: &mut Segment) -> Result<(), PassReason> {
+    parse_first(packet, segment)?;
+    if segment.fragment.is_part() { Err(PassReason::Fragment) } else { Ok(()) }
+}
+
+/// The same, also in a first fragment. [`PassReason::Fragment`] is then of fragments without a whole TCP header:
+/// for whom they are, others of their datagram say, or the ports alone.
+#[inline(always)]
+pub fn parse_first<P: Packet>(packet: &P, segment: &mut Segment) -> Result<(), PassReason> {
     let mut datagram = Datagram::default();
     datagram.read(packet)?;
-    let Datagram { src, dst, protocol, is_fragment, l4, end } = datagram;
-    if protocol != ipv4::TCP && protocol != ipv4::UDP {
+    if !datagram.is_of(ipv4::TCP) && !datagram.is_of(ipv4::UDP) {
         return Err(PassReason::NotTcp);
     }
-    if is_fragment {
+    let Datagram { src, dst, fragment, hops, l4, end, .. } = datagram;
+    if fragment.is_later() {
         return Err(PassReason::Fragment);
     }
-    segment.protocol = protocol;
-    (segment.l3, segment.l4) = (Datagram::L3, l4);
-    if protocol == ipv4::UDP {
-        let udp: Udp = packet.read(l4).ok_or(PassReason::Malformed)?;
-        let payload = udp.payload(src, end.saturating_sub(l4)).ok_or(PassReason::Malformed)?;
-        if end > packet.len() {
-            return Err(PassReason::Malformed);
-        }
-        segment.tuple = Tuple { src, dst, sport: udp.sport, dport: udp.dport };
-        segment.payload = payload as u32;
-        segment.lacks_checksum = udp.lacks_checksum();
-        return Ok(());
-    }
-    let tcp: Tcp = packet.read(l4).ok_or(PassReason::Malformed)?;
-    let payload = l4 + tcp.header_len();
-    if tcp.header_len() < Tcp::MIN_LEN || payload > end || end > packet.len() {
+    if end > packet.len() {
         return Err(PassReason::Malformed);
+    }
+    segment.protocol = datagram.protocol;
+    (segment.hops, segment.fragment) = (hops, fragment);
+    (segment.l3, segment.l4) = (Datagram::L3, l4);
+    if datagram.protocol == ipv4::UDP {
+        return read_udp(packet, &datagram, segment);
+    }
+    let cut = if fragment.is_first() { PassReason::Fragment } else { PassReason::Malformed };
+    let tcp: Tcp = packet.read(l4).ok_or(cut)?;
+    let payload = l4 + tcp.header_len();
+    if tcp.header_len() < Tcp::MIN_LEN {
+        return Err(PassReason::Malformed);
+    }
+    if payload > end {
+        return Err(cut);
     }
     segment.tuple = Tuple { src, dst, sport: tcp.sport, dport: tcp.dport };
     segment.flags = tcp.flags();
@@ -102,4 +122,34 @@ pub fn parse<P: Packet>(packet: &P, segment: &mut Segment) -> Result<(), PassRea
     segment.ack = Seq::new(tcp.ack.get());
     segment.payload = (end - payload) as u32;
     Ok(())
+}
+
+/// The rest of it where the `datagram` is UDP.
+#[inline(always)]
+fn read_udp<P: Packet>(
+    packet: &P,
+    datagram: &Datagram,
+    segment: &mut Segment,
+) -> Result<(), PassReason> {
+    let Datagram { src, dst, fragment, l4, end, .. } = *datagram;
+    let cut = if fragment.is_first() { PassReason::Fragment } else { PassReason::Malformed };
+    let room = end.saturating_sub(l4);
+    let udp: Udp = packet.read(l4).filter(|_| room >= Udp::LEN).ok_or(cut)?;
+    // The length is of the whole, of which only a part is here.
+    let payload =
+        if fragment.is_first() { udp.payload_of_first(src, room) } else { udp.payload(src, room) };
+    segment.tuple = Tuple { src, dst, sport: udp.sport, dport: udp.dport };
+    segment.payload = payload.ok_or(PassReason::Malformed)? as u32;
+    segment.lacks_checksum = udp.lacks_checksum();
+    Ok(())
+}
+
+/// Bytes that the header of a protocol takes at the least.
+#[inline(always)]
+pub const fn header_len(protocol: u8) -> usize {
+    match protocol {
+        ipv4::TCP => Tcp::MIN_LEN,
+        ipv4::UDP => Udp::LEN,
+        _ => 0,
+    }
 }

@@ -48,6 +48,15 @@ impl Udp {
         }
         len.checked_sub(Self::LEN)
     }
+
+    /// The same in the first fragment of a datagram, which holds less than the whole.
+    #[inline(always)]
+    pub const fn payload_of_first(&self, src: Addr, room: usize) -> Option<usize> {
+        if room >= self.len.get() as usize || (self.lacks_checksum() && !src.is_v4()) {
+            return None;
+        }
+        room.checked_sub(Self::LEN)
+    }
 }
 
 const _: () = assert!(Udp::LEN == 8 && Udp::CHECKSUM == 6);

@@ -104,6 +104,8 @@ impl Serving {
         let mut maps = datapath.take_maps()?;
         if let Some(Served { pool: before, .. }) = &before {
             warn_of_changes(before, pool, maps.flow_capacity(), wanted.max_flows);
+        } else {
+            maps.scatter_ids()?;
         }
         let target = plan(pool, vip, &mut record, &maps)?;
         install(&mut maps, POOL, &target)?;

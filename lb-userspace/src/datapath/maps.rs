@@ -13,7 +13,7 @@ use zerocopy::transmute;
 use super::{DatapathError, walk};
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 21] = [
+pub(super) const NAMES: [&str; 23] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -30,6 +30,8 @@ pub(super) const NAMES: [&str; 21] = [
     "FLOWS",
     "PORTS",
     "HALF_OPENS",
+    "FRAGMENTED",
+    "LAST_IDS",
     "COUNTERS",
     "MEMBER_STATS",
     "EVENTS",
@@ -55,6 +57,7 @@ pub struct Maps {
     pub(super) sticky: HashMap<MapData, [u8; size_of::<StickyKey>()], [u8; size_of::<Sticky>()]>,
     flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
     flow_capacity: u32,
+    pub(super) last_ids: Array<MapData, u32>,
     pub(super) ports: HashMap<MapData, [u8; size_of::<PortKey>()], [u8; size_of::<PortBlock>()]>,
     counters: PerCpuArray<MapData, u64>,
     stats: PerCpuArray<MapData, [u8; size_of::<MemberStats>()]>,
@@ -104,6 +107,7 @@ impl Maps {
             sticky: get("STICKY")?.try_into().map_err(failed("STICKY"))?,
             flows: flows.try_into().map_err(failed("FLOWS"))?,
             flow_capacity,
+            last_ids: get("LAST_IDS")?.try_into().map_err(failed("LAST_IDS"))?,
             ports: get("PORTS")?.try_into().map_err(failed("PORTS"))?,
             counters: get("COUNTERS")?.try_into().map_err(failed("COUNTERS"))?,
             stats: get("MEMBER_STATS")?.try_into().map_err(failed("MEMBER_STATS"))?,

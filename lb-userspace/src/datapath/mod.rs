@@ -11,6 +11,7 @@ mod counters;
 mod drain;
 mod error;
 mod events;
+mod ids;
 mod install;
 mod maps;
 mod object;

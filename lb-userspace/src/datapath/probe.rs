@@ -5,11 +5,11 @@ use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunAttrs, X
 use lb_common::be::Be16;
 use lb_common::checksum::{Sum, sum_bytes};
 use lb_common::probe::{Ends, GROUP, Probe};
-use lb_common::wire::Seq;
 use lb_common::wire::eth::{self, Ethernet};
 use lb_common::wire::ipv4::{self, Ipv4};
 use lb_common::wire::ipv6::Ipv6;
 use lb_common::wire::tcp::{Flags, Tcp};
+use lb_common::wire::{HOPS, Seq};
 use zerocopy::IntoBytes as _;
 
 use super::reaper::{IFINDEX, SK_BUFF};
@@ -41,10 +41,10 @@ pub enum Seen {
 fn frame(mac: [u8; 6], dst: [u8; 6], [(src, sport), (to, dport)]: Ends) -> Vec<u8> {
     let (from, at) = (src.into(), to.into());
     let (ethertype, ip) = if src.is_ipv4() {
-        let ip = Ipv4::of_tcp(from, at, (Ipv4::MIN_LEN + SEGMENT) as u16);
+        let ip = Ipv4::of_tcp(from, at, (Ipv4::MIN_LEN + SEGMENT) as u16, HOPS);
         (eth::IPV4, ip.as_bytes().to_vec())
     } else {
-        (eth::IPV6, Ipv6::new(from, at, ipv4::TCP, SEGMENT as u16).as_bytes().to_vec())
+        (eth::IPV6, Ipv6::new(from, at, ipv4::TCP, SEGMENT as u16, HOPS).as_bytes().to_vec())
     };
     let eth = Ethernet { dst, src: mac, ethertype: Be16::new(ethertype) };
     let ports = (Be16::new(sport), Be16::new(dport));

@@ -12,12 +12,12 @@ use lb_common::be::Be16;
 use lb_common::counter::Counter;
 use lb_common::route::{Answer, Choice};
 use lb_common::verdict::{Direction, RefuseReason, Verdict};
-use lb_common::wire::Seq;
 use lb_common::wire::eth::{self, Ethernet};
 use lb_common::wire::ipv4::{self, Ipv4};
 use lb_common::wire::ipv6::Ipv6;
 use lb_common::wire::tcp::{Flags, Tcp};
 use lb_common::wire::udp::Udp;
+use lb_common::wire::{HOPS, Seq};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::object::ROUTE;
@@ -134,9 +134,9 @@ fn opening(src: SocketAddr, dst: SocketAddr, protocol: u8) -> Vec<u8> {
     let (from, to) = (Addr::from(src.ip()), Addr::from(dst.ip()));
     let (ethertype, ip) = if from.is_v4() {
         let length = (Ipv4::MIN_LEN + l4.len()) as u16;
-        (eth::IPV4, Ipv4::of(protocol, from, to, length).as_bytes().to_vec())
+        (eth::IPV4, Ipv4::of(protocol, from, to, length, HOPS).as_bytes().to_vec())
     } else {
-        (eth::IPV6, Ipv6::new(from, to, protocol, l4.len() as u16).as_bytes().to_vec())
+        (eth::IPV6, Ipv6::new(from, to, protocol, l4.len() as u16, HOPS).as_bytes().to_vec())
     };
     let eth = Ethernet { dst: [0; 6], src: [0; 6], ethertype: Be16::new(ethertype) };
     [eth.as_bytes(), &ip, &l4].concat()

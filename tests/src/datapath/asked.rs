@@ -18,8 +18,9 @@ const FLAGS: usize = 14 + 20 + 13;
 const ENDS: u8 = 0x17;
 const SYN: u8 = 0x02;
 
-/// Counters of frames that are nobody's SYN, whatever they look like.
-const NO_SEGMENT: [&str; 6] = [
+/// Counters of frames that are nobody's SYN, whatever they look like, or that go no further.
+const NO_SEGMENT: [&str; 7] = [
+    "drop_hop_limit",
     "pass_other_host",
     "pass_not_ip",
     "pass_not_tcp",

@@ -8,7 +8,8 @@ use lb_common::wire::ipv4::UDP;
 
 use super::snapshot::direction;
 use super::{
-    Age, CLIENT_SEQ, Conn, Entry, LISTENER, Member, POOL, Port, Snapshot, Stuck, Way, member,
+    Age, CLIENT_SEQ, Conn, Entry, Fragments, LISTENER, Member, POOL, Port, Snapshot, Stuck, Way,
+    member,
 };
 
 /// Everything that differs between two moments, one line each: counters, members, entries.
@@ -48,6 +49,22 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
             lines.extend(flow(key, before.flows.get(&key), after.flows.get(&key), conns));
             lines.extend(port(key, before, after, conns));
         }
+    }
+    for key in before.fragments.keys().chain(after.fragments.keys()).collect::<BTreeSet<_>>() {
+        let (old, new) = (before.fragments.get(key), after.fragments.get(key));
+        if old == new {
+            continue;
+        }
+        let (direction, id) = *key;
+        let entry = after.flows.get(&direction).or_else(|| before.flows.get(&direction));
+        let of = entry.map_or_else(|| "nobody".into(), |entry| name(direction, entry, conns));
+        lines.push(match new {
+            None => format!("fragments of {of}: {id} gone"),
+            Some(Fragments { id: now, until: Age::Now }) => {
+                format!("fragments of {of}: {id} as {now}")
+            }
+            Some(other) => format!("fragments of {of}: {id} {other:?}"),
+        });
     }
     let homeless = |key: &&Way| after.flows.get(key).is_none_or(|f| !f.from_member);
     lines.extend(after.ports.keys().filter(homeless).map(|key| format!("{key:?}: port alone")));

@@ -12,7 +12,7 @@ use aya::TestRunOptions;
 use aya::programs::{SchedClassifier, TestRun as _};
 use lb_common::counter::Event;
 use lb_common::route::Answer;
-use lb_common::state::{Drain, DrainCause, FlowKey};
+use lb_common::state::{Drain, DrainCause, FlowKey, Fragmented};
 use lb_userspace::datapath::{
     Datapath as Loaded, Events, Maps, Options, Router, counters, install,
 };
@@ -26,7 +26,8 @@ use super::ports::ports;
 use super::raw::Raw;
 use super::snapshot::{MEMBERS, direction};
 use super::{
-    Act, Action, Age, Ages, Entry, Error, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck,
+    Act, Action, Age, Ages, Entry, Error, Fragments, Heard, Member, POOL, Ran, Snapshot, Stamping,
+    Stuck,
 };
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
@@ -232,6 +233,12 @@ impl Kernel {
                 .iter()
                 .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(flow)))
                 .collect(),
+            fragments: self
+                .raw
+                .fragmented()?
+                .iter()
+                .map(|(key, known)| Fragments::entry(key, known))
+                .collect(),
             ports: ports(self.maps.port_blocks()?.iter().map(|(key, block)| (*key, block))),
         })
     }
@@ -360,6 +367,10 @@ impl Kernel {
             flow.last_news.set(news.stamp(0));
             flow.opened = opened.stamp(0);
             self.raw.change_flow(key, flow)?;
+        }
+        for (key, known) in self.raw.fragmented()? {
+            let until = stamping.of_client(key.src).stamp(0);
+            self.raw.change_fragmented(key, Fragmented { until, ..known })?;
         }
         for (key, sticky) in self.maps.sticky()? {
             let used = stamping.of_client(key.client);

@@ -23,8 +23,8 @@ use super::kernel::{drain_word, options};
 use super::ports::ports;
 use super::snapshot::{MEMBERS, direction};
 use super::{
-    Act, Action, Age, Ages, Entry, Error, Family, Heard, Member, POOL, Ran, Snapshot, Stamping,
-    Stuck,
+    Act, Action, Age, Ages, Entry, Error, Family, Fragments, Heard, Member, POOL, Ran, Snapshot,
+    Stamping, Stuck,
 };
 
 /// Bytes of an Ethernet header's two addresses.
@@ -152,6 +152,13 @@ impl Model {
                 .iter()
                 .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(&**flow)))
                 .collect(),
+            fragments: self
+                .tables
+                .fragmented
+                .borrow()
+                .iter()
+                .map(|(key, known)| Fragments::entry(key, known))
+                .collect(),
             ports: ports(self.tables.ports.borrow().iter().map(|(key, block)| (*key, &**block))),
         }
     }
@@ -270,6 +277,9 @@ impl Model {
             flow.last_seen.set(seen.stamp(NOW));
             flow.last_news.set(news.stamp(NOW));
             flow.opened = opened.stamp(NOW);
+        }
+        for (key, known) in self.tables.fragmented.borrow_mut().iter_mut() {
+            known.until = stamping.of_client(key.src).stamp(NOW);
         }
         for (key, sticky) in self.tables.sticky.borrow_mut().iter() {
             sticky.used.set(stamping.of_client(key.client).stamp(NOW));

@@ -8,8 +8,9 @@ use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
 use lb_common::counter::COUNTERS;
 use lb_common::state::{
-    AllowedNet, Budget, Cursor, Drain, Flow, FlowKey, HalfOpen, Identity, Load, MemberStats, Node,
-    PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+    AllowedNet, Budget, Cursor, Drain, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen, ID_PLACES,
+    Identity, Load, MemberStats, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey,
+    Vip, VipKey, VipLoad,
 };
 use zerocopy::transmute;
 
@@ -38,6 +39,8 @@ pub(super) struct Raw {
     allowed: LpmTrie<MapData, [u8; size_of::<AllowedNet>()], u32>,
     members: Bytes<u32, { size_of::<Identity>() }>,
     sticky: Bytes<[u8; size_of::<StickyKey>()], { size_of::<Sticky>() }>,
+    fragmented: Bytes<[u8; size_of::<FragmentKey>()], { size_of::<Fragmented>() }>,
+    last_ids: Array<MapData, u32>,
     half_opens: Array<MapData, [u8; size_of::<HalfOpen>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     budgets: Array<MapData, [u8; size_of::<Budget>()]>,
@@ -61,6 +64,8 @@ impl Raw {
             allowed: map_of(pins, "ALLOWED")?.try_into()?,
             members: map_of(pins, "MEMBERS")?.try_into()?,
             sticky: map_of(pins, "STICKY")?.try_into()?,
+            fragmented: map_of(pins, "FRAGMENTED")?.try_into()?,
+            last_ids: map_of(pins, "LAST_IDS")?.try_into()?,
             half_opens: map_of(pins, "HALF_OPENS")?.try_into()?,
             cursors: map_of(pins, "CURSORS")?.try_into()?,
             budgets: map_of(pins, "BUDGETS")?.try_into()?,
@@ -84,6 +89,22 @@ impl Raw {
     pub(super) fn change_sticky(&mut self, key: StickyKey, sticky: Sticky) -> Result<(), Error> {
         let (key, sticky): ([u8; _], [u8; _]) = (transmute!(key), transmute!(sticky));
         Ok(self.sticky.insert(key, sticky, EXIST)?)
+    }
+
+    /// Datagrams that come in fragments.
+    pub(super) fn fragmented(&self) -> Result<Vec<(FragmentKey, Fragmented)>, Error> {
+        let entries = self.fragmented.iter();
+        let typed = entries.map(|entry| entry.map(|(key, it)| (transmute!(key), transmute!(it))));
+        Ok(typed.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn change_fragmented(
+        &mut self,
+        key: FragmentKey,
+        fragmented: Fragmented,
+    ) -> Result<(), Error> {
+        let (key, fragmented): ([u8; _], [u8; _]) = (transmute!(key), transmute!(fragmented));
+        Ok(self.fragmented.insert(key, fragmented, EXIST)?)
     }
 
     /// Removes a pool; nothing happens if it is gone already, as in a shortened story.
@@ -136,6 +157,10 @@ impl Raw {
         entries(&mut lines, "NODES", &self.nodes)?;
         entries(&mut lines, "MEMBERS", &self.members)?;
         entries(&mut lines, "STICKY", &self.sticky)?;
+        entries(&mut lines, "FRAGMENTED", &self.fragmented)?;
+        for place in 0..ID_PLACES {
+            lines.insert(format!("LAST_IDS {place} {}", self.last_ids.get(&place, 0)?));
+        }
         for network in self.allowed.keys() {
             lines.insert(format!("ALLOWED {:?}", network?.data()));
         }
@@ -188,6 +213,10 @@ impl Raw {
         empty(&mut self.ports)?;
         empty(&mut self.members)?;
         empty(&mut self.sticky)?;
+        empty(&mut self.fragmented)?;
+        for place in 0..ID_PLACES {
+            self.last_ids.set(place, 0, 0)?;
+        }
         let networks = self.allowed.keys().collect::<Result<Vec<_>, _>>()?;
         networks.iter().try_for_each(|network| self.allowed.remove(network))?;
         for place in 0..self.half_opens.len() {

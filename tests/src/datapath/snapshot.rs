@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use lb_common::addr::{Addr, Tuple};
 use lb_common::nat::Rewrite;
-use lb_common::state::{Flow, MemberStats, PhaseBits, Sticky, StickyKey};
+use lb_common::state::{Flow, FragmentKey, Fragmented, MemberStats, PhaseBits, Sticky, StickyKey};
 
 use super::{Age, Port};
 
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub sticky: BTreeMap<IpAddr, Stuck>,
     /// Conntrack.
     pub flows: BTreeMap<Way, Entry>,
+    /// Datagrams that come in fragments, by the way and identification that they come with.
+    pub fragments: BTreeMap<(Way, u32), Fragments>,
     /// NAT ports that are taken, by the way of the answers.
     pub ports: BTreeMap<Way, Port>,
 }
@@ -72,6 +74,24 @@ impl Stuck {
         let (since, used) = (Age::of(*since), Age::of(used.get()));
         let stuck = Self { member: *member, incarnation: *incarnation, since, used };
         (key.client.into(), stuck)
+    }
+}
+
+/// A datagram whose fragments are forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragments {
+    /// The identification that they go on with.
+    pub id: u32,
+    /// Until when.
+    pub until: Age,
+}
+
+impl Fragments {
+    /// An entry of the table as the snapshot has it.
+    pub(super) fn entry(key: &FragmentKey, known: &Fragmented) -> ((Way, u32), Self) {
+        let fragments = Self { id: known.id, until: Age::of(known.until) };
+        let flow = known.flow(key);
+        (((direction(&flow.tuple), flow.protocol), key.id), fragments)
     }
 }
 

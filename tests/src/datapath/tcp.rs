@@ -17,6 +17,7 @@ pub struct Tcp {
     ack: u32,
     window: u16,
     id: u16,
+    hops: u8,
     payload: Vec<u8>,
     ip_options: Vec<u8>,
     tcp_options: Vec<u8>,
@@ -40,6 +41,7 @@ impl Tcp {
             ack: 2_000_000,
             window: 64_240,
             id: 7,
+            hops: 64,
             payload: Vec::new(),
             ip_options: Vec::new(),
             tcp_options: Vec::new(),
@@ -90,6 +92,18 @@ impl Tcp {
         Self { id, ..self }
     }
 
+    /// With so many hops that it may still take (TTL, hop limit).
+    #[must_use]
+    pub fn hops(self, hops: u8) -> Self {
+        Self { hops, ..self }
+    }
+
+    /// With as many of them as another segment.
+    #[must_use]
+    pub fn with_hops_of(self, other: &Self) -> Self {
+        self.hops(other.hops)
+    }
+
     /// With IP options; a multiple of four bytes, at most 40.
     #[must_use]
     pub fn ip_options(self, bytes: &[u8]) -> Self {
@@ -122,7 +136,8 @@ impl Tcp {
         tcp.set_options_raw(&self.tcp_options).expect("TCP options take at most 40 bytes");
 
         let (src, dst) = (self.src.ip().octets(), self.dst.ip().octets());
-        let mut ip = Ipv4Header::new(0, 64, IpNumber::TCP, src, dst).expect("empty payload fits");
+        let mut ip =
+            Ipv4Header::new(0, self.hops, IpNumber::TCP, src, dst).expect("empty payload fits");
         ip.identification = self.id;
         ip.options = self.ip_options.as_slice().try_into().expect("whole words, at most 40 bytes");
 

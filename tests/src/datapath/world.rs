@@ -264,11 +264,13 @@ impl Conn {
         SocketAddrV4::new(self.source, self.nat)
     }
 
-    /// A segment of the client.
+    /// A segment of the client; a SYN loses a hop.
     #[must_use]
     pub fn client(&self, flags: &'static str) -> Pair {
         let input = Tcp::new(self.client, LISTENER, flags).numbered(CLIENT_SEQ, MEMBER_SEQ);
+        let opens = flags.contains('S') && !flags.contains(['A', 'R', 'F']);
         let output = input.readdressed(self.vip(), member(self.member));
+        let output = if opens { output.hops(63) } else { output };
         Pair { input, output }
     }
 

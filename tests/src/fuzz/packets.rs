@@ -9,7 +9,8 @@ use lb_common::wire::ipv4;
 
 use crate::datapath::{
     Act, Action, Age, CLIENT_SEQ, Datapath as _, Family, LISTENER, MEMBER_SEQ, Model, POOL, Ran,
-    Snapshot, Stamping, Tcp, Udp, World, frame_ends, icmp_error, member, patched, wrong_checksum,
+    Snapshot, Stamping, Tcp, Udp, World, cut, frame_ends, icmp_error, member, patched,
+    wrong_checksum,
 };
 
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
@@ -88,6 +89,12 @@ pub fn packets(data: &[u8]) {
                 continue;
             }
             _ if what & 0x80 != 0 => Action::Frame(error(&mut bytes, protocol, &seen)),
+            _ if what & 0x40 != 0 => {
+                let segment = client(&mut bytes, protocol);
+                let (place, which) = (bytes.next(), bytes.next());
+                let mut parts = cut(&segment, &[8 + 8 * usize::from(place % 7)]);
+                Action::Frame(parts.swap_remove(usize::from(which & 1)))
+            }
             _ => {
                 let frame = client(&mut bytes, protocol);
                 let at = usize::from(bytes.next()) % frame.len();

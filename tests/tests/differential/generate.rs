@@ -16,6 +16,8 @@ use lb_tests::datapath::{
 use lb_userspace::datapath::Failover;
 
 use crate::clients::clients;
+use crate::damage::damaged;
+use crate::fragments::fragments;
 use crate::random::Random;
 
 /// Flags that do something, and some that do not.
@@ -24,9 +26,6 @@ const FLAGS: [&str; 17] =
 
 /// How many members there are to choose from.
 const MEMBERS: u32 = 5;
-
-/// Bytes of the shortest IPv4 frame that a test run takes.
-const SHORTEST: usize = 34;
 
 /// Another address that members may see.
 const SNAT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 251);
@@ -219,12 +218,36 @@ impl Story {
         let numbers =
             if dst == LISTENER { (CLIENT_SEQ, MEMBER_SEQ) } else { (MEMBER_SEQ, CLIENT_SEQ) };
         let tcp = self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1));
+        if self.random.once_in(12) {
+            let payload = self.random.among(&[0, 20, 100, 1000, 1000]);
+            let payload = self.random.bytes(payload);
+            return self.fragments(&tcp.payload(&payload).frame());
+        }
         let frame = tcp.frame();
         match self.random.below(40) {
-            0..=2 => Action::Frame(self.damaged(frame)),
+            0..=2 => Action::Frame(damaged(&mut self.random, frame)),
             3 if frame.len() > 1000 => Action::Gso(frame, 500),
             _ => Action::Frame(frame),
         }
+    }
+
+    /// A segment in fragments.
+    fn fragments(&mut self, frame: &[u8]) -> Action {
+        let mut parts = fragments(&mut self.random, frame);
+        for part in &mut parts {
+            if part.len() > 60 && self.random.once_in(20) {
+                *part = damaged(&mut self.random, part.clone());
+            }
+        }
+        let mut actions: Vec<Action> = parts.into_iter().map(Action::Frame).collect();
+        if actions.len() > 1 && self.random.once_in(8) {
+            // Nobody may wait for the rest any more.
+            actions.insert(1, Action::Stamp(Stamping::Scattered(self.random.next())));
+        }
+        let mut actions = actions.into_iter();
+        let first = actions.next().unwrap_or_else(|| Action::Frame(frame.to_vec()));
+        self.next.extend(actions.rev());
+        first
     }
 
     /// An ICMP error, most of the time about a segment that was sent on: after the member has accepted, or when the
@@ -292,7 +315,7 @@ impl Story {
         let host = random.among(&[router, router, *dst.ip()]);
         let to = if random.once_in(12) { host } else { *src.ip() };
         let error = icmp_error(host, to, &kind, &about, bytes);
-        Action::Frame(if random.once_in(12) { self.damaged(error) } else { error })
+        Action::Frame(if random.once_in(12) { damaged(&mut self.random, error) } else { error })
     }
 
     /// A segment that moves nothing, whole or with one thing about it that an XDP program leaves to TC.
@@ -347,6 +370,9 @@ impl Story {
             _ => {}
         }
         tcp = tcp.id(random.next() as u16);
+        if random.once_in(16) {
+            tcp = tcp.hops(random.among(&[0, 1, 1, 2, 255]));
+        }
         if random.once_in(8) {
             tcp = tcp.ip_options(&vec![1; 4 * (1 + random.below(10))]);
         }
@@ -362,34 +388,5 @@ impl Story {
             tcp = tcp.tcp_options(&options);
         }
         if random.once_in(4) { tcp.padding(random.below(20)) } else { tcp }
-    }
-
-    /// Cut short, or with a byte of the headers changed, or a checksum in a corner.
-    fn damaged(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
-        let random = &mut self.random;
-        match random.below(6) {
-            5 => {
-                let other = random.among(&[0x0806_u16, 0x86dd, 0x8100, 0x88a8]);
-                frame[12..14].copy_from_slice(&other.to_be_bytes());
-            }
-            0 => frame.truncate(SHORTEST + random.below(frame.len() - SHORTEST)),
-            1 => {
-                let at = random.below(frame.len().min(80));
-                frame[at] = random.next() as u8;
-            }
-            2 => {
-                let at = random.among(&[14, 15, 16, 17, 20, 21, 23, 46, 47]);
-                frame[at] ^= 1 << random.below(8);
-            }
-            3 => {
-                let at = random.among(&[24, 25, 50, 51]);
-                frame[at] = random.next() as u8;
-            }
-            _ => {
-                let at = random.among(&[24, 50]);
-                frame[at..at + 2].copy_from_slice(&random.among(&[[0; 2], [0xff; 2]]));
-            }
-        }
-        frame
     }
 }

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 mod clients;
+mod damage;
 mod datagrams;
+mod fragments;
 mod generate;
 mod mix;
 mod random;

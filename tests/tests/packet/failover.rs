@@ -42,7 +42,7 @@ fn syn(conn: &Conn) -> Pair {
 
 /// What the client hears of its SYN, which has no other member to go to.
 fn reported(why: &DestUnreachableHeader) -> Vec<u8> {
-    let sent = syn(&A).input.id(0).frame();
+    let sent = syn(&A).input.id(0).with_hops_of(&syn(&A).output).frame();
     unreachable(*LISTENER.ip(), *A.client.ip(), why, &sent, 28)
 }
 

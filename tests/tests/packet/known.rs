@@ -94,6 +94,15 @@ fn whatever_a_segment_carries() {
             &carrying(A.member("PA"), b"abcd").with(|tcp| tcp.ip_options(&[1; 8])),
             back(&A, 4),
         ),
+        established("a router alert to the member").sends(
+            &carrying(A.client("PA"), b"abcd").with(|tcp| tcp.ip_options(&[148, 4, 0, 0])),
+            ahead(&A, 4),
+        ),
+        established("as many IP options as can be, and TCP options").sends(
+            &carrying(A.client("PA"), b"abc")
+                .with(|tcp| tcp.ip_options(&[1; 40]).tcp_options(&[1; 40])),
+            ahead(&A, 3),
+        ),
         established("urgent data").sends(&carrying(A.client("PAU"), b"!"), ahead(&A, 1)),
         established("no flag at all").sends(&A.client(""), ahead(&A, 0)),
         established("a SYN of the member's").sends(&A.member("S"), back(&A, 0)),

@@ -65,19 +65,6 @@ fn other_protocols() {
 }
 
 #[test]
-fn fragments() {
-    let word = |word: u16| patched(syn(), FRAGMENT, &word.to_be_bytes());
-    let all = [
-        ("the first fragment", 0x2000),
-        ("a fragment between", 0x2010),
-        ("the last fragment", 0x0010),
-        ("the last fragment of all offsets", 0x1fff),
-        ("a fragment that must not be one", 0x6000),
-    ];
-    check(all.into_iter().flat_map(|(name, bits)| passes(name, word(bits), "pass_fragment")));
-}
-
-#[test]
 fn a_datagram_that_is_not_a_fragment_whatever_its_bits() {
     let cases = [("don't fragment", 0x4000_u16), ("the reserved bit", 0x8000)];
     check(cases.into_iter().map(|(name, bits)| {

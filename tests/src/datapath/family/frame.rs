@@ -1,6 +1,7 @@
 //! Frames told in the other family, byte by byte: what is wrong with one stays wrong.
 
 use super::PREFIX;
+use crate::datapath::cut::summed;
 
 const ETH: usize = 14;
 const V4: usize = 20;
@@ -29,7 +30,12 @@ pub(super) fn is_v6(frame: &[u8]) -> bool {
     frame.get(ETH - 2..ETH) == Some(&[0x86, 0xdd])
 }
 
-/// The frame in IPv6; `None` if it has no such form: not a TCP segment, UDP datagram with a checksum, or ICMP error behind a
+/// Number of the fragment header, and its bytes.
+const FRAGMENT: u8 = 44;
+const FRAGMENT_LEN: usize = 8;
+
+/// The frame in IPv6; `None` if it has no such form: not a TCP segment, a UDP datagram with a checksum, a part of one, or an ICMP
+/// error behind a
 /// plain header.
 pub(super) fn to_v6(frame: &[u8]) -> Option<Vec<u8>> {
     let (eth, datagram) = frame.split_at_checked(ETH)?;
@@ -48,16 +54,28 @@ pub(super) fn to_v6(frame: &[u8]) -> Option<Vec<u8>> {
 fn datagram_to_v6(datagram: &[u8]) -> Option<Vec<u8>> {
     let (header, rest) = datagram.split_at_checked(V4)?;
     let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    let is_plain = header[0] == 0x45 && header[6] & 0x3f == 0 && header[7] == 0;
-    if !is_plain || total < V4 {
+    let word = u16::from_be_bytes([header[6], header[7]]);
+    let (offset, more) = (word & 0x1fff, word >> 13 & 1);
+    if header[0] != 0x45 || total < V4 {
         return None;
     }
-    let (next, rest) = match header[9] {
-        protocol @ (TCP | UDP) => (protocol, segment_to_v6(protocol, rest)?),
-        ICMP => (ICMPV6, error_to_v6(rest.get(..total - V4)?, header)?),
+    let (next, rest, len) = match header[9] {
+        protocol @ (TCP | UDP) if offset != 0 => {
+            let part = fragment(protocol, offset, more, header, rest);
+            (FRAGMENT, part, total - V4 + FRAGMENT_LEN)
+        }
+        protocol @ (TCP | UDP) if more != 0 => {
+            let part = fragment(protocol, offset, more, header, &segment_to_v6(protocol, rest)?);
+            (FRAGMENT, part, total - V4 + FRAGMENT_LEN)
+        }
+        protocol @ (TCP | UDP) => (protocol, segment_to_v6(protocol, rest)?, total - V4),
+        ICMP if offset | more == 0 => {
+            let error = error_to_v6(rest.get(..total - V4)?, header)?;
+            let len = error.len();
+            (ICMPV6, error, len)
+        }
         _ => return None,
     };
-    let len = if next == ICMPV6 { rest.len() } else { total - V4 };
     let mut six = vec![0x60, 0, 0, 0];
     six.extend((len as u16).to_be_bytes());
     six.extend([next, header[8]]);
@@ -65,6 +83,15 @@ fn datagram_to_v6(datagram: &[u8]) -> Option<Vec<u8>> {
     six.extend(address(&header[16..20]));
     six.extend(rest);
     Some(six)
+}
+
+/// A part behind a fragment header; it has the identification of its IPv4 header.
+fn fragment(next: u8, offset: u16, more: u16, header: &[u8], part: &[u8]) -> Vec<u8> {
+    let mut all = vec![next, 0];
+    all.extend((offset << 3 | more).to_be_bytes());
+    all.extend([0, 0, header[4], header[5]]);
+    all.extend(part);
+    all
 }
 
 fn address(v4: &[u8]) -> Vec<u8> {
@@ -124,28 +151,45 @@ fn fold(mut sum: u32) -> u16 {
     sum as u16
 }
 
-/// A segment in IPv4 as it was; `None` if it is not one that was translated.
+/// A segment in IPv4 as it was, or a part of one; `None` if it is not one that was translated.
 pub(super) fn to_v4(frame: &[u8]) -> Option<Vec<u8>> {
     let (eth, datagram) = frame.split_at_checked(ETH)?;
     let (header, rest) = datagram.split_at_checked(V6)?;
-    let (protocol, at) = (header[6], checksum_of(header[6]));
-    if !is_v6(frame) || ![TCP, UDP].contains(&protocol) || rest.len() < at + 2 {
+    let mut payload = u16::from_be_bytes([header[4], header[5]]);
+    // A whole datagram must not be cut.
+    let (mut next, mut word, mut id, mut rest) = (header[6], 0x4000, [0; 2], rest);
+    if next == FRAGMENT {
+        let (fragment, part) = rest.split_at_checked(FRAGMENT_LEN)?;
+        let bits = u16::from_be_bytes([fragment[2], fragment[3]]);
+        next = fragment[0];
+        word = bits >> 3 | (bits & 1) << 13;
+        id = [fragment[6], fragment[7]];
+        payload = payload.checked_sub(FRAGMENT_LEN as u16)?;
+        rest = part;
+    }
+    let at = checksum_of(next);
+    let is_later = word & 0x1fff != 0;
+    let is_short = !is_later && rest.len() < at + 2;
+    if !is_v6(frame) || ![TCP, UDP].contains(&next) || is_short {
         return None;
     }
-    let payload = u16::from_be_bytes([header[4], header[5]]);
     let mut four = eth[..12].to_vec();
     four.extend([0x08, 0x00, 0x45, 0]);
     four.extend((V4 as u16 + payload).to_be_bytes());
-    four.extend([0, 0, 0x40, 0, header[7], protocol, 0, 0]);
+    four.extend(id);
+    four.extend(word.to_be_bytes());
+    four.extend([header[7], next, 0, 0]);
     four.extend(&header[8 + 12..24]);
     four.extend(&header[24 + 12..40]);
-    let words = four[ETH..].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
-    let checksum = !fold(words.sum());
-    four[ETH + 10..ETH + 12].copy_from_slice(&checksum.to_be_bytes());
+    let mut four = summed(four);
+    if is_later {
+        four.extend(rest);
+        return Some(four);
+    }
     let mut segment = rest.to_vec();
     let lost = 2 * PREFIX.iter().map(|word| u32::from(!*word)).sum::<u32>();
     let sum = fold(u32::from(!u16::from_be_bytes([rest[at], rest[at + 1]])) + lost);
-    segment[at..at + 2].copy_from_slice(&written(protocol, !sum).to_be_bytes());
+    segment[at..at + 2].copy_from_slice(&written(next, !sum).to_be_bytes());
     four.extend(segment);
     Some(four)
 }

@@ -150,6 +150,11 @@ impl Family {
                 .into_iter()
                 .map(|((key, protocol), port)| ((both(key), protocol), port))
                 .collect(),
+            fragments: snapshot
+                .fragments
+                .into_iter()
+                .map(|(((key, protocol), id), known)| (((both(key), protocol), id), known))
+                .collect(),
             ..snapshot
         }
     }
@@ -220,6 +225,17 @@ mod tests {
         assert_eq!(wrong_checksum(&six), None);
         let ran = Ran { act: crate::datapath::Act::Send, frame: six };
         assert_eq!(Family::V6.back(&ran).frame, frame);
+    }
+
+    #[test]
+    fn a_fragment_comes_back_as_it_went() {
+        let segment = A.client("PA").with(|tcp| tcp.payload(b"hello, here is more")).input;
+        for part in crate::datapath::cut(&segment.frame(), &[24, 32]) {
+            let six = Family::V6.tells(&part).unwrap();
+            assert_eq!(six.len(), part.len() + 28);
+            let ran = Ran { act: crate::datapath::Act::Send, frame: six };
+            assert_eq!(Family::V6.back(&ran).frame, part);
+        }
     }
 
     #[test]

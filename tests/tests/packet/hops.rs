@@ -1,0 +1,77 @@
+//! Hops that a packet may still take: TTL, hop limit.
+
+use lb_tests::datapath::{Pair, World};
+
+use super::case::{Case, case, check};
+use super::{A, ahead, back, opens};
+
+/// The segment comes in with so many hops and goes out with so many.
+fn hops(pair: Pair, before: u8, after: u8) -> Pair {
+    Pair { input: pair.input.hops(before), output: pair.output.hops(after) }
+}
+
+fn dropped(case: Case, pair: Pair, hops: u8) -> super::case::Said {
+    case.drops(pair.input.hops(hops).frame(), "drop_hop_limit +1")
+}
+
+#[test]
+fn a_syn_loses_a_hop() {
+    let syn = || A.client("S");
+    check([2, 3, 64, 128, 255].map(|before| {
+        case(format!("{before} hops"))
+            .conns(&[A])
+            .sends(&hops(syn(), before, before - 1), opens(&A))
+    }));
+}
+
+#[test]
+fn a_syn_that_has_none_left_goes_nowhere() {
+    let opening = |name| case(name).conns(&[A]).given(A.opening());
+    let syn = || A.client("S");
+    let elsewhere = syn().input.readdressed(A.client, A.client).hops(1).frame();
+    check([
+        dropped(case("new, one hop"), syn(), 1),
+        dropped(case("new, none"), syn(), 0),
+        dropped(opening("once more"), syn(), 1),
+        dropped(case("a connection that is over stays so").conns(&[A]).given(A.closed()), syn(), 1),
+        case("to nobody here").passes(elsewhere, "pass_not_vip +1"),
+        case("an ACK, of nothing")
+            .passes(A.client("A").input.hops(1).frame(), "pass_no_connection +1"),
+    ]);
+}
+
+/// A connection that has opened has an end.
+#[test]
+fn whatever_else_a_connection_consists_of_keeps_its_hops() {
+    let established = |name| case(name).conns(&[A]).given(A.established());
+    check([
+        established("of the client's").sends(&hops(A.client("A"), 1, 1), ahead(&A, 0)),
+        established("of the member's").sends(&hops(A.member("A"), 1, 1), back(&A, 0)),
+        established("a SYN of the member's").sends(&hops(A.member("S"), 1, 1), back(&A, 0)),
+        case("a SYN-ACK").conns(&[A]).given(A.opening()).sends(
+            &hops(A.member("SA"), 1, 1),
+            "forward_to_client +1; member 0: packets_out +1; ~ A>: acked 2000000 accepted;
+             ~ A<: seen news next 2000000 acked 1000000",
+        ),
+    ]);
+}
+
+/// Whoever refuses it must not give it new ones.
+#[test]
+fn a_syn_that_goes_to_another_member_has_as_many_as_at_first() {
+    let next = lb_tests::datapath::Conn { name: "N", member: 1, ..A };
+    let moved = "forward_to_member +1; redispatched_refused +1;
+        member 0: active -1 failed +1 failures +1;
+        member 1: active +1 connections +1 packets_in +1; - A> + N>; - A<; + N<";
+    check([2, 9, 255].map(|before| {
+        case(format!("{before} hops"))
+            .world(World::new(&[1, 1]))
+            .conns(&[A, next])
+            .given([A.client("S").with(|tcp| tcp.hops(before)).action()])
+            .rewrites(
+                A.member("RA").input.frame(),
+                next.client("S").output.id(0).hops(before - 1).frame(),
+                moved,
+            )
+    }));
+}
