@@ -12,7 +12,7 @@ use aya::TestRunOptions;
 use aya::programs::{SchedClassifier, TestRun as _};
 use lb_common::counter::Event;
 use lb_common::route::Answer;
-use lb_common::state::{Drain, DrainCause, FlowKey, Fragmented};
+use lb_common::state::{FlowKey, Fragmented};
 use lb_userspace::datapath::{
     Datapath as Loaded, Events, Maps, Options, Router, counters, install,
 };
@@ -24,6 +24,7 @@ use super::inlet::Ear;
 use super::pins::Pins;
 use super::ports::ports;
 use super::raw::Raw;
+use super::setup::{drain_word, options};
 use super::snapshot::{MEMBERS, direction};
 use super::{
     Act, Action, Age, Ages, Entry, Error, Fragments, Heard, Member, POOL, Ran, Snapshot, Stamping,
@@ -36,27 +37,6 @@ const GSO_SIZE: usize = 176;
 
 /// Room for the largest frame a test run takes.
 pub(super) const ROOM: usize = 4096;
-
-/// Places for half-open connections beside this many conntrack entries, of which a connection takes
-/// two. Where there is little room, an even number of entries has so few places that they run out first,
-/// an odd one so many that the table does.
-pub(super) const fn options(max_flows: u32) -> Options {
-    let half_open = match max_flows / 2 {
-        _ if max_flows % 2 == 1 => max_flows.next_power_of_two(),
-        0 | 1 => 1,
-        few @ ..1024 => 1 << few.ilog2(),
-        many => many.next_power_of_two(),
-    };
-    Options { max_flows, half_open, ..Options::for_connections(0) }
-}
-
-/// A drain that ends at this age, where the clock shows `now`.
-pub(super) const fn drain_word(drain: Option<(Age, DrainCause)>, now: u64) -> Drain {
-    match drain {
-        Some((end, cause)) => Drain::new(end.stamp(now), cause),
-        None => Drain::new(0, DrainCause::Timeout),
-    }
-}
 
 /// A datapath loaded into the kernel, attached nowhere.
 pub struct Kernel {

@@ -24,6 +24,7 @@ mod pins;
 mod ports;
 mod raw;
 mod report;
+mod setup;
 mod snapshot;
 mod tcp;
 mod udp;

@@ -19,8 +19,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::action::Datapath;
 use super::front::find;
-use super::kernel::{drain_word, options};
 use super::ports::ports;
+use super::setup::{drain_word, options};
 use super::snapshot::{MEMBERS, direction};
 use super::{
     Act, Action, Age, Ages, Entry, Error, Family, Fragments, Heard, Member, POOL, Ran, Snapshot,
