@@ -169,7 +169,7 @@ fn connect_at<P: Packet, T: Tables>(
     {
         return Ok(Some(Verdict::Pass(reason)));
     }
-    if desk.segment.is_at_last_hop() && !known::is_of_member(tables, &desk.key) {
+    if desk.segment.is_out_of_hops() && !known::is_of_member(tables, &desk.key) {
         return Err(DropReason::HopLimit);
     }
     if is_error || open::wishes(packet, tables, &desk.key, &desk.segment, &mut desk.wish) {

@@ -371,7 +371,7 @@ impl Story {
         }
         tcp = tcp.id(random.next() as u16);
         if random.once_in(16) {
-            tcp = tcp.hops(random.among(&[0, 1, 1, 2, 255]));
+            tcp = tcp.hops(random.among(&[0, 0, 1, 2, 255]));
         }
         if random.once_in(8) {
             tcp = tcp.ip_options(&vec![1; 4 * (1 + random.below(10))]);
