@@ -22,10 +22,20 @@ const ANSWER: usize = 12;
 const TXT: u16 = 16;
 const IN: u16 = 1;
 
-/// A name with so much text that the answer takes more than 1,232 bytes, which many take for the most that is not
-/// fragmented on any way, and less than what fits into a datagram in Ethernet.
-pub const LONG: &str = "long.test";
-const LONG_TEXTS: [&str; 5] = ["1", "2", "3", "4", "5"];
+/// A name with so many texts of [`LONG_TEXT`] bytes and more.
+#[derive(Clone, Copy, Debug)]
+pub struct Long {
+    name: &'static str,
+    texts: u16,
+}
+
+/// The answer takes more than 1,232 bytes, which many take for the most that is not fragmented on any way, and less than
+/// what fits into a datagram in Ethernet.
+pub const LONG: Long = Long { name: "long.test", texts: 5 };
+
+/// The answer takes three datagrams in Ethernet.
+pub const FRAGMENTED: Long = Long { name: "fragmented.test", texts: 13 };
+
 const LONG_TEXT: usize = 240;
 
 /// Most bytes of an answer that a resolver says that it takes (RFC 6891 section 6.2.3), and the type of the record
@@ -51,9 +61,13 @@ impl Dns {
         let names: String = (0..100)
             .map(|number| format!("txt-record=h{number}.test,{member} h{number}.test\n"))
             .collect();
-        let long: String = LONG_TEXTS
-            .map(|text| format!("txt-record={LONG},{member} {text} {}\n", "x".repeat(LONG_TEXT)))
-            .concat();
+        let long: String = [LONG, FRAGMENTED]
+            .iter()
+            .flat_map(|long| (1..=long.texts).map(move |text| (long.name, text)))
+            .map(|(name, text)| {
+                format!("txt-record={name},{member} {text} {}\n", "x".repeat(LONG_TEXT))
+            })
+            .collect();
         let settings = format!(
             "no-daemon\nuser=root\nno-resolv\nno-hosts\nbind-interfaces\ncache-size=0\n\
              edns-packet-max=4096\nlisten-address={}\nport={}\npid-file\n{names}{long}",
@@ -108,20 +122,20 @@ pub fn ask(socket: &UdpSocket, id: u16, name: &str) -> io::Result<(String, Strin
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{answer:02x?}")))
 }
 
-/// Bytes of the answer for [`LONG`], which must be whole and of one member: its name, and how many bytes.
+/// Bytes of the answer for a `long` name, which must be whole and of one member: its name, and how many bytes.
 ///
 /// # Errors
 /// When no answer comes in time, or another one.
-pub fn ask_long(socket: &UdpSocket, id: u16) -> io::Result<(String, usize)> {
-    socket.send(&question(id, LONG))?;
+pub fn ask_long(socket: &UdpSocket, id: u16, long: Long) -> io::Result<(String, usize)> {
+    socket.send(&question(id, long.name))?;
     let answer = answer(socket, id)?;
     let text = String::from_utf8_lossy(&answer).into_owned();
-    let is_whole = answer[2] & 0x02 == 0 && answer[6..8] == (LONG_TEXTS.len() as u16).to_be_bytes();
+    let is_whole = answer[2] & 0x02 == 0 && answer[6..8] == long.texts.to_be_bytes();
     let member = text
         .split(" 1 x")
         .next()
         .and_then(|head| head.rsplit(|c: char| !c.is_alphanumeric()).next());
-    let complete = LONG_TEXTS.iter().all(|number| {
+    let complete = (1..=long.texts).all(|number| {
         member.is_some_and(|member| {
             text.contains(&format!("{member} {number} {}", "x".repeat(LONG_TEXT)))
         })

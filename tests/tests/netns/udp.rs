@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::thread;
 use std::time::Duration;
 
-use lb_tests::dns::{self, Dns, ask, ask_long};
+use lb_tests::dns::{self, Dns, FRAGMENTED, LONG, ask, ask_long};
 use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6, SeedPool};
 
 use crate::bench::Bench;
@@ -117,10 +117,27 @@ fn long_answers_arrive_whole() {
         let names = Names::of(pool, ROUND_ROBIN, &[1, 1]);
         let _run = names.bench.run();
         for id in 1..=4 {
-            let (member, bytes) = ask_long(&names.socket(0), id).unwrap();
+            let (member, bytes) = ask_long(&names.socket(0), id, LONG).unwrap();
             assert_eq!(member, ["m2", "m1"][usize::from(id % 2)]);
             assert!((1_233..=1_452).contains(&bytes), "{bytes} bytes");
         }
+    }
+}
+
+/// The client's kernel puts the fragments together, and looks at the checksum of the whole.
+#[test]
+fn answers_in_fragments_arrive_whole() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let names = Names::of(pool, ROUND_ROBIN, &[1, 1]);
+        let _run = names.bench.run();
+        for id in 1..=4 {
+            let (member, bytes) = ask_long(&names.socket(0), id, FRAGMENTED).unwrap();
+            assert_eq!(member, ["m2", "m1"][usize::from(id % 2)]);
+            assert!((3_001..4_096).contains(&bytes), "{bytes} bytes");
+        }
+        assert_eq!(names.bench.counter("datagram_fragmented"), 4);
+        assert_eq!(names.bench.counter("forward_to_client"), 12, "in three parts each");
+        assert_eq!(names.bench.counter("pass_fragment"), 0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Real programs that speak UDP, in both families, with a capture at every hop.
 
-use lb_tests::dns::{self, Dns, ask_long};
+use lb_tests::dns::{self, Dns, LONG, ask_long};
 use lb_tests::topology::{PoolNet, SSH_POOL, SSH_POOL_V6};
 use lb_tests::{Process, Qlb};
 
@@ -42,7 +42,7 @@ fn no_bad_checksum_at_any_hop_of_questions_and_answers() {
             let socket = client.run(|| dns::socket(pool.vip, PATIENCE)).unwrap().unwrap();
             for number in 0..60 {
                 assert_eq!(who(&socket, number), "m1");
-                assert_eq!(ask_long(&socket, number).unwrap().0, "m1");
+                assert_eq!(ask_long(&socket, number, LONG).unwrap().0, "m1");
             }
         },
     );

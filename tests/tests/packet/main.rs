@@ -18,6 +18,7 @@ mod failover;
 mod fixtures;
 mod fragments;
 mod fragments_odd;
+mod fragments_udp;
 mod front;
 mod half_open;
 mod hops;

@@ -15,7 +15,7 @@ const B: Conn = Conn::udp("B", 102, 26_000, 26_000, 1);
 pub(super) const MOVED: Conn = Conn { name: "M", member: 1, ..A };
 
 /// What a flow changes that opens with so many bytes.
-fn opens(conn: &Conn, bytes: usize) -> String {
+pub(super) fn opens(conn: &Conn, bytes: usize) -> String {
     format!("connection_opened +1; {}", comes(conn, "active +1 connections +1", bytes))
 }
 
@@ -46,7 +46,7 @@ pub(super) fn asks(conn: &Conn, bytes: usize) -> String {
 }
 
 /// What a member's datagram changes that is just forwarded.
-fn answers(conn: &Conn, bytes: usize) -> String {
+pub(super) fn answers(conn: &Conn, bytes: usize) -> String {
     passes(&back(conn, bytes), &format!("{}<", conn.name), bytes)
 }
 
