@@ -73,9 +73,10 @@ fn functions(object: &ElfFile64<'_>) -> HashMap<Place, Function> {
             let Some(of) = target.section_index() else { continue };
             // What is added to the symbol's address is where the linker has left it.
             let addend = i64::from(immediate(&code[(*at - start) as usize..]));
-            let offset = match relocation.flags() {
-                RelocationFlags::Elf { r_type: R_BPF_64_32 } => (addend + 1) * BYTES as i64,
-                RelocationFlags::Elf { r_type: R_BPF_64_64 } => addend,
+            let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
+            let offset = match r_type {
+                R_BPF_64_32 => (addend + 1) * BYTES as i64,
+                R_BPF_64_64 => addend,
                 _ => continue,
             };
             let offset = if target.kind() == SymbolKind::Text { 0 } else { offset };

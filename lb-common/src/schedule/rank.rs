@@ -48,7 +48,7 @@ impl Rank {
     /// Behind all others if it is an ejected member's.
     #[inline(always)]
     const fn apart(self, is_out: bool) -> Self {
-        Self { pressure: self.pressure | is_out as u64 * EJECTED, ..self }
+        Self { pressure: self.pressure | (is_out as u64 * EJECTED), ..self }
     }
 
     #[inline(always)]
