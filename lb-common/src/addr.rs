@@ -39,6 +39,15 @@ impl Addr {
         Self([Be32::new(0), Be32::new(0), MAPPED, address])
     }
 
+    /// An address of either family.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::v4(Be32::new(v4.to_bits())),
+            IpAddr::V6(v6) => Self::from_bits(v6.to_bits()),
+        }
+    }
+
     /// Whether the address is one of IPv4.
     #[inline(always)]
     #[must_use]

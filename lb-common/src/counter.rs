@@ -31,7 +31,7 @@ reasons! {
         Reaped = 67, "entry_reaped";
         /** NAT ports tried that were taken */
         PortTaken = 68, "port_taken";
-        /** ending connections whose client port a new SYN took */
+        /** ending connections whose client port a new one took */
         Reopened = 69, "connection_reopened";
         /** RSTs that the other end does not take for its peer's; they are forwarded and change nothing */
         ResetIgnored = 70, "reset_ignored";
@@ -41,7 +41,7 @@ reasons! {
         RedispatchedRefused = 72, "redispatched_refused";
         /** connections whose member did not answer, given to another member */
         RedispatchedSilent = 73, "redispatched_silent";
-        /** half-open connections that gave way to newer ones */
+        /** half-open connections, and UDP flows without an answer, that gave way to newer ones */
         CrowdedOut = 74, "half_open_crowded_out";
         /** connections given to the member that their client had before (session_persistence) */
         Persisted = 75, "connection_persisted";
@@ -55,10 +55,41 @@ reasons! {
         Drained = 80, "connection_drained";
         /** connections reset because their member was marked down (on_marked_down: shutdown-sessions) */
         MarkedDown = 81, "connection_marked_down";
+        /** SYNs of clients on connections that are open, answered with an ACK that tells whether the client means it */
+        Challenged = 82, "syn_challenged";
+        /** UDP flows whose member was removed or put down, given to another member */
+        FlowMoved = 83, "udp_flow_moved";
         /** ICMP errors of the members' side sent on to the client whose segment they are about */
         ErrorToClient = 88, "icmp_to_client";
         /** ICMP errors of the clients' side sent on to the member whose segment they are about */
         ErrorToMember = 89, "icmp_to_member";
+    }
+}
+
+reasons! {
+    /// What the XDP program makes of packets. Those that it passes on are counted by what the TC program
+    /// then makes of them.
+    Xdp {
+        /** packets that the XDP program forwarded, of those that forward_to_member and forward_to_client count */
+        Forwarded = 96, "xdp_forwarded";
+        /** passed on to the TC program: no TCP segment in a whole datagram without IP options and extension headers */
+        Frame = 97, "xdp_pass_frame";
+        /** passed on to the TC program: of no known connection */
+        Unknown = 98, "xdp_pass_unknown";
+        /** passed on to the TC program: SYN, FIN, RST, or the handshake is not complete */
+        Phase = 99, "xdp_pass_phase";
+        /** passed on to the TC program: its checksum may be left to the device */
+        Partial = 100, "xdp_pass_partial";
+        /** passed on to the TC program: the first of its direction in each second, so that the kernel goes on confirming the neighbour */
+        Confirm = 101, "xdp_pass_confirm";
+        /** passed on to the TC program: no route by this device, or forwarding is off on it */
+        NoRoute = 102, "xdp_pass_no_route";
+        /** passed on to the TC program: the next hop's MAC address is not known */
+        NoNeighbour = 103, "xdp_pass_no_neighbour";
+        /** passed on to the TC program: longer than the MTU on its way */
+        TooLong = 104, "xdp_pass_too_long";
+        /** passed on to the TC program: the frame is addressed to another host's MAC address */
+        OtherHost = 105, "xdp_pass_other_host";
     }
 }
 
@@ -78,6 +109,13 @@ impl From<Event> for Counter {
     #[inline(always)]
     fn from(event: Event) -> Self {
         Self(event.number())
+    }
+}
+
+impl From<Xdp> for Counter {
+    #[inline(always)]
+    fn from(xdp: Xdp) -> Self {
+        Self(xdp.number())
     }
 }
 
@@ -101,7 +139,7 @@ pub fn all() -> impl Iterator<Item = (u32, &'static str, &'static str)> {
             core::iter::empty()$(.chain($name::ALL.iter().map(|r| (r.number(), r.name(), r.help().trim()))))+
         };
     }
-    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event)
+    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event, Xdp)
 }
 
 #[cfg(test)]

@@ -235,8 +235,8 @@ impl<T: Tables> Tables for Dry<'_, T> {
     fn add_ports(&self, _key: &PortKey) {}
 
     #[inline(always)]
-    fn half_open(&self, _ticket: u32) -> Option<T::Ref<HalfOpen>> {
-        None
+    fn half_open(&self, ticket: u32) -> Option<T::Ref<HalfOpen>> {
+        self.tables.half_open(ticket)
     }
 
     #[inline(always)]

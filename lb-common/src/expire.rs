@@ -8,7 +8,7 @@ use crate::{
     ports,
     state::{Flow, FlowKey, PhaseBits, Pool, State},
     tables::Tables,
-    wire::{Outgoing, Segment, Seq},
+    wire::{Outgoing, Segment, Seq, ipv4},
 };
 
 /// The member's entry is there before the client's: younger than this, in nanoseconds,
@@ -50,6 +50,9 @@ pub fn expire<T: Tables, O: Outlet>(
             tables.remove_flow(key);
         }
         forgotten
+    } else if key.protocol == ipv4::UDP {
+        end_flow(tables, key, flow, now);
+        false
     } else {
         end(tables, outlet, key, flow, now)?;
         false
@@ -66,8 +69,7 @@ const fn age(then: u64, now: u64) -> u64 {
     now.saturating_sub(then)
 }
 
-/// Ends a connection whose timer has run out, or whose member is to have none any more, and tells
-/// both ends.
+/// Ends a connection whose time has come, and tells both ends.
 #[inline(always)]
 fn end<T: Tables, O: Outlet>(
     tables: &T,
@@ -76,17 +78,9 @@ fn end<T: Tables, O: Outlet>(
     client: &Flow,
     now: u64,
 ) -> Result<(), EditError> {
-    let pool = tables.pool(client.pool());
     let member = tables.flow(&client.peer_key(key));
-    let drained = drained(tables, client, now);
-    let (cause, how) = if drained != PhaseBits::NONE {
-        let was_marked = drained.contains(PhaseBits::MARKED_DOWN);
-        (drained, if was_marked { Event::MarkedDown } else { Event::Drained })
-    } else {
-        match overdue(pool.as_deref(), client, member.as_deref(), now) {
-            Some(cause) => (cause, Event::Expired),
-            None => return Ok(()),
-        }
+    let Some((cause, how)) = due(tables, client, member.as_deref(), client.opened, now) else {
+        return Ok(());
     };
     if let Some(member) = &member {
         // As from the member: what the client expects next. A client that waits for its SYN-ACK wants
@@ -100,6 +94,36 @@ fn end<T: Tables, O: Outlet>(
     }
     ending::record(tables, key, client, cause, how);
     Ok(())
+}
+
+/// Ends a UDP flow whose time has come; there is no way to tell anybody.
+#[inline(never)]
+fn end_flow<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, now: u64) {
+    let member = tables.flow(&client.peer_key(key));
+    // As long as its client sends, and there is room, a flow that nobody answers keeps its member.
+    let asked = latest(client, member.as_deref(), |flow| flow.last_seen.get());
+    if let Some((cause, how)) = due(tables, client, member.as_deref(), asked, now) {
+        ending::record(tables, key, client, cause, how);
+    }
+}
+
+/// What ends the connection now, and what that counts as: its member is to have none any more, or a timer has run
+/// out. That of a connection that is opening runs since `asked`.
+#[inline(always)]
+fn due<T: Tables>(
+    tables: &T,
+    client: &Flow,
+    member: Option<&Flow>,
+    asked: u64,
+    now: u64,
+) -> Option<(PhaseBits, Event)> {
+    let drained = drained(tables, client, now);
+    if drained != PhaseBits::NONE {
+        let was_marked = drained.contains(PhaseBits::MARKED_DOWN);
+        return Some((drained, if was_marked { Event::MarkedDown } else { Event::Drained }));
+    }
+    let pool = tables.pool(client.pool());
+    Some((overdue(pool.as_deref(), client, member, asked, now)?, Event::Expired))
 }
 
 /// The fact that ends the connection because its member is to have none any more; none if it goes on.
@@ -140,6 +164,7 @@ fn overdue(
     pool: Option<&Pool>,
     client: &Flow,
     member: Option<&Flow>,
+    asked: u64,
     now: u64,
 ) -> Option<PhaseBits> {
     // Without its pool a connection has no time left.
@@ -151,7 +176,7 @@ fn overdue(
         age(latest(client, member, |flow| flow.last_seen.get()), now)
     };
     match client.phase.get().state() {
-        State::Opening => (age(client.opened, now) >= timers.opening).then_some(PhaseBits::EXPIRED),
+        State::Opening => (age(asked, now) >= timers.opening).then_some(PhaseBits::EXPIRED),
         State::Established if idle >= timers.client && timers.client <= timers.server => {
             Some(PhaseBits::EXPIRED)
         }
@@ -163,9 +188,13 @@ fn overdue(
     }
 }
 
-/// Whether a connection that is over need not be known any longer.
+/// Whether a connection that is over need not be known any longer. A flow has no late segments that belonged
+/// to nothing else.
 #[inline(always)]
 fn is_forgotten<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, now: u64) -> bool {
+    if key.protocol == ipv4::UDP {
+        return true;
+    }
     let member = tables.flow(&client.peer_key(key));
     let seen = latest(client, member.as_deref(), |flow| flow.last_seen.get());
     let limit = match tables.pool(client.pool()) {

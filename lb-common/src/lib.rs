@@ -32,6 +32,7 @@ pub mod host;
 pub mod nat;
 pub mod packet;
 mod ports;
+pub mod probe;
 pub mod route;
 pub mod schedule;
 pub mod state;

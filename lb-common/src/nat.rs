@@ -28,8 +28,8 @@ pub struct Rewrite {
 impl Rewrite {
     /// The rewrite that turns `from` into `to`.
     #[must_use]
-    pub fn new(from: &Tuple, to: &Tuple) -> Self {
-        let mut rewrite = Self::default();
+    pub const fn new(from: &Tuple, to: &Tuple) -> Self {
+        let mut rewrite = Self { to: *to, address_delta: 0, port_delta: 0 };
         rewrite.set(from, to);
         rewrite
     }
@@ -67,8 +67,18 @@ impl Rewrite {
             // The header has no checksum to make up for them.
             packet.write_summed(segment.l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])?;
         }
-        packet.correct_l4_pseudo(segment.l4 + Tcp::CHECKSUM, self.address_delta)?;
-        packet.correct_l4(segment.l4 + Tcp::CHECKSUM, self.port_delta)?;
-        packet.write(segment.l4 + Tcp::PORTS, &[self.to.sport, self.to.dport])
+        // UDP has its ports where TCP has them.
+        let (at, ports) = (segment.l4 + Tcp::PORTS, [self.to.sport, self.to.dport]);
+        if segment.lacks_checksum {
+            return packet.write_summed(at, &ports);
+        }
+        let checksum = segment.checksum();
+        packet.correct_l4_pseudo(checksum, self.address_delta)?;
+        packet.correct_l4(checksum, self.port_delta)?;
+        if segment.is_udp() && packet.read(checksum) == Some(0_u16) {
+            // Zero would say that there is none; all ones add up to as much (RFC 768).
+            packet.write(checksum, &u16::MAX)?;
+        }
+        packet.write(at, &ports)
     }
 }

@@ -55,14 +55,14 @@ pub trait Packet {
     /// Corrects the IP header checksum at `offset` by `delta` ([`crate::checksum`]).
     fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
 
-    /// Corrects the TCP checksum at `offset` by the `delta` of changed pseudo-header words, and the device's
+    /// Corrects the TCP or UDP checksum at `offset` by the `delta` of changed pseudo-header words, and the device's
     /// sum as well: addresses of IPv4 are made up for by the header's checksum, so only this is left.
     ///
     /// Apart from [`Self::correct_l4`] because a packet whose checksum is left to the
     /// device holds the pseudo-header's sum alone, uninverted (CHECKSUM_PARTIAL).
     fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
 
-    /// Corrects the TCP checksum at `offset` by the `delta` of changed words of the segment itself.
+    /// Corrects the TCP or UDP checksum at `offset` by the `delta` of changed words of the segment itself.
     fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError>;
 }
 

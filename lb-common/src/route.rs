@@ -54,10 +54,20 @@ pub struct Answer {
     pub due: u32,
     /// Why not, a [`Lost`] as its number.
     pub due_lost: u32,
-    /// Not zero if a connection that is ending makes way. Its member's count is as it is before that.
+    /// [`Answer::MAKES_WAY`] if a connection that is ending does, [`Answer::MOVES`] or [`Answer::RETRIES`] if it
+    /// is a UDP flow that leaves its member; else zero. The member's count is as it is before that.
     pub replaces: u32,
     /// Source and destination of what the member would be sent; zero without a NAT port.
     pub outgoing: Tuple,
+}
+
+impl Answer {
+    /// A connection that is ending makes way.
+    pub const MAKES_WAY: u32 = 1;
+    /// A UDP flow leaves a member that is gone.
+    pub const MOVES: u32 = 2;
+    /// A UDP flow leaves a member that cannot be reached, or stays with it if conntrack has no room.
+    pub const RETRIES: u32 = 3;
 }
 
 impl Default for Answer {

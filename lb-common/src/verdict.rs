@@ -53,7 +53,7 @@ reasons! {
         OtherHost = 8, "pass_other_host";
         /** neither IPv4 nor IPv6: ARP, LLDP and the like */
         NotIp = 9, "pass_not_ip";
-        /** not TCP: ping, UDP, neighbour discovery and the like */
+        /** neither TCP nor UDP: ping, neighbour discovery and the like */
         NotTcp = 10, "pass_not_tcp";
         /** a fragment; this version balances whole datagrams only */
         Fragment = 11, "pass_fragment";
@@ -73,7 +73,8 @@ reasons! {
 }
 
 reasons! {
-    /// Why a new connection is refused: it is left to the stack, which answers RST.
+    /// Why a new connection is refused: it is left to the stack, which answers RST, or to a datagram that its
+    /// port is unreachable.
     RefuseReason {
         /** the VIP or its pool is administratively down */
         Disabled = 32, "refuse_disabled";
@@ -97,9 +98,9 @@ reasons! {
         Rewrite = 48, "drop_rewrite";
         /** the configuration in the maps contradicts itself; please report it */
         Inconsistent = 49, "drop_inconsistent";
-        /** a SYN to a VIP that has as many connections as its connection_limit allows (overflow: drop) */
+        /** a SYN or datagram to a VIP that has as many connections as its connection_limit allows (overflow: drop) */
         ConnectionLimit = 54, "drop_connection_limit";
-        /** a SYN of a client outside the VIP's allowed_cidrs */
+        /** a SYN or datagram of a client outside the VIP's allowed_cidrs */
         NotAllowed = 55, "drop_not_allowed";
         /** an ICMP error beyond the thousand a second that a pool's connections are told of */
         ErrorRate = 60, "drop_icmp_rate";
@@ -124,6 +125,7 @@ pub enum Verdict {
     Forward(Direction),
     /// Not ours: the stack gets it, untouched.
     Pass(PassReason),
-    /// Ours but not to be served: the stack gets it, untouched, and answers RST.
+    /// Ours but not to be served: the stack gets it, untouched, and answers RST, or that the port
+    /// is unreachable.
     Refuse(RefuseReason),
 }

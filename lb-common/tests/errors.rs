@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lb_common::addr::Tuple;
 use lb_common::be::Be16;
-use lb_common::forward::report;
+use lb_common::forward::finish;
 use lb_common::host::{Frame, HostTables};
 use lb_common::nat::Rewrite;
 use lb_common::state::{Flow, FlowKey, PhaseBits};
@@ -202,7 +202,7 @@ proptest! {
             ([listener, client], [member, nat], Direction::ToMember)
         };
         let mut frame = Frame(lost.error(lost.reporter, src, dst));
-        let outcome = report(&mut frame, &lost.tables());
+        let outcome = finish(&mut frame, &lost.tables());
         prop_assert_eq!(outcome, Ok(Verdict::Forward(direction)));
         // The same error, made by the VIP about the segment as its sender knows it.
         let mut expected = lost.error(listener.ip(), from, to);
@@ -221,7 +221,7 @@ proptest! {
         let lost = Lost { seq: FIRST.wrapping_sub(1).wrapping_add(beyond).wrapping_add(1), ..lost };
         let before = lost.error(lost.reporter, src, dst);
         let mut frame = Frame(before.clone());
-        let outcome = report(&mut frame, &lost.tables());
+        let outcome = finish(&mut frame, &lost.tables());
         prop_assert!(matches!(outcome, Ok(Verdict::Pass(_))), "{:?}", outcome);
         prop_assert_eq!(frame.0, before);
     }

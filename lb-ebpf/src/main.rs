@@ -1,6 +1,6 @@
 //! The BPF programs: a thin shell around `lb-common`.
 //!
-//! [`maps`] supplies the tables, [`packet`] the packet; they hold the only unsafe code of
+//! [`maps`] supplies the tables, [`packet`] and [`xdp`] the packet; they hold the only unsafe code of
 //! the datapath. Each program is an entry point that turns a decision into what the
 //! kernel wants to hear.
 
@@ -13,15 +13,18 @@ mod maps;
 mod packet;
 mod reap;
 mod route;
+mod xdp;
 
 use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
-    macros::classifier,
-    programs::TcContext,
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
 };
 use aya_log_ebpf::warn;
 use lb_common::{
-    forward::{connect, established, report},
+    counter::Xdp,
+    forward::{Early, connect, early, established, finish},
+    probe,
     tables::Tables as _,
     verdict::{DropReason, Verdict},
 };
@@ -29,6 +32,7 @@ use lb_common::{
 use crate::{
     maps::{KernelTables, Next},
     packet::Skb,
+    xdp::XdpFrame,
 };
 
 /// Balances frames that come in on a VIP's device (TC ingress).
@@ -60,11 +64,11 @@ pub fn qlb_connect(ctx: TcContext) -> i32 {
     }
 }
 
-/// Goes on where [`qlb_connect`] leaves off: ICMP errors about connections.
+/// Goes on where [`qlb_connect`] leaves off: ICMP errors about connections, and SYNs on open ones.
 #[classifier]
 pub fn qlb_report(ctx: TcContext) -> i32 {
     let mut skb = Skb::new(ctx);
-    let outcome = report(&mut skb, &KernelTables);
+    let outcome = finish(&mut skb, &KernelTables);
     conclude(&skb, outcome)
 }
 
@@ -100,6 +104,52 @@ pub fn qlb_reap(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn qlb_route(ctx: TcContext) -> i32 {
     route::ask(ctx)
+}
+
+/// Stands in front of [`qlb_ingress`] where the device's driver runs XDP programs: forwards what is surely right, and
+/// leaves the rest to it.
+#[xdp(frags)]
+pub fn qlb_early(ctx: XdpContext) -> u32 {
+    let mut frame = XdpFrame::new(ctx);
+    let outcome =
+        early(&mut frame, &KernelTables, XdpFrame::confirm(), |frame, hop| frame.find(hop));
+    match outcome {
+        Ok(Early::Forward(direction)) => {
+            KernelTables.count(Ok(Verdict::Forward(direction)).into());
+            KernelTables.count(Xdp::Forwarded.into());
+            frame.send_back()
+        }
+        Ok(Early::PassOn(why)) => {
+            KernelTables.count(why.into());
+            xdp_action::XDP_PASS
+        }
+        Err(reason) => {
+            KernelTables.count(Err(reason).into());
+            warn!(frame.context(), "dropped a packet: reason {}", reason.number());
+            xdp_action::XDP_DROP
+        }
+    }
+}
+
+/// Rewrites a probe and sends it out of the device it came in on. Run by the controller (BPF_PROG_TEST_RUN), never
+/// attached. Returns zero when it is sent, one when the device did not take it.
+#[classifier]
+pub fn qlb_probe(ctx: TcContext) -> i32 {
+    let mut skb = Skb::new(ctx);
+    match probe::rewrite(&mut skb) {
+        Ok(()) => i32::from(skb.send_copy().is_err()),
+        Err(_) => TC_ACT_SHOT,
+    }
+}
+
+/// The same by the way of [`qlb_early`].
+#[xdp(frags)]
+pub fn qlb_early_probe(ctx: XdpContext) -> u32 {
+    let mut frame = XdpFrame::new(ctx);
+    match probe::rewrite(&mut frame) {
+        Ok(()) => frame.send_back(),
+        Err(_) => xdp_action::XDP_ABORTED,
+    }
 }
 
 #[panic_handler]

@@ -79,7 +79,7 @@ static PORTS: HashMap<PortKey, PortBlock, { DEFAULT_ENTRIES / 2 }, GROWING> = Ha
 #[btf_map]
 static PROGRAMS: ProgramArray<2> = ProgramArray::new();
 /// Bytes of a desk.
-const DESK: usize = 640;
+const DESK: usize = 768;
 /// What does not fit onto the stack.
 #[btf_map]
 static DESKS: PerCpuArray<[u64; DESK / 8], 1> = PerCpuArray::new();

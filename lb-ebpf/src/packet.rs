@@ -59,6 +59,15 @@ impl Skb {
         done(unsafe { bpf_clone_redirect(skb, ifindex, BPF_F_INGRESS.into()) })
     }
 
+    /// Sends a copy of the packet out of its device as it is, MAC addresses included.
+    pub(crate) fn send_copy(&mut self) -> Result<(), EditError> {
+        let skb = self.ctx.skb.skb;
+        // SAFETY: the context is valid for the run of the program.
+        let ifindex = unsafe { (*skb).ifindex };
+        // SAFETY: takes the context and numbers only.
+        done(unsafe { bpf_clone_redirect(skb, ifindex, 0) })
+    }
+
     #[inline(always)]
     fn store<T: IntoBytes + Immutable>(
         &mut self,

@@ -152,7 +152,7 @@ fn failover() -> impl Strategy<Value = Failover> {
 }
 
 fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
-    let protocol = select(vec![Protocol::Tcp, Protocol::Http, Protocol::Https]);
+    let protocol = select(vec![Protocol::Tcp, Protocol::Http, Protocol::Https, Protocol::Udp]);
     let methods = vec![
         LbMethod::RoundRobin,
         LbMethod::LeastConnections,
@@ -174,7 +174,12 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
         );
         (Just(head), network, rest).prop_map(move |(head, (vip, members, snat_addresses), rest)| {
             let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
-            let (session_persistence, monitor, (timeouts, failover), most, drain) = rest;
+            let (session_persistence, monitor, (mut timeouts, failover), most, drain) = rest;
+            let is_source =
+                |kept: &SessionPersistence| matches!(kept, SessionPersistence::SourceIp { .. });
+            let session_persistence =
+                session_persistence.filter(|kept| !protocol.is_udp() || is_source(kept));
+            timeouts.keepalive_counts &= !protocol.is_udp();
             PoolSpec {
                 id: Id::new(&format!("{id}.{index}")).unwrap(),
                 name,

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod counters;
 pub mod datapath;
 pub mod demo;
+pub mod dns;
 mod error;
 pub mod ethtool;
 pub mod fuzz;

@@ -2,9 +2,9 @@
 //! (`retries` and `option redispatch` of the HAProxy configuration manual, section 4.2).
 
 use crate::{
-    forward::{eject, known, open::Wish, waiting},
+    forward::{eject, known, open::Wish, udp, waiting},
     packet::Packet,
-    state::{Flow, FlowKey, PhaseBits},
+    state::{Flow, FlowKey, PhaseBits, Pool},
     tables::Tables,
     wire::{IcmpError, Segment, icmp},
 };
@@ -19,7 +19,10 @@ const NOTHING: u64 = u64::MAX;
 /// Whether a segment of a known connection may tell that the member does not accept. Most tell nothing
 /// of the kind.
 #[inline(always)]
-pub(super) fn may_wish(flow: &Flow, segment: &Segment) -> bool {
+pub(super) fn may_wish<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> bool {
+    if segment.is_udp() {
+        return udp::may_wish(tables, flow);
+    }
     if !flow.is_from_member() { segment.flags.opens() } else { segment.flags.rst() }
 }
 
@@ -33,27 +36,30 @@ pub(super) fn wishes<T: Tables>(
     segment: &Segment,
     wish: &mut Wish,
 ) -> bool {
-    if !may_wish(flow, segment) {
+    if !may_wish(tables, flow, segment) {
         return false;
+    }
+    if segment.is_udp() {
+        return udp::wishes(tables, key, flow, wish);
     }
     if !flow.is_from_member() {
         wish.client = *key;
-        return is_silent(tables, flow, segment) && again(tables, flow, 1, wish);
+        return is_silent(tables, flow) && again(tables, flow, 1, wish);
     }
     wish.client = flow.peer_key(key);
     let Some(client) = tables.flow(&wish.client) else { return false };
     client.answers(key) && known::refuses(&client, segment) && again(tables, &client, 0, wish)
 }
 
-/// The same for an error that says that the member cannot be reached.
+/// The same for an error that says that the member cannot be reached. A datagram that it is about could not
+/// be sent once more.
 #[inline(never)]
 pub(super) fn wishes_by_error<P: Packet, T: Tables>(
     packet: &P,
     tables: &T,
-    protocol: u8,
     wish: &mut Wish,
 ) -> bool {
-    let mut key = FlowKey { zone: tables.zone(), protocol, ..FlowKey::default() };
+    let mut key = FlowKey { zone: tables.zone(), ..FlowKey::default() };
     let seq = quoted(packet, &mut key);
     if seq == NOTHING {
         return false;
@@ -76,19 +82,17 @@ pub(super) fn wishes_by_error<P: Packet, T: Tables>(
 #[inline(never)]
 fn quoted<P: Packet>(packet: &P, answers: &mut FlowKey) -> u64 {
     let mut quoted = IcmpError::default();
-    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() {
+    if !icmp::is_unreachable(packet) || quoted.read(packet).is_err() || quoted.is_udp() {
         return NOTHING;
     }
-    answers.tuple = quoted.tuple.reversed();
+    (answers.tuple, answers.protocol) = (quoted.tuple.reversed(), quoted.protocol);
     quoted.seq.get().into()
 }
 
-/// Whether the client asks once more because its member has not answered.
+/// Whether a client that asks once more does so because its member has not answered.
 #[inline(always)]
-fn is_silent<T: Tables>(tables: &T, client: &Flow, segment: &Segment) -> bool {
-    client.phase.get() == PhaseBits::NONE
-        && client.next() == segment.end()
-        && tables.now().saturating_sub(client.opened) >= PATIENCE
+fn is_silent<T: Tables>(tables: &T, client: &Flow) -> bool {
+    client.phase.get() == PhaseBits::NONE && tables.now().saturating_sub(client.opened) >= PATIENCE
 }
 
 /// Holds it against the member, and wishes for another one if the connection, whose client the wish
@@ -98,9 +102,18 @@ fn again<T: Tables>(tables: &T, client: &Flow, silent: u32, wish: &mut Wish) -> 
     let Some(pool) = tables.pool(client.pool()) else { return false };
     eject::failed(tables, &pool, client, tables.now());
     // One that has ended wants no port, and least of all its own.
-    if client.phase.get().is_closed() {
-        return false;
-    }
+    !client.phase.get().is_closed() && another(tables, &pool, client, silent, wish)
+}
+
+/// Wishes for another member if the connection, whose client the wish names, may have one.
+#[inline(always)]
+pub(super) fn another<T: Tables>(
+    tables: &T,
+    pool: &Pool,
+    client: &Flow,
+    silent: u32,
+    wish: &mut Wish,
+) -> bool {
     let Some(place) = waiting::place(tables, client) else { return false };
     let tries = place.tries.get();
     if tries >= pool.retries {

@@ -3,7 +3,7 @@
 use crate::{
     counter::Event,
     ending,
-    forward::{Path, eject, waiting},
+    forward::{Path, eject, udp, waiting},
     packet::Packet,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
@@ -16,13 +16,30 @@ use crate::{
 /// acknowledged with it (RFC 7413).
 const HANDSHAKE: u32 = 1 << 16;
 
-/// Whether the segment opens a new connection on the client port of one that is ending.
-///
-/// On a connection that is not ending, a SYN is a retransmission or an old duplicate and
-/// goes to the member, which knows what to do (RFC 9293 section 3.10.7.4, RFC 5961).
+/// Whether the segment opens a new connection on the client port of one that is over, or was never whole.
 #[inline(always)]
 pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
-    segment.flags.opens() && !flow.is_from_member() && flow.phase.get().is_closing()
+    let phase = flow.phase.get();
+    segment.opens()
+        && !flow.is_from_member()
+        && (phase.is_closed() || phase.is_closing() && !phase.contains(PhaseBits::COMPLETED))
+}
+
+/// Whether the segment is a SYN of the client's on a connection that is open: an old duplicate, a forged one, or a
+/// client that has forgotten the connection. One end may have closed: the other may still be sending.
+#[inline(always)]
+pub(super) fn is_doubtful(flow: &Flow, segment: &Segment) -> bool {
+    let phase = flow.phase.get();
+    segment.flags.opens()
+        && !flow.is_from_member()
+        && phase.contains(PhaseBits::COMPLETED)
+        && !phase.is_closed()
+}
+
+/// The same of a connection that may not be there.
+#[inline(never)]
+pub(super) fn is_doubtful_at<T: Tables>(tables: &T, key: &FlowKey, segment: &Segment) -> bool {
+    tables.flow(key).is_some_and(|flow| is_doubtful(&flow, segment))
 }
 
 /// Takes note of a segment that goes along its connection.
@@ -33,14 +50,41 @@ pub(super) fn follow<T: Tables>(
     flow: &Flow,
     segment: &Segment,
 ) -> Direction {
+    if segment.is_udp() {
+        return udp::follow(tables, key, flow, segment);
+    }
+    follow_segment(tables, key, flow, segment)
+}
+
+#[inline(always)]
+fn follow_segment<T: Tables>(
+    tables: &T,
+    key: &FlowKey,
+    flow: &Flow,
+    segment: &Segment,
+) -> Direction {
+    let direction = pass_along(tables, flow, segment);
+    match direction {
+        Direction::ToMember => track_client(tables, key, flow, segment),
+        Direction::ToClient => track_member(tables, key, flow, segment),
+    }
+    direction
+}
+
+/// Whether [`pass_along`] is all that following the segment comes to: it cannot move the phase of its
+/// connection, nor is it one that the member's TIME_WAIT may remember.
+#[inline(always)]
+pub(super) fn is_plain(flow: &Flow, segment: &Segment) -> bool {
+    let flags = segment.flags;
+    let plain = !flags.syn() && !flags.fin() && !flags.rst() && !may_be_last(flow, segment);
+    plain && (flow.is_from_member() || flow.phase.get().contains(PhaseBits::COMPLETED))
+}
+
+/// Records a segment in the entry of its own direction and in nothing else.
+#[inline(always)]
+pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> Direction {
     flow.touch(tables, tables.now(), segment);
-    let direction = if !flow.is_from_member() {
-        track_client(tables, key, flow, segment);
-        Direction::ToMember
-    } else {
-        track_member(tables, key, flow, segment);
-        Direction::ToClient
-    };
+    let direction = if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember };
     tables.account(flow.member, direction, segment.payload);
     direction
 }
@@ -61,7 +105,11 @@ pub(super) fn follow_if_there<T: Tables>(
     path: &mut Path,
 ) -> bool {
     let Some(flow) = tables.flow(key) else { return false };
-    path.direction = follow(tables, key, &flow, segment);
+    path.direction = if segment.is_udp() {
+        udp::pass_along(tables, &flow, segment)
+    } else {
+        follow_segment(tables, key, &flow, segment)
+    };
     path.rewrite = flow.rewrite;
     true
 }
@@ -74,7 +122,8 @@ pub(super) fn note_stamp<P: Packet, T: Tables>(
     key: &FlowKey,
     segment: &Segment,
 ) {
-    if let Some(flow) = tables.flow(key)
+    if !segment.is_udp()
+        && let Some(flow) = tables.flow(key)
         && may_be_last(&flow, segment)
     {
         flow.see_stamp(timestamp(packet, tables, segment.l4));
@@ -139,10 +188,13 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
             PhaseBits::CROSSED
         })
     } else if client.next().ahead_of(segment.ack) < HANDSHAKE {
-        if !phase.contains(PhaseBits::ACCEPTED) {
+        let is_first = !phase.contains(PhaseBits::ACCEPTED);
+        if is_first || !phase.contains(PhaseBits::COMPLETED) && is_news(flow, &client, segment) {
             flow.synchronize(segment);
-            eject::accepted(tables, &client);
             client.acked.set(segment.end().get());
+        }
+        if is_first {
+            eject::accepted(tables, &client);
             let now = tables.exact_now();
             let elapsed = now.saturating_sub(client.opened);
             client.accept(elapsed);
@@ -153,6 +205,13 @@ fn track_member<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow, segment: &Seg
         return;
     };
     ending::record(tables, &client_key, &client, facts, Event::Closed);
+}
+
+/// Whether a SYN-ACK has other numbers than the last one: the first has, and so has that of a member which keeps
+/// nothing of half-open connections (SYN cookies) or has forgotten this one.
+#[inline(always)]
+fn is_news(flow: &Flow, client: &Flow, segment: &Segment) -> bool {
+    client.acked() != segment.end() || flow.acked().ahead_of(segment.ack) >= HANDSHAKE
 }
 
 /// Whether a RST of the member's refuses the connection of this client's entry: it comes before the
@@ -170,8 +229,8 @@ fn is_last(flow: &Flow, segment: &Segment) -> bool {
     flow.next() == segment.end()
 }
 
-/// The fact that a RST is, or none if it does not lie where the other end takes one (RFC 5961
-/// section 3.2): from what that end has acknowledged to what this end has sent.
+/// The fact that a RST is, or none if the other end does not take it (RFC 5961 section 3.2): it has to have the number
+/// that this end has come to, or that the other end has acknowledged, which may be all that it has got.
 #[inline(always)]
 fn take_reset<T: Tables>(
     tables: &T,
@@ -182,7 +241,7 @@ fn take_reset<T: Tables>(
     fact: PhaseBits,
 ) -> PhaseBits {
     let valid = match (phase.contains(PhaseBits::ACCEPTED), from.is_from_member()) {
-        (true, _) => segment.seq.is_within(to.acked(), from.next()),
+        (true, _) => segment.seq == to.acked() || segment.seq == from.next() && from.leads(to),
         (false, false) => segment.seq == from.next(),
         (false, true) => refuses(to, segment),
     };

@@ -3,12 +3,15 @@
 //! One look-up decides for packets of a known connection ([`known`]); a packet without
 //! one either opens a connection ([`open`]) or is not ours. A few packets of known connections are
 //! news of members that do not accept ([`failover`]): they open the connection once more. ICMP errors
-//! about their segments go on to the end that they concern ([`report()`]).
+//! about their segments go on to the end that they concern ([`report`]). A SYN on a connection that is
+//! open is answered here, to find out whether its client has forgotten that ([`challenge`]).
 //!
 //! Functions that are not in line have their part of the BPF stack only while they run. They return
 //! plain numbers: types of results in their signatures make type information that the kernel refuses.
 
 mod admit;
+mod challenge;
+mod early;
 mod eject;
 mod failover;
 mod known;
@@ -18,9 +21,8 @@ mod report;
 mod reserve;
 mod route;
 mod search;
+mod udp;
 mod waiting;
-
-pub use report::report;
 
 use crate::{
     addr::Tuple,
@@ -32,8 +34,9 @@ use crate::{
     state::FlowKey,
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
-    wire::{self, Segment, ipv4},
+    wire::{self, IcmpError, Segment},
 };
+pub use early::{Early, Hop, early};
 use open::{Unconnected, Wish};
 use reserve::Goal;
 
@@ -42,7 +45,7 @@ pub use route::route;
 /// The key of the connection that a segment is of.
 #[inline(always)]
 fn key_of<T: Tables>(tables: &T, segment: &Segment) -> FlowKey {
-    FlowKey::new(segment.tuple, tables.zone(), ipv4::TCP)
+    FlowKey::new(segment.tuple, tables.zone(), segment.protocol)
 }
 
 /// A packet on its way: how it is rewritten and where it then goes.
@@ -64,7 +67,7 @@ pub fn forward<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdi
     }
     match connect(packet, tables)? {
         Some(verdict) => Ok(verdict),
-        None => report(packet, tables),
+        None => finish(packet, tables),
     }
 }
 
@@ -90,7 +93,7 @@ pub fn established<P: Packet, T: Tables>(
     };
     if known::is_superseded(&flow, &segment)
         || known::may_be_last(&flow, &segment)
-        || failover::may_wish(&flow, &segment)
+        || failover::may_wish(tables, &flow, &segment)
     {
         return Ok(None);
     }
@@ -99,7 +102,7 @@ pub fn established<P: Packet, T: Tables>(
 }
 
 /// The second part of [`forward`]: connections that open, or open once more, and the last packets of clients,
-/// which tell when their port may be used again. `None` wants the third, [`report`].
+/// which tell when their port may be used again. `None` wants the third, [`finish`].
 #[inline(always)]
 pub fn connect<P: Packet, T: Tables>(
     packet: &mut P,
@@ -109,7 +112,21 @@ pub fn connect<P: Packet, T: Tables>(
     verdict.unwrap_or(Err(DropReason::Inconsistent))
 }
 
-/// What a connection that opens has lying about while it does. Too much for the BPF stack.
+/// The third part of [`forward`]: ICMP errors about connections, and SYNs of clients whose connection is open.
+#[inline(always)]
+pub fn finish<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
+    let verdict = tables.at_desk(|desk| {
+        desk.segment = Segment::default();
+        if is_segment(packet, &mut desk.segment) {
+            challenge::answer(packet, tables, &mut desk.segment)
+        } else {
+            report::report(packet, tables, &mut desk.error)
+        }
+    });
+    verdict.unwrap_or(Err(DropReason::Inconsistent))
+}
+
+/// What lies about while a connection opens, or an error is looked at. Too much for the BPF stack.
 #[derive(Default)]
 pub struct Desk {
     segment: Segment,
@@ -118,6 +135,8 @@ pub struct Desk {
     wish: Wish,
     goal: Goal,
     path: Path,
+    /// What the packet is if it is no segment.
+    error: IcmpError,
     /// To [`route()`], which has no path.
     answer: Answer,
 }
@@ -131,20 +150,17 @@ fn connect_at<P: Packet, T: Tables>(
     *desk = Desk::default();
     // Whoever goes on here has a segment, or an error that may be about one.
     let is_error = !is_segment(packet, &mut desk.segment);
-    if is_error && !failover::wishes_by_error(packet, tables, ipv4::TCP, &mut desk.wish) {
+    if is_error && !failover::wishes_by_error(packet, tables, &mut desk.wish) {
         return Ok(None);
     }
     desk.key = key_of(tables, &desk.segment);
-    if is_error || open::wishes(tables, &desk.key, &desk.segment, &mut desk.wish) {
+    if is_error || open::wishes(packet, tables, &desk.key, &desk.segment, &mut desk.wish) {
         let opened = open::open(packet, tables, desk);
         if desk.wish.former != Tuple::default() {
             vacate_former(tables, &desk.wish);
         }
         match opened {
-            Ok(()) => {
-                let Desk { path, segment, .. } = desk;
-                return take(&path.rewrite, path.direction, packet, segment).map(Some);
-            }
+            Ok(()) => return leave(packet, desk).map(Some),
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
@@ -155,10 +171,12 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Stays) => {}
         }
     }
+    if known::is_doubtful_at(tables, &desk.key, &desk.segment) {
+        return Ok(None);
+    }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
-        let Desk { path, segment, .. } = desk;
-        return take(&path.rewrite, path.direction, packet, segment).map(Some);
+        return leave(packet, desk).map(Some);
     }
     Ok(Some(Verdict::Refuse(RefuseReason::TableFull)))
 }
@@ -174,6 +192,22 @@ fn vacate_former<T: Tables>(tables: &T, wish: &Wish) {
 #[inline(never)]
 fn is_segment<P: Packet>(packet: &P, segment: &mut Segment) -> bool {
     wire::parse(packet, segment).is_ok()
+}
+
+/// Rewrites the packet that holds the desk's segment as its path says.
+#[inline(always)]
+fn leave<P: Packet>(packet: &mut P, desk: &Desk) -> Result<Verdict, DropReason> {
+    if is_rewritten(packet, desk) {
+        Ok(Verdict::Forward(desk.path.direction))
+    } else {
+        Err(DropReason::Rewrite)
+    }
+}
+
+/// Has the BPF stack for itself as long as it writes.
+#[inline(never)]
+fn is_rewritten<P: Packet>(packet: &mut P, desk: &Desk) -> bool {
+    desk.path.rewrite.apply(packet, &desk.segment).is_ok()
 }
 
 /// Rewrites the packet that holds `segment`.

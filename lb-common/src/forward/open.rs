@@ -31,12 +31,26 @@ pub(super) struct Wish {
     pub(super) former: Tuple,
     /// Whether the last of them said nothing at all: zero or one.
     pub(super) silent: u32,
+    /// Whether it is a UDP flow whose member is no more: zero or one.
+    pub(super) moves: u32,
 }
 
 impl Wish {
     #[inline(always)]
-    const fn is_new(&self) -> bool {
-        self.tries == 0
+    pub(super) const fn is_new(&self) -> bool {
+        self.tries == 0 && self.moves == 0
+    }
+
+    /// Why a connection that is not new has another member.
+    #[inline(always)]
+    const fn why(&self) -> Event {
+        if self.moves != 0 {
+            Event::FlowMoved
+        } else if self.silent != 0 {
+            Event::RedispatchedSilent
+        } else {
+            Event::RedispatchedRefused
+        }
     }
 }
 
@@ -66,7 +80,7 @@ pub(super) fn is_stray<T: Tables>(
     if tables.vip(&listener(key)).is_none() {
         return Some(PassReason::NotVip);
     }
-    (!segment.flags.opens()).then_some(PassReason::NoConnection)
+    (!segment.opens()).then_some(PassReason::NoConnection)
 }
 
 /// Where a client's packets go.
@@ -77,7 +91,8 @@ pub(super) const fn listener(client: &FlowKey) -> VipKey {
 
 /// Whether a segment asks for a member, as a new connection or as one that has none yet.
 #[inline(never)]
-pub(super) fn wishes<T: Tables>(
+pub(super) fn wishes<P: Packet, T: Tables>(
+    packet: &P,
     tables: &T,
     key: &FlowKey,
     segment: &Segment,
@@ -90,6 +105,7 @@ pub(super) fn wishes<T: Tables>(
         ending::supersede(tables, key, &flow);
         return true;
     }
+    waiting::renew(packet, tables, &flow, segment);
     failover::wishes(tables, key, &flow, segment, wish)
 }
 
@@ -115,14 +131,14 @@ pub(super) fn open<P: Packet, T: Tables>(
         admit::enter(tables, &vip, 0)?;
     }
     if let Err(why) = connect(packet, tables, desk, &vip, &pool) {
-        if !is_new {
+        if is_new {
+            admit::leave(tables, &vip);
+        } else if desk.wish.moves == 0 {
             return Err(Unconnected::Stays);
         }
-        admit::leave(tables, &vip);
         return Err(why);
     }
-    if desk.segment.flags.opens()
-        || send_once_more(packet, tables, &desk.wish.client, &mut desk.segment)
+    if desk.segment.opens() || send_once_more(packet, tables, &desk.wish.client, &mut desk.segment)
     {
         return Ok(());
     }
@@ -137,7 +153,7 @@ pub(super) fn check<T: Tables>(
     wish: &Wish,
     segment: &Segment,
 ) -> Result<(), Unconnected> {
-    if !segment.flags.opens() {
+    if !segment.opens() {
         return Err(pass(PassReason::NoConnection));
     }
     admit::check_client(tables, vip, wish.client.tuple.src)?;
@@ -159,7 +175,7 @@ pub(super) fn choose<T: Tables>(
 ) -> Result<bool, Unconnected> {
     let (tuple, now) = (&wish.client.tuple, tables.now());
     (goal.pool, goal.now) = (vip.pool, now);
-    if wish.is_new() && persist::recall(tables, vip, pool, tuple.src, goal) {
+    if wish.tries == 0 && persist::recall(tables, vip, pool, tuple.src, goal) {
         return Ok(true);
     }
     let ask = Ask::new(tuple, now, wish.avoid);
@@ -193,7 +209,7 @@ fn connect<P: Packet, T: Tables>(
     let key = &wish.client;
     choose(tables, vip, pool, wish, goal)?;
     goal.former = wish.former;
-    if wish.is_new() {
+    if wish.is_new() && !segment.is_udp() {
         goal.syn = Syn::of(packet, tables, segment);
     }
     reserve::port(tables, key, pool, goal)?;
@@ -203,6 +219,11 @@ fn connect<P: Packet, T: Tables>(
     let ticket = waiting::ticket(tables, index);
 
     let before = if wish.is_new() { None } else { tables.flow(key) };
+    if before.is_none() && !wish.is_new() {
+        // It ended meanwhile, and nobody has counted it anew.
+        ports::release(tables, answers);
+        return Err(Unconnected::Stays);
+    }
     if let Some(before) = &before {
         // Exactly one packet moves a connection, however many say the same.
         if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
@@ -216,7 +237,11 @@ fn connect<P: Packet, T: Tables>(
         flow.begin(slot.member, index, false, now);
         flow.opened = tables.exact_now();
         flow.ticket = ticket;
-        if let Some(before) = &before {
+        if segment.is_udp() {
+            flow.payload.set(segment.payload.into());
+            flow.next.set(pool.generation);
+        } else if let Some(before) = before.as_ref().filter(|_| !segment.opens()) {
+            // What the packet becomes is the SYN before.
             flow.next.set(before.next.get());
         } else {
             // Data in a SYN (TCP Fast Open, RFC 7413).
@@ -238,11 +263,14 @@ fn connect<P: Packet, T: Tables>(
     waiting::make_room(tables, ticket);
     match &before {
         Some(before) => {
-            waiting::follow(tables, before, ticket, wish);
+            if wish.moves != 0 {
+                waiting::leave(tables, before);
+                waiting::enter(packet, tables, ticket, key, segment);
+            } else {
+                waiting::follow(tables, before, ticket, wish);
+            }
             schedule::moved(tables, index, before.member, slot.member);
-            let silent = wish.silent != 0;
-            let why = if silent { Event::RedispatchedSilent } else { Event::RedispatchedRefused };
-            tables.count(why.into());
+            tables.count(wish.why().into());
             if let Some(after) = tables.flow(key) {
                 event::redispatched(tables, key, &after, before.member);
             }
@@ -257,8 +285,8 @@ fn connect<P: Packet, T: Tables>(
     eject::chosen(tables, index, pool, slot.member, now);
     persist::remember(tables, vip, client, slot.member, now);
     tables.account_connection(slot.member);
-    // The SYN that goes once more has no payload.
-    let payload = if before.is_some() { 0 } else { segment.payload };
+    // What becomes a SYN has no payload then.
+    let payload = if segment.opens() { segment.payload } else { 0 };
     tables.account(slot.member, Direction::ToMember, payload);
     path.direction = Direction::ToMember;
     Ok(())

@@ -3,19 +3,24 @@
 
 use crate::{
     counter::Event,
-    forward::waiting,
+    forward::{udp, waiting},
     packet::Packet,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, Verdict},
-    wire::{IcmpError, Seq, ipv4},
+    wire::{IcmpError, icmp},
 };
 
-/// Decides about an error, which goes on to the end that has sent the segment it is about. No entry
-/// changes by it: what to make of an error is for that end to judge.
+/// Decides about an error, which goes on to the end that has sent the segment it is about. What to make of an
+/// error is for that end to judge; but a UDP flow that nobody has answered takes note that its member cannot be
+/// reached.
 #[inline(always)]
-pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, DropReason> {
-    let mut error = IcmpError::default();
+pub(super) fn report<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    error: &mut IcmpError,
+) -> Result<Verdict, DropReason> {
+    *error = IcmpError::default();
     if let Err(reason) = error.read(packet) {
         return Ok(Verdict::Pass(reason));
     }
@@ -23,7 +28,7 @@ pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdic
     if error.dst != error.tuple.src {
         return Ok(Verdict::Pass(PassReason::ErrorUnknown));
     }
-    let key = FlowKey::new(error.tuple.reversed(), tables.zone(), ipv4::TCP);
+    let key = FlowKey::new(error.tuple.reversed(), tables.zone(), error.protocol);
     let Some(flow) = tables.flow(&key) else {
         return Ok(Verdict::Pass(PassReason::ErrorUnknown));
     };
@@ -36,15 +41,18 @@ pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdic
     if !is_one {
         return Ok(Verdict::Pass(PassReason::ErrorUnknown));
     }
-    if !is_outstanding(tables, &flow, &sender, error.seq) {
+    if !is_outstanding(tables, &flow, &sender, error) {
         return Ok(Verdict::Pass(PassReason::ErrorStale));
+    }
+    if to_client && error.is_udp() && icmp::is_unreachable(packet) {
+        udp::unreachable(tables, &sender);
     }
     match tables.budget(flow.pool()) {
         Some(budget) if budget.spend(tables, tables.now()) => {}
         Some(_) => return Err(DropReason::ErrorRate),
         None => return Err(DropReason::Inconsistent),
     }
-    flow.rewrite.apply_to_error(packet, &error).map_err(|_| DropReason::Rewrite)?;
+    flow.rewrite.apply_to_error(packet, error).map_err(|_| DropReason::Rewrite)?;
     if to_client {
         tables.count(Event::ErrorToClient.into());
         Ok(Verdict::Forward(Direction::ToClient))
@@ -57,8 +65,12 @@ pub fn report<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdic
 /// Whether `sender` may have sent a segment with this number that the other end, of which `flow` is, has
 /// not acknowledged (RFC 5927 section 4.1). Who has not seen the connection does not know its numbers.
 #[inline(always)]
-fn is_outstanding<T: Tables>(tables: &T, flow: &Flow, sender: &Flow, seq: Seq) -> bool {
-    let client = if flow.is_from_member() { sender } else { flow };
+fn is_outstanding<T: Tables>(tables: &T, flow: &Flow, sender: &Flow, error: &IcmpError) -> bool {
+    let (client, seq) = (if flow.is_from_member() { sender } else { flow }, error.seq);
+    if error.is_udp() {
+        // There are no numbers, and no acknowledgements.
+        return flow.is_from_member() || client.phase.get().contains(PhaseBits::ACCEPTED);
+    }
     if client.phase.get().contains(PhaseBits::ACCEPTED) {
         // The number in front of the first one, too: of a SYN that was acknowledged just now, and of
         // keepalives.

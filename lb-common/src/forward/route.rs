@@ -7,18 +7,19 @@ use crate::{
         Desk, admit, is_segment, key_of, known,
         open::{self, Unconnected, Wish},
         reserve::{self, Goal},
+        udp,
     },
     packet::{EditError, Packet},
     ports::Syn,
     route::{Answer, Choice, Lost},
-    state::{NOBODY, Pool},
+    state::{Flow, NOBODY, Pool},
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, Verdict},
     wire::Segment,
 };
 
-/// What [`super::forward`] would make of the packet, a client's SYN: who would get the connection, and why.
-/// Nothing is changed, not even a count. The answer is written over the last bytes of the frame, which has
+/// What [`super::forward`] would make of the packet, a client's SYN or datagram: who would get the connection,
+/// and why. Nothing is changed, not even a count. The answer is written over the last bytes of the frame, which has
 /// room for an [`Answer`] behind the packet.
 ///
 /// Whether conntrack has room is not known without trying. A connection that is ending and makes way is
@@ -32,7 +33,9 @@ pub fn route<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<(), Edi
         *desk = Desk::default();
         // Whoever asks sends a segment.
         let outcome = if is_segment(packet, &mut desk.segment) {
-            desk.goal.syn = Syn::of(packet, tables, &desk.segment);
+            if !desk.segment.is_udp() {
+                desk.goal.syn = Syn::of(packet, tables, &desk.segment);
+            }
             ask(&Dry::of(tables), desk)
         } else {
             Ok(Verdict::Pass(PassReason::Malformed))
@@ -46,31 +49,50 @@ pub fn route<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<(), Edi
 
 #[inline(always)]
 fn ask<T: Tables>(dry: &Dry<'_, T>, desk: &mut Desk) -> Result<Verdict, DropReason> {
-    let Desk { segment, wish, goal, answer, .. } = desk;
-    wish.client = key_of(dry, segment);
-    let key = &wish.client;
+    let Desk { segment, key, wish, goal, answer, .. } = desk;
+    *key = key_of(dry, segment);
+    wish.client = *key;
     let mut make_way = 0;
     if let Some(flow) = dry.flow(key).filter(|flow| !flow.is_left_behind()) {
-        if !known::is_superseded(&flow, segment) {
-            answer.choice = Choice::Known.number();
-            (answer.member, answer.pool) = (flow.member, flow.pool());
-            answer.outgoing = flow.rewrite.to;
-            let to_member = !flow.is_from_member();
-            let direction = if to_member { Direction::ToMember } else { Direction::ToClient };
-            return Ok(Verdict::Forward(direction));
+        let ends = known::is_superseded(&flow, segment);
+        let moves = !ends
+            && segment.is_udp()
+            && udp::may_wish(dry, &flow)
+            && udp::wishes(dry, key, &flow, wish);
+        if !ends && !moves {
+            return Ok(Verdict::Forward(stays(&flow, answer)));
         }
-        wish.former = flow.rewrite.to;
-        answer.replaces = 1;
-        make_way = !flow.phase.get().is_closed() as u32;
+        if moves {
+            answer.replaces = if wish.moves != 0 { Answer::MOVES } else { Answer::RETRIES };
+        } else {
+            wish.former = flow.rewrite.to;
+            answer.replaces = Answer::MAKES_WAY;
+            make_way = !flow.phase.get().is_closed() as u32;
+        }
     }
     if let Some(reason) = open::is_stray(dry, key, segment) {
         return Ok(Verdict::Pass(reason));
     }
     match open(dry, (segment, wish, make_way), goal, answer) {
         Ok(()) => Ok(Verdict::Forward(Direction::ToMember)),
+        Err(_) if wish.tries != 0 => {
+            // Nobody else takes what its member does not.
+            *answer = Answer::default();
+            let flow = dry.flow(key).ok_or(DropReason::Inconsistent)?;
+            Ok(Verdict::Forward(stays(&flow, answer)))
+        }
         Err(Unconnected::Declined(declined)) => declined,
         Err(Unconnected::Stays) => Err(DropReason::Inconsistent),
     }
+}
+
+/// A packet goes along its connection.
+#[inline(always)]
+fn stays(flow: &Flow, answer: &mut Answer) -> Direction {
+    answer.choice = Choice::Known.number();
+    (answer.member, answer.pool) = (flow.member, flow.pool());
+    answer.outgoing = flow.rewrite.to;
+    if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember }
 }
 
 /// The same steps as [`super::open::open`]. `make_way` is how many connections that the listener counts are ending for it.
@@ -83,10 +105,14 @@ fn open<T: Tables>(
 ) -> Result<(), Unconnected> {
     let inconsistent = || Unconnected::Declined(Err(DropReason::Inconsistent));
     let Some(vip) = dry.vip(&open::listener(&wish.client)) else { return Err(inconsistent()) };
-    open::check(dry, &vip, wish, segment)?;
+    if wish.is_new() {
+        open::check(dry, &vip, wish, segment)?;
+    }
     let Some(pool) = dry.pool(vip.pool) else { return Err(inconsistent()) };
     answer.pool = vip.pool;
-    admit::enter(dry, &vip, make_way)?;
+    if wish.is_new() {
+        admit::enter(dry, &vip, make_way)?;
+    }
 
     let chosen = open::choose(dry, &vip, &pool, wish, goal);
     (answer.kept, answer.due) = (dry.kept(), dry.due());

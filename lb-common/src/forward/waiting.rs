@@ -41,8 +41,32 @@ pub(super) fn enter<P: Packet, T: Tables>(
     segment: &Segment,
 ) {
     let Some(place) = tables.half_open(ticket) else { return };
-    place.options.take(packet, segment.l4);
+    // A datagram is not sent once more.
+    if !segment.is_udp() {
+        place.options.take(packet, segment.l4);
+    }
     place.give(ticket, client, segment.seq, 0, Avoid::NONE);
+}
+
+/// Takes note of a SYN of the client's with another number than the last one, before the handshake is complete: the client
+/// has begun anew from the same port, and the member will answer that.
+#[inline(never)]
+pub(super) fn renew<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    client: &Flow,
+    segment: &Segment,
+) {
+    if !segment.flags.opens() || client.is_from_member() {
+        return;
+    }
+    if let Some(place) = place(tables, client)
+        && place.seq() != segment.seq
+    {
+        place.options.take(packet, segment.l4);
+        place.seq.set(segment.seq.get());
+        client.next.set(segment.end().get());
+    }
 }
 
 /// Gives a connection that moves to another member a new place with what the old one holds.
@@ -62,7 +86,7 @@ pub(super) fn place<T: Tables>(tables: &T, client: &Flow) -> Option<T::Ref<HalfO
     (client.ticket != 0 && place.ticket.get() == client.ticket).then_some(place)
 }
 
-/// Gives up the place of a connection whose handshake is complete.
+/// Gives up the place of a connection whose handshake is complete, if it has one.
 #[inline(always)]
 pub(super) fn leave<T: Tables>(tables: &T, client: &Flow) {
     if let Some(place) = place(tables, client) {

@@ -1,7 +1,7 @@
 //! ICMP errors, whose quotes are segments as they were after their rewrite.
 
 use crate::{
-    checksum::Sum,
+    checksum::{self, Sum},
     nat::Rewrite,
     packet::{EditError, Packet},
     wire::{Datagram, IcmpError, ipv4::Ipv4, ipv6::Ipv6, tcp::Tcp},
@@ -48,9 +48,16 @@ impl Rewrite {
         packet.write(error.quoted_l4 + Tcp::PORTS, &[sent.sport, sent.dport])?;
         if let Some(checksum) = error.quoted_checksum() {
             let whole = Sum::ZERO.add16(addresses).add16(ports).fold();
+            let old: u16 = packet.read(checksum).ok_or(EditError)?;
+            // A datagram whose sender has left it out has none, and none comes to be (RFC 768).
+            let new = match checksum::apply(old, whole) {
+                _ if error.is_udp() && old == 0 => 0,
+                0 if error.is_udp() => u16::MAX,
+                new => new,
+            };
             // No device completes what is quoted.
-            packet.correct_l3(checksum, whole)?;
-            covered = covered.add16(!whole);
+            packet.write(checksum, &new)?;
+            covered = covered.add16(!old).add16(new);
         }
         packet.correct_l4(error.checksum, covered.fold())
     }

@@ -12,7 +12,7 @@ pub const EVENT_RING: u32 = 1 << 18;
 
 /// One event; whoever listens needs no other to write a line of a log.
 ///
-/// Times are nanoseconds of monotonic time, byte counts are TCP payload with retransmissions.
+/// Times are nanoseconds of monotonic time, byte counts are payload with retransmissions.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -22,7 +22,7 @@ pub struct Event {
     pub at: u64,
     /// When the connection was opened; of a refusal, the same as `at`.
     pub opened: u64,
-    /// When the member accepted (SYN-ACK); zero if it has not.
+    /// When the member accepted (SYN-ACK), or first answered in UDP; zero if it has not.
     pub accepted: u64,
     /// Payload of the client so far.
     pub bytes_in: u64,
@@ -58,13 +58,13 @@ const _: () = assert!(size_of::<Event>() == 144);
 reasons! {
     /// What an event is about.
     Happening {
-        /** a client's SYN was given to a member */
+        /** a client's SYN, or the first datagram of a UDP flow, was given to a member */
         Open = 1, "open";
         /** a connection ended, or its timer ran out */
         Close = 2, "close";
-        /** a connection that its member did not accept was given to another one */
+        /** a connection that its member did not accept, or a UDP flow whose member is gone, was given to another one */
         Redispatch = 3, "redispatch";
-        /** a client's SYN was given to no member */
+        /** a client's SYN, or the first datagram of a UDP flow, was given to no member */
         Refuse = 4, "refuse";
     }
 }
@@ -86,7 +86,7 @@ reasons! {
         Superseded = 6, "superseded";
         /** its member did not accept it; the client was given to another one */
         Abandoned = 7, "abandoned";
-        /** it was half open, and newer ones needed the room */
+        /** it was half open, or a UDP flow without an answer, and newer ones needed the room */
         CrowdedOut = 8, "crowded_out";
         /** it was reset: its member took no new ones, and drain_timeout was over */
         Drained = 9, "drained";

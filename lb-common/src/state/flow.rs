@@ -34,8 +34,9 @@ impl FlowKey {
     }
 }
 
-/// The furthest that one packet may move a direction's sequence number, in bytes: beyond what a
-/// window in use holds, so that a stray segment does not take the connection's numbers along.
+/// How far the numbers of a packet may lie from those of its direction, in bytes: beyond what a window in use holds, so
+/// that a stray segment does not take the connection's numbers along. Who knows neither number comes near both in one
+/// of 16,384 tries.
 const LEAP: u32 = 1 << 24;
 
 /// One direction of a connection: the whole rewrite and what was seen of it.
@@ -53,8 +54,9 @@ pub struct Flow {
     pool: u16,
     /// Zero in the client's entry, one in the member's. Never changes.
     from_member: u16,
-    /// The phase of the connection; only used in the client's entry, and in a member's entry that has
-    /// outlived it.
+    /// The phase of the connection, in the client's entry, and in a member's entry that has outlived it. The
+    /// member's entry of a UDP flow has here whether the member has answered, which its packets need not look
+    /// up then.
     pub phase: Phase,
     /// The connection's turn among the half-open ones ([`crate::state::HalfOpen`]), in the
     /// client's entry. Never changes.
@@ -68,11 +70,12 @@ pub struct Flow {
     pub payload: Word64,
     /// When the connection was opened, in nanoseconds of monotonic time.
     pub opened: u64,
-    /// How long the member took to accept, in microseconds and one more; zero before, and in the member's
-    /// entry.
+    /// How long the member took to accept, or to first answer in a UDP flow, in microseconds and one more;
+    /// zero before, and in the member's entry.
     accepted: Word32,
     /// The sequence number after everything that this direction has sent ([`Seq`]). Means nothing
-    /// in the member's entry before the member has accepted.
+    /// in the member's entry before the member has accepted. In the client's entry of a UDP flow, the
+    /// generation of its pool ([`crate::state::Pool::generation`]) that last had the flow's member.
     pub next: Word32,
     /// The highest acknowledgement of this direction ([`Seq`]): what this end expects next, so what
     /// it takes a RST for (RFC 5961 section 3.2). Means nothing before the member has accepted; the
@@ -112,7 +115,7 @@ impl Flow {
         self.accepted.set((elapsed / 1000).min(u32::MAX as u64 - 1) as u32 + 1);
     }
 
-    /// When the member accepted, in nanoseconds of monotonic time to the microsecond; zero if it has not.
+    /// When the member accepted, or first answered, in nanoseconds of monotonic time to the microsecond; zero if it has not.
     #[inline(always)]
     pub fn accepted(&self) -> u64 {
         match self.accepted.get() {
@@ -143,14 +146,29 @@ impl Flow {
             atomics.add64(&self.payload, segment.payload as u64);
         }
         // A RST is judged by the numbers, so it must not move them.
-        if segment.flags.rst() {
+        if segment.flags.rst() || !self.is_near(segment) {
             return;
         }
         let sent = advance(&self.next, segment.end());
-        let acknowledged = segment.flags.ack() && advance(&self.acked, segment.ack);
+        let acknowledged = advance(&self.acked, segment.ack);
         if (sent || acknowledged) && self.last_news.get() != now {
             self.last_news.set(now);
         }
+    }
+
+    /// Whether the segment may be of this direction, by its numbers (RFC 9293 section 3.10.7.4, RFC 5961 section 5.2). One
+    /// without an acknowledgement is of none: SYNs set the numbers and do not move them.
+    #[inline(always)]
+    fn is_near(&self, segment: &Segment) -> bool {
+        let near = |number: Seq, known: Seq| number.plus(LEAP).ahead_of(known) <= 2 * LEAP;
+        segment.flags.ack() && near(segment.seq, self.next()) && near(segment.ack, self.acked())
+    }
+
+    /// Whether the number that this direction has come to lies ahead of what the other end has acknowledged, and by no
+    /// more than can be on its way.
+    #[inline(always)]
+    pub fn leads(&self, other: &Self) -> bool {
+        self.next().ahead_of(other.acked()) <= LEAP
     }
 
     /// Takes note of a timestamp, unless a later one is known.
@@ -170,6 +188,18 @@ impl Flow {
     #[inline(always)]
     pub fn is_left_behind(&self) -> bool {
         self.from_member != 0 && self.phase.get().is_closing()
+    }
+
+    /// Records a datagram of a UDP flow: each one is news.
+    #[inline(always)]
+    pub fn pass(&self, atomics: &impl Atomics, now: u64, payload: u32) {
+        if self.last_seen.get() != now {
+            self.last_seen.set(now);
+            self.last_news.set(now);
+        }
+        if payload != 0 {
+            atomics.add64(&self.payload, payload.into());
+        }
     }
 
     /// Takes the numbers of a segment that synchronizes them, whatever was known before.

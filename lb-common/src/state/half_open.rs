@@ -3,6 +3,8 @@
 //! Each has a place in a ring until its client has answered. Whoever comes when all places are taken
 //! takes the oldest, so a flood of SYNs pushes out its own and fills nothing else. The place keeps the
 //! client's SYN, to be sent once more to another member.
+//!
+//! A UDP flow is half open until its member has answered; its place has no SYN.
 
 use core::cell::Cell;
 

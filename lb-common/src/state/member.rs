@@ -41,9 +41,9 @@ pub struct MemberStats {
     pub packets_in: u64,
     /// Packets of the member sent to clients; a GSO packet counts once.
     pub packets_out: u64,
-    /// TCP payload bytes sent to the member.
+    /// Payload bytes sent to the member.
     pub bytes_in: u64,
-    /// TCP payload bytes of the member sent to clients.
+    /// Payload bytes of the member sent to clients.
     pub bytes_out: u64,
     /// Connections that it did not accept: refused, unreachable, or silent.
     pub failed: u64,

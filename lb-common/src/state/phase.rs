@@ -35,9 +35,9 @@ pub enum State {
 }
 
 impl PhaseBits {
-    /// The member accepted (SYN-ACK).
+    /// The member accepted (SYN-ACK), or answered in UDP.
     pub const ACCEPTED: Self = Self(1);
-    /// The client completed the handshake.
+    /// The client completed the handshake; in UDP there is none, and the member's answer is enough.
     pub const COMPLETED: Self = Self(1 << 1);
     /// The client sent FIN.
     pub const CLIENT_FIN: Self = Self(1 << 2);
@@ -69,10 +69,15 @@ impl PhaseBits {
     /// section 3.6, simultaneous close).
     pub const CROSSED: Self = Self(1 << 14);
 
+    /// An error said that the member cannot be reached, before it had answered. Only known of UDP flows, of which
+    /// the next datagram then asks for another member.
+    pub const UNREACHABLE: Self = Self(1 << 15);
+
     /// Every fact with its name, in the order in which an ordinary life meets them.
     pub const NAMED: &'static [(Self, &'static str)] = &[
         (Self::ACCEPTED, "accepted"),
         (Self::COMPLETED, "completed"),
+        (Self::UNREACHABLE, "unreachable"),
         (Self::CLIENT_FIN, "client_fin"),
         (Self::MEMBER_FIN, "member_fin"),
         (Self::MEMBER_FIRST, "member_first"),
@@ -204,7 +209,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..15, 0..40)) {
+        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..16, 0..40)) {
             let (phase, tables) = (Phase::default(), HostTables::default());
             let closes = facts.iter().filter(|bit| phase.record(&tables, PhaseBits(1 << **bit)).closed).count();
             prop_assert_eq!(closes, usize::from(phase.get().is_closed()));

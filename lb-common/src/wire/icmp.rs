@@ -9,7 +9,7 @@ use crate::{
     be::{Be16, Be32},
     packet::Packet,
     verdict::PassReason,
-    wire::{Datagram, Seq, ipv4, ipv6, tcp::Tcp},
+    wire::{Datagram, Seq, ipv4, ipv6, tcp::Tcp, udp::Udp},
 };
 
 /// Protocol number of ICMP.
@@ -52,6 +52,7 @@ struct Header {
 struct Start {
     sport: Be16,
     dport: Be16,
+    /// Sequence number in TCP; length and checksum in UDP.
     seq: Be32,
 }
 
@@ -65,13 +66,15 @@ pub struct IcmpError {
     pub dst: Addr,
     /// Source and destination of the segment.
     pub tuple: Tuple,
-    /// Sequence number of the segment.
+    /// IP protocol number of the segment: that of TCP or of UDP.
+    pub protocol: u8,
+    /// Sequence number of the segment; means nothing in UDP.
     pub seq: Seq,
     /// Where the checksum of the error lies.
     pub checksum: usize,
     /// Where the quoted IP header starts.
     pub quoted_l3: usize,
-    /// Where the quoted TCP header starts.
+    /// Where the quoted TCP or UDP header starts.
     pub quoted_l4: usize,
     /// Where the error ends, and what it quotes.
     pub end: usize,
@@ -100,7 +103,8 @@ impl IcmpError {
             ipv6::read(packet, l3, &mut quoted)?;
         }
         // Later fragments have no ports, and we send no first ones.
-        if quoted.protocol != ipv4::TCP || quoted.is_fragment {
+        let is_segment = quoted.protocol == ipv4::TCP || quoted.protocol == ipv4::UDP;
+        if !is_segment || quoted.is_fragment {
             return Err(PassReason::NotTcp);
         }
         let start: Start = packet.read(quoted.l4).ok_or(PassReason::Malformed)?;
@@ -110,21 +114,28 @@ impl IcmpError {
         (self.src, self.dst) = (outer.src, outer.dst);
         self.tuple =
             Tuple { src: quoted.src, dst: quoted.dst, sport: start.sport, dport: start.dport };
+        self.protocol = quoted.protocol;
         self.seq = Seq::new(start.seq.get());
         self.checksum = outer.l4 + offset_of!(Header, checksum);
         (self.quoted_l3, self.quoted_l4, self.end) = (l3, quoted.l4, outer.end);
         Ok(())
     }
 
+    /// Whether it is about a UDP datagram.
+    #[inline(always)]
+    pub const fn is_udp(&self) -> bool {
+        self.protocol == ipv4::UDP
+    }
+
     /// Where the checksum of the quoted segment lies, if that much of it is quoted.
     #[inline(always)]
     pub const fn quoted_checksum(&self) -> Option<usize> {
-        let at = self.quoted_l4 + Tcp::CHECKSUM;
+        let at = self.quoted_l4 + if self.is_udp() { Udp::CHECKSUM } else { Tcp::CHECKSUM };
         if at + 2 <= self.end { Some(at) } else { None }
     }
 }
 
-/// Whether a frame that is not TCP is an error about a datagram.
+/// Whether a frame that is neither TCP nor UDP is an error about a datagram.
 #[inline(always)]
 pub fn is_error<P: Packet>(packet: &P) -> bool {
     let mut outer = Datagram::default();

@@ -16,6 +16,9 @@ use crate::{
 /// Protocol number of TCP.
 pub const TCP: u8 = 6;
 
+/// Protocol number of UDP.
+pub const UDP: u8 = 17;
+
 /// Everything in the fragment word but the "don't fragment" and reserved bits.
 const FRAGMENT: u16 = 0x3fff;
 
@@ -30,7 +33,8 @@ const TTL: u8 = 64;
 #[repr(C)]
 pub struct Ipv4 {
     version_ihl: u8,
-    tos: u8,
+    /// Type of service: DSCP and ECN (RFC 2474, RFC 3168).
+    pub tos: u8,
     total_len: Be16,
     id: Be16,
     fragment: Be16,
@@ -46,6 +50,12 @@ impl Ipv4 {
     /// The header of an unfragmented datagram of `total_len` bytes with a TCP segment of ours.
     #[inline(always)]
     pub fn of_tcp(src: Addr, dst: Addr, total_len: u16) -> Self {
+        Self::of(TCP, src, dst, total_len)
+    }
+
+    /// The same with a segment of another protocol.
+    #[inline(always)]
+    pub fn of(protocol: u8, src: Addr, dst: Addr, total_len: u16) -> Self {
         let header = Self {
             version_ihl: 0x45,
             tos: 0,
@@ -54,7 +64,7 @@ impl Ipv4 {
             id: Be16::new(0),
             fragment: Be16::new(DONT_FRAGMENT),
             ttl: TTL,
-            protocol: TCP,
+            protocol,
             checksum: Be16::new(0),
             src: src.to_v4(),
             dst: dst.to_v4(),

@@ -21,6 +21,9 @@ const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
 
+/// The first word without the version.
+const INFO: Be32 = Be32::new(0x0fff_ffff);
+
 /// Hops that a datagram of ours may take; Linux's default.
 const HOPS: u8 = 64;
 
@@ -67,6 +70,8 @@ impl Ipv6 {
 
     /// Bytes the header takes.
     pub const LEN: usize = size_of::<Self>();
+    /// Bits in the first word below the traffic class: those of the flow label.
+    pub const CLASS_SHIFT: u32 = 20;
     /// Where the two addresses lie, source first, from the start of the header.
     pub const ADDRESSES: usize = offset_of!(Self, src);
 
@@ -74,6 +79,12 @@ impl Ipv6 {
     #[inline(always)]
     pub const fn version(&self) -> u8 {
         (self.version_class_flow.get() >> 28) as u8
+    }
+
+    /// Traffic class and flow label, as `flowinfo` of the kernel has them.
+    #[inline(always)]
+    pub const fn info(&self) -> Be32 {
+        self.version_class_flow.and(INFO)
     }
 
     /// Bytes behind the header, or 0 in a GSO packet that is too long for the field (kernel commit

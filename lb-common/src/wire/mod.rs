@@ -14,6 +14,7 @@ mod segment;
 mod seq;
 pub mod tcp;
 mod timestamp;
+pub mod udp;
 
 pub use datagram::Datagram;
 pub use icmp::IcmpError;

@@ -88,6 +88,7 @@ impl Outgoing {
             options.put(packet, l4 + Tcp::MIN_LEN)?;
         }
         sent.tuple = self.tuple;
+        sent.protocol = ipv4::TCP;
         sent.flags = self.flags;
         sent.seq = self.seq;
         sent.ack = self.ack;

@@ -86,6 +86,8 @@ const _: () = assert!(Tcp::MIN_LEN == 20 && Tcp::CHECKSUM == 16 && Tcp::PORTS ==
 pub struct Flags(u8);
 
 impl Flags {
+    /// Those of a segment that acknowledges, and no more.
+    pub const ACKNOWLEDGE: Self = Self(Self::ACK);
     /// The flags of a SYN that asks for a connection.
     pub const OPEN: Self = Self(Self::SYN);
 

@@ -3,10 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use lb_common::counter::Event;
-use lb_common::state::State;
+use lb_common::state::{Flow, FlowKey, State};
 use lb_common::tables::Tables as _;
+use lb_common::verdict::{PassReason, Verdict};
 
-use crate::world::{POOL, World};
+use crate::frame::{self, Flags};
+use crate::ports;
+use crate::world::{LISTENER, POOL, World, client};
 
 impl World {
     /// After a sweep nobody has a connection that its member's drain should have ended.
@@ -18,6 +21,19 @@ impl World {
             let drained = end.is_some_and(|(end, _)| end <= now && flow.opened <= end);
             assert!(!drained || state == State::Closed, "drained and {state:?}");
         }
+    }
+
+    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep, and
+    /// clients that come again, for as long as the member may be in TIME_WAIT.
+    pub(super) fn orphans(&self) -> usize {
+        let flows = self.tables.flows.borrow();
+        let is_orphan = |key: &FlowKey, flow: &Flow| {
+            let peer = flow.peer_key(key);
+            flow.is_from_member()
+                && !flow.is_left_behind()
+                && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
+        };
+        flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
     }
 
     pub(super) fn active(&self) -> HashMap<u32, u32> {
@@ -47,6 +63,7 @@ impl World {
             "events and connections"
         );
 
+        self.check_places();
         let mut peers = HashSet::new();
         for (key, flow) in clients() {
             let peer = flow.peer_key(key);
@@ -56,5 +73,21 @@ impl World {
             assert_eq!((answers.member, answers.is_from_member()), (flow.member, true));
         }
         self.ports.check(&self.tables);
+    }
+
+    /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the
+    /// connections, one removes the entries of clients and one those of members.
+    pub(crate) fn everyone_leaves(&self) {
+        for order in 0..3 {
+            self.wait(10_000);
+            self.sweep(order);
+            self.check();
+        }
+        assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
+        assert_eq!(ports::taken(&self.tables), HashSet::new(), "every port is free");
+        assert_eq!(self.active(), HashMap::new());
+        let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
+        let reason = if self.is_udp() { PassReason::NotVip } else { PassReason::NoConnection };
+        assert_eq!(last, Ok(Verdict::Pass(reason)));
     }
 }

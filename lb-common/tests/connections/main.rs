@@ -4,12 +4,15 @@
 
 mod asked;
 mod audit;
+mod datagrams;
 mod frame;
+mod numbers;
 mod ports;
 mod world;
 
 use lb_common::addr::Addr;
 use lb_common::state::{Method, Persistence};
+use lb_common::wire::ipv4;
 use proptest::prelude::*;
 
 use frame::Flags;
@@ -28,29 +31,39 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>(),
     ];
     let payload = prop_oneof![4 => Just(0), 1 => 0_usize..64];
-    let base = prop_oneof![6 => Just(None), 1 => (0_u32..1_000).prop_map(Some), 1 => any::<u32>().prop_map(Some)];
+    let base = || {
+        let numbers = prop_oneof![0_u32..1_000, any::<u32>()];
+        prop_oneof![6 => Just(None), 2 => numbers.prop_map(Some)]
+    };
     prop_oneof![
-        12 => (0_u8..6, flags.clone(), payload.clone(), base).prop_map(
+        12 => (0_u8..6, flags.clone(), payload.clone(), base()).prop_map(
             |(client, flags, payload, base)| Step::Client { client, flags, payload, base }
         ),
-        10 => (any::<usize>(), flags, payload)
-            .prop_map(|(which, flags, payload)| Step::Member { which, flags, payload }),
+        10 => (any::<usize>(), flags, payload, base()).prop_map(
+            |(which, flags, payload, base)| Step::Member { which, flags, payload, base }
+        ),
+        2 => any::<usize>().prop_map(|which| Step::Unreachable { which }),
         2 => (0_u64..4_000).prop_map(Step::Wait),
         2 => any::<u64>().prop_map(Step::Sweep),
         1 => proptest::collection::vec(0_u32..4, 0..4).prop_map(Step::Members),
+        1 => (method(), 1_u32..=16, prop_oneof![Just(0), 1_u32..4])
+            .prop_map(|(method, times, limit)| Step::Policy { method, times, limit }),
         1 => (0_u32..4, 0_u64..3_000, any::<bool>())
             .prop_map(|(member, within, down)| Step::Drain { member, within, down }),
     ]
 }
 
-fn world() -> impl Strategy<Value = World> {
-    let method = prop_oneof![
+fn method() -> impl Strategy<Value = Method> {
+    prop_oneof![
         2 => Just(Method::RoundRobin),
         2 => Just(Method::LeastConn),
         1 => Just(Method::SourceIp),
         1 => Just(Method::SourceIpPort),
         1 => Just(Method::LeastResponseTime),
-    ];
+    ]
+}
+
+fn world() -> impl Strategy<Value = World> {
     let weights = proptest::collection::vec(1_u32..=256, 1..5);
     let ports = prop_oneof![
         Just(Ports::of(20_000, 29_999)),
@@ -64,9 +77,10 @@ fn world() -> impl Strategy<Value = World> {
     let capacity = prop_oneof![3 => Just(0), 1 => 1_usize..12];
     let limit = prop_oneof![3 => Just(u32::MAX), 1 => 0_u32..6];
     let timeout = prop_oneof![2 => Just(None), 1 => (0_u64..4_000).prop_map(Some)];
-    (method, weights, ports, capacity, limit, timeout).prop_map(
-        |(method, weights, ports, capacity, limit, timeout)| {
-            World::new(method, &weights, ports, capacity, limit, persistence(timeout))
+    let protocol = prop_oneof![Just(ipv4::TCP), Just(ipv4::UDP)];
+    (method(), weights, ports, capacity, limit, timeout, protocol).prop_map(
+        |(method, weights, ports, capacity, limit, timeout, protocol)| {
+            World::new(method, &weights, ports, capacity, limit, persistence(timeout), protocol)
         },
     )
 }
@@ -106,8 +120,9 @@ proptest! {
             world.step(step);
         }
         world.garbage(frame);
-        let mut broken = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 6);
+        let mut broken = world.frame(world::client(0), world::LISTENER, Flags::SYN, 6);
         for (at, byte) in flips {
+            let at = at % broken.len();
             broken[at] ^= byte;
         }
         broken.truncate(end % (broken.len() + 1));
@@ -118,10 +133,12 @@ proptest! {
 
 #[test]
 fn every_truncation_of_a_frame_is_malformed() {
-    let ports = Ports::of(20_000, 29_999);
-    let world = World::new(Method::RoundRobin, &[1], ports, 0, u32::MAX, persistence(None));
-    let whole = frame::tcp(world::client(0), world::LISTENER, Flags::SYN, 3);
-    for end in 6..whole.len() {
-        world.malformed(whole[..end].to_vec());
+    for protocol in [ipv4::TCP, ipv4::UDP] {
+        let (ports, kept) = (Ports::of(20_000, 29_999), persistence(None));
+        let world = World::new(Method::RoundRobin, &[1], ports, 0, u32::MAX, kept, protocol);
+        let whole = world.frame(world::client(0), world::LISTENER, Flags::SYN, 3);
+        for end in 6..whole.len() {
+            world.malformed(whole[..end].to_vec());
+        }
     }
 }

@@ -12,15 +12,14 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Drain, DrainCause, Flow, FlowKey, Identity, Method, Node, Persistence, Pool, Slot,
-    Timers, Vip, VipKey, WEIGHT_ONE,
+    Admission, Drain, DrainCause, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, Timers,
+    Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
-use lb_common::wire::ipv4;
 
-use crate::frame::{self, Flags};
-use crate::ports::{self, Ports};
+use crate::frame::{self, Bases, Flags};
+use crate::ports::Ports;
 
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
 
@@ -32,14 +31,18 @@ const MILLISECOND: u64 = 1_000_000;
 pub(crate) enum Step {
     /// One of the clients sends to the listener, with new numbers from now on if there are some.
     Client { client: u8, flags: u8, payload: usize, base: Option<u32> },
-    /// A member answers one of the segments it has seen.
-    Member { which: usize, flags: u8, payload: usize },
+    /// A member answers one of the segments it has seen, with new numbers from now on if there are some.
+    Member { which: usize, flags: u8, payload: usize, base: Option<u32> },
+    /// A member is said not to be there, about one of the datagrams it was sent.
+    Unreachable { which: usize },
     /// Milliseconds pass.
     Wait(u64),
     /// The table is swept in an order that the number shuffles.
     Sweep(u64),
     /// These members, as far as there are any, take new connections from now on.
     Members(Vec<u32>),
+    /// They are chosen by this method from now on, with weights so many times as high, and so many connections for each at most.
+    Policy { method: Method, times: u32, limit: u32 },
     /// The connections that this member has end after so many milliseconds; whether it is down. New
     /// ones it may get as before, which no proper controller allows: they go on.
     Drain { member: u32, within: u64, down: bool },
@@ -49,10 +52,16 @@ pub(crate) enum Step {
 pub(crate) struct World {
     pub(crate) tables: HostTables,
     pub(crate) limit: u32,
-    all: Vec<Slot>,
+    all: std::cell::RefCell<Vec<Slot>>,
     pub(crate) ports: Ports,
-    /// Where the numbers of clients begin.
-    bases: std::cell::RefCell<HashMap<SocketAddrV4, u32>>,
+    /// Where the numbers of each client's connection begin.
+    pub(crate) bases: std::cell::RefCell<HashMap<SocketAddrV4, Bases>>,
+    /// The number of each client's last SYN, and where those began that its member has agreed to.
+    pub(crate) agreed: std::cell::RefCell<HashMap<SocketAddrV4, (u32, Option<Bases>)>>,
+    /// Number of the listener's protocol.
+    pub(crate) protocol: u8,
+    /// The members of the present set.
+    pub(crate) present: std::cell::RefCell<HashSet<u32>>,
     /// Segments that reached members: source and destination.
     seen: std::cell::RefCell<Vec<(SocketAddrV4, SocketAddrV4)>>,
 }
@@ -63,16 +72,18 @@ pub(crate) fn client(index: u8) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1 + 10 * (index / 2)), port)
 }
 
-/// Key of the entry of packets from the first to the second.
-pub(crate) fn key((src, dst): (SocketAddrV4, SocketAddrV4)) -> FlowKey {
-    let tuple = Tuple {
+/// Source and destination of packets from the first to the second.
+fn tuple((src, dst): (SocketAddrV4, SocketAddrV4)) -> Tuple {
+    Tuple {
         src: (*src.ip()).into(),
         dst: (*dst.ip()).into(),
         sport: Be16::new(src.port()),
         dport: Be16::new(dst.port()),
-    };
-    FlowKey::new(tuple, 0, ipv4::TCP)
+    }
 }
+
+/// Places for half-open connections, less one.
+pub(crate) const PLACES: u32 = 3;
 
 impl World {
     pub(crate) fn new(
@@ -82,6 +93,7 @@ impl World {
         capacity: usize,
         limit: u32,
         persistence: Persistence,
+        protocol: u8,
     ) -> Self {
         let slot = |(index, weight): (u32, &u32)| Slot {
             member: index,
@@ -94,8 +106,9 @@ impl World {
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
         let port_capacity = ports.capacity;
         let (port_low, port_high) = ports.range;
+        let half_open_mask = PLACES;
         let tables =
-            HostTables { capacity, port_capacity, half_open_mask: 3, ..HostTables::default() };
+            HostTables { capacity, port_capacity, half_open_mask, ..HostTables::default() };
         tables.now.set(1_000_000 * MILLISECOND);
         let timers = Timers {
             opening: 500 * MILLISECOND,
@@ -122,19 +135,22 @@ impl World {
             ..Pool::default()
         };
         tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
-        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, ipv4::TCP);
+        let key = VipKey::new((*LISTENER.ip()).into(), Be16::new(80), 0, protocol);
         let admission = Admission { limit, ..Admission::OPEN };
         let vip = Vip { pool: POOL, enabled: 1, admission, persistence };
         tables.vips.borrow_mut().insert(key, vip);
         let world = Self {
             tables,
             limit,
-            all,
+            present: all.iter().map(|slot| slot.member).collect::<HashSet<_>>().into(),
+            all: all.into(),
             ports,
             bases: HashMap::new().into(),
+            agreed: HashMap::new().into(),
+            protocol,
             seen: Vec::new().into(),
         };
-        world.serve(&world.all);
+        world.serve();
         world
     }
 
@@ -142,7 +158,10 @@ impl World {
         self.tables.pool(POOL).unwrap()
     }
 
-    fn serve(&self, members: &[Slot]) {
+    fn serve(&self) {
+        let (all, present) = (self.all.borrow(), self.present.borrow());
+        let members: Vec<Slot> =
+            all.iter().filter(|slot| present.contains(&slot.member)).copied().collect();
         let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
@@ -153,7 +172,7 @@ impl World {
             self.tables.ticks.borrow_mut().insert(pool.part(POOL, tick), members[slot].member);
         }
         self.tables.identities.borrow_mut().clear();
-        for slot in members {
+        for slot in &members {
             let identity = Identity { incarnation: 1, pool: POOL };
             self.tables.identities.borrow_mut().insert(slot.member, identity);
             self.tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
@@ -169,24 +188,39 @@ impl World {
         match step {
             Step::Client { client: index, flags, payload, base } => {
                 if let Some(base) = base {
-                    self.bases.borrow_mut().insert(client(index), base);
+                    self.bases.borrow_mut().entry(client(index)).or_default().client = base;
                 }
                 self.packet(client(index), LISTENER, flags, payload);
             }
-            Step::Member { which, flags, payload } => {
-                let seen = self.seen.borrow();
-                let answered = seen.get(which % seen.len().max(1)).copied();
-                drop(seen);
-                if let Some((vip, member)) = answered {
+            Step::Member { which, flags, payload, base } => {
+                if let Some((vip, member)) = self.seen(which) {
+                    if let Some(base) = base {
+                        let client = self.who((member, vip));
+                        self.bases.borrow_mut().entry(client).or_default().member = base;
+                    }
                     self.packet(member, vip, flags, payload);
+                }
+            }
+            Step::Unreachable { which } => {
+                if let Some(ends) = self.seen(which).filter(|_| self.is_udp()) {
+                    self.unreachable(ends);
                 }
             }
             Step::Wait(milliseconds) => self.wait(milliseconds),
             Step::Sweep(order) => self.sweep(order),
             Step::Members(members) => {
-                let members: HashSet<_> = members.into_iter().collect();
-                let chosen = self.all.iter().filter(|slot| members.contains(&slot.member));
-                self.serve(&chosen.copied().collect::<Vec<_>>());
+                *self.present.borrow_mut() = members.into_iter().collect();
+                self.serve();
+            }
+            Step::Policy { method, times, limit } => {
+                for slot in self.all.borrow_mut().iter_mut() {
+                    (slot.weight, slot.limit) = (slot.weight / slot.weight.min(16) * times, limit);
+                }
+                let mut pool = *self.pool();
+                pool.method = method as u32;
+                pool.tournament = u32::from(method == Method::LeastConn || limit != 0);
+                self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
+                self.serve();
             }
             Step::Drain { member, within, down } => {
                 let end = self.tables.now.get() + within * MILLISECOND;
@@ -198,11 +232,22 @@ impl World {
         self.check();
     }
 
-    fn wait(&self, milliseconds: u64) {
+    /// The ends of one of the segments that reached members.
+    fn seen(&self, which: usize) -> Option<(SocketAddrV4, SocketAddrV4)> {
+        let seen = self.seen.borrow();
+        seen.get(which % seen.len().max(1)).copied()
+    }
+
+    /// Key of the entry of packets with these ends.
+    pub(crate) fn key(&self, ends: (SocketAddrV4, SocketAddrV4)) -> FlowKey {
+        FlowKey::new(tuple(ends), 0, self.protocol)
+    }
+
+    pub(crate) fn wait(&self, milliseconds: u64) {
         self.tables.now.set(self.tables.now.get() + milliseconds * MILLISECOND);
     }
 
-    fn sweep(&self, order: u64) {
+    pub(crate) fn sweep(&self, order: u64) {
         let mut keys: Vec<_> = self.tables.flows.borrow().keys().copied().collect();
         let spread = |key: &FlowKey| {
             let ports = u64::from(key.tuple.sport.get()) << 16 | u64::from(key.tuple.dport.get());
@@ -216,6 +261,7 @@ impl World {
             expire(&self.tables, &mut sent, &key, &flow, self.tables.now()).unwrap();
         }
         self.check_drained();
+        assert!(sent.frames.is_empty() || !self.is_udp(), "UDP knows no RST");
         // They come in like any other frame.
         for reset in sent.frames {
             assert!(frame::is_sound(&reset));
@@ -226,15 +272,18 @@ impl World {
 
     /// Sends a segment through and checks what came out of it.
     fn packet(&self, src: SocketAddrV4, dst: SocketAddrV4, flags: u8, payload: usize) {
-        let input = frame::tcp_from(self.base((src, dst)), src, dst, flags, payload);
+        let input = self.frame(src, dst, flags, payload);
         assert!(frame::is_sound(&input));
         let orphans = self.orphans();
         let asked = self.ask(&input);
         let (verdict, output) = self.run(input.clone());
         self.compare(asked, (src, dst), verdict);
+        if !self.is_udp() {
+            self.shake(&input, verdict);
+        }
         assert!(self.orphans() <= orphans, "{src} {dst}: half a connection");
         if verdict == Ok(Verdict::Refuse(RefuseReason::NoPort)) {
-            self.ports.check_refusal(&self.tables, &self.pool(), &self.all);
+            self.ports.check_refusal(&self.tables, &self.pool(), &self.all.borrow());
         }
         let Ok(Verdict::Forward(direction)) = verdict else {
             assert_eq!(output, input, "changed and not forwarded");
@@ -248,10 +297,17 @@ impl World {
                 assert!(self.ports.sources().contains(new_src.ip()), "{new_src}");
                 assert_ne!(new_src, LISTENER);
                 assert!((pool.port_low..=pool.port_high).contains(&new_src.port()), "{new_src}");
-                assert!(self.all.iter().any(|slot| slot.address == (*new_dst.ip()).into()));
+                assert!(
+                    self.all.borrow().iter().any(|slot| slot.address == (*new_dst.ip()).into())
+                );
                 self.seen.borrow_mut().push((new_src, new_dst));
             }
             Direction::ToClient => assert_eq!(new_src, LISTENER),
+        }
+        if direction == Direction::ToClient && dst == LISTENER {
+            // A SYN on a connection that is open: the client is asked what it means.
+            assert!(frame::opens(&input) && frame::acknowledges(&output) && new_dst == src);
+            return;
         }
         let mut began = (src, dst);
         if direction == Direction::ToMember && dst != LISTENER {
@@ -260,19 +316,11 @@ impl World {
             began = self.client_of((new_src, new_dst));
         }
         assert!(direction == Direction::ToClient || self.is_whole(began), "{src} {dst}");
-        self.reverse(&output, began);
-    }
-
-    /// Where the numbers of the client begin whose packets have these ends.
-    fn base(&self, ends: (SocketAddrV4, SocketAddrV4)) -> u32 {
-        let client = match self.tables.flow(&key(ends)) {
-            Some(flow) if flow.is_from_member() => {
-                let to = flow.rewrite.to;
-                SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get())
-            }
-            _ => ends.0,
-        };
-        self.bases.borrow().get(&client).copied().unwrap_or(0)
+        if self.is_udp() {
+            self.check_way(began, direction);
+        } else {
+            self.reverse(&output, began);
+        }
     }
 
     /// The client of the connection that reaches its member with these ends.
@@ -280,13 +328,13 @@ impl World {
         &self,
         (vip, member): (SocketAddrV4, SocketAddrV4),
     ) -> (SocketAddrV4, SocketAddrV4) {
-        let key = key((member, vip));
+        let key = self.key((member, vip));
         let to = self.tables.flow(&key).unwrap().rewrite.to;
         (SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get()), LISTENER)
     }
 
     fn is_known(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        self.tables.flow(&key(ends)).is_some()
+        self.tables.flow(&self.key(ends)).is_some()
     }
 
     /// What came out, sent back, arrives where it began, unless the packet was an orphan's. An
@@ -304,22 +352,9 @@ impl World {
         assert_eq!(self.active(), before);
     }
 
-    /// Members' entries without their client's. Only the reaper leaves some, for its next sweep, and
-    /// clients that come again, for as long as the member may be in TIME_WAIT.
-    fn orphans(&self) -> usize {
-        let flows = self.tables.flows.borrow();
-        let is_orphan = |key: &FlowKey, flow: &Flow| {
-            let peer = flow.peer_key(key);
-            flow.is_from_member()
-                && !flow.is_left_behind()
-                && flows.get(&peer).is_none_or(|client| client.peer_key(&peer) != *key)
-        };
-        flows.iter().filter(|(key, flow)| is_orphan(key, flow)).count()
-    }
-
     /// Whether packets with these ends belong to a connection that has both entries.
-    fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        let key = key(ends);
+    pub(crate) fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
+        let key = self.key(ends);
         let flows = self.tables.flows.borrow();
         let peer = flows[&key].peer_key(&key);
         flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
@@ -329,7 +364,7 @@ impl World {
         self.tables.counters.borrow().get(&event.number()).copied().unwrap_or(0)
     }
 
-    fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
+    pub(crate) fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
         let mut frame = Frame(frame);
         let verdict = forward(&mut frame, &self.tables);
         self.tables.count(Counter::from(verdict));
@@ -350,20 +385,5 @@ impl World {
         let (verdict, output) = self.run(frame.clone());
         assert_eq!(verdict, Ok(Verdict::Pass(PassReason::Malformed)), "{length} bytes");
         assert_eq!(output, frame);
-    }
-
-    /// Nobody sends any more; after all timers have run out nothing is left: a sweep ends the
-    /// connections, one removes the entries of clients and one those of members.
-    pub(crate) fn everyone_leaves(&self) {
-        for order in 0..3 {
-            self.wait(10_000);
-            self.sweep(order);
-            self.check();
-        }
-        assert!(self.tables.flows.borrow().is_empty(), "{:?}", self.tables.flows.borrow());
-        assert_eq!(ports::taken(&self.tables), HashSet::new(), "every port is free");
-        assert_eq!(self.active(), HashMap::new());
-        let last = self.run(frame::tcp(client(0), LISTENER, Flags::ACK, 0)).0;
-        assert_eq!(last, Ok(Verdict::Pass(PassReason::NoConnection)));
     }
 }

@@ -39,9 +39,9 @@ fn open(tables: &HostTables, pool: &Pool, avoid: Avoid) -> u32 {
 /// The most members that one of the connections looks at.
 fn most(tables: &HostTables, pool: &Pool, avoid: Avoid) -> u64 {
     let one = |_| {
-        let before = tables.looks.get();
+        let before = tables.looked_at.get();
         open(tables, pool, avoid);
-        tables.looks.get() - before
+        tables.looked_at.get() - before
     };
     (0..CONNECTIONS).map(one).max().unwrap()
 }
@@ -87,9 +87,9 @@ fn with_full_members() {
             schedule::opened(&tables, POOL, member);
             schedule::closed(&tables, POOL, member);
         }
-        let before = tables.looks.get();
+        let before = tables.looked_at.get();
         open(&tables, &pool, Avoid::NONE);
-        holds("all but one full", members, tables.looks.get() - before);
+        holds("all but one full", members, tables.looked_at.get() - before);
     }
 }
 
@@ -113,12 +113,12 @@ fn when_all_are_let_back_in() {
         for member in 0..members {
             eject(&tables, member, NOW + 1 + u64::from(member) * 7 % 5);
         }
-        let before = tables.looks.get();
+        let before = tables.looked_at.get();
         for late in 0..6 {
             tables.now.set(NOW + late);
             open(&tables, &pool, Avoid::NONE);
         }
-        let all = tables.looks.get() - before;
+        let all = tables.looked_at.get() - before;
         let bound = bound(members) * u64::from(members + 6);
         assert!(all <= bound, "{members} members: {all} looked at, of {bound} at most");
         holds("afterwards", members, most(&tables, &pool, Avoid::NONE));

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::model::{Id, Port, Timeouts, Weight};
 use crate::config::unserved_address;
+use crate::control::AttachChoice;
 use crate::datapath::HookChoice;
 use crate::report::{Lines, Output};
 
@@ -146,7 +147,10 @@ pub struct Run {
     /// Leave the datapath running at the end. Nothing expires then until the next `qlb run`.
     #[arg(long)]
     pub keep: bool,
-    /// Which hook of the VIP's device to attach to.
+    /// By which hooks of the VIP's device to serve it; the log says why, and what a probe has proved.
+    #[arg(long, value_enum, default_value_t)]
+    pub attach: AttachChoice,
+    /// Which hook of TC to attach to.
     #[arg(long, value_enum, default_value_t)]
     pub hook: HookChoice,
     /// Most connections of a pool that does not say so itself, ending ones included.
@@ -188,7 +192,7 @@ pub enum Member {
         /// The member's address, of the VIP's family.
         #[arg(long, value_parser = address)]
         address: IpAddr,
-        /// The member's TCP port.
+        /// The member's port.
         #[arg(long, value_parser = port, allow_negative_numbers = true)]
         port: Port,
         /// Its share of new connections, 0 to 256.

@@ -94,7 +94,7 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
             let router = Router::open(&pins)?
                 .ok_or_else(|| ControlError::NoRouter(served.pool.id.to_string()))?;
             let maps = Maps::open(&pins)?;
-            let answer = router.ask(src, dst, &maps)?;
+            let answer = router.ask(src, dst, served.pool.protocol.number(), &maps)?;
             report::route(&served, &maps, (src, dst), &answer)?.print(output, &mut out)?;
             Ok(0)
         }
@@ -224,6 +224,7 @@ fn run_options(run: Run) -> RunOptions {
         load: load_options(run.persistence_fallback),
         keep: run.keep,
         serve: ServeOptions {
+            attach: run.attach,
             hook: run.hook,
             datapath: Options::for_connections(run.max_connections),
         },

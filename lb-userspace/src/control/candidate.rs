@@ -30,16 +30,16 @@ impl<'a> Candidate<'a> {
         Ok(Self { pool, site, earlier, claim })
     }
 
-    /// Makes sure that no two candidates have one VIP.
+    /// Makes sure that no two candidates have one VIP, unless one is of TCP and the other of UDP.
     pub(super) fn check_each_other(candidates: &[Self]) -> Result<(), ControlError> {
         let place = |candidate: &Self| {
             let vip = candidate.pool.vip.as_ref().map(|vip| vip.address);
-            (candidate.site.netns, vip)
+            (candidate.site.netns, candidate.pool.protocol.is_udp(), vip)
         };
         for (index, candidate) in candidates.iter().enumerate() {
             let mut others = candidates.iter().take(index);
             if let Some(other) = others.find(|other| place(other) == place(candidate))
-                && let (_, Some(vip)) = place(candidate)
+                && let (.., Some(vip)) = place(candidate)
             {
                 let (pool, other) = (candidate.pool.id.to_string(), other.pool.id.to_string());
                 return Err(RegistryError::VipTaken { pool, vip, other }.into());
@@ -49,8 +49,8 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Makes sure that no other pool is served at the VIP. What is left of one whose namespace or
-/// device is gone is removed.
+/// Makes sure that no other pool of TCP, or of UDP as this one is, is served at the VIP. What is left of one
+/// whose namespace or device is gone is removed.
 fn check_vip(
     registry: &Registry,
     pool: &PoolSpec,
@@ -60,7 +60,8 @@ fn check_vip(
     for Served { record, pool: other } in registry.list()? {
         let same_vip = other.vip.as_ref().is_some_and(|theirs| theirs.address == vip);
         let same_place = record.netns == site.netns || record.namespace == site.place.name();
-        if other.id == pool.id || !same_vip || !same_place {
+        let same_ports = other.protocol.is_udp() == pool.protocol.is_udp();
+        if other.id == pool.id || !same_vip || !same_place || !same_ports {
             continue;
         }
         let id = other.id.as_str();

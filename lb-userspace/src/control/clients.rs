@@ -13,6 +13,7 @@ pub(super) fn listener(pool: &PoolSpec, vip: &VipSpec) -> Listener {
     Listener {
         address: vip.address.into(),
         port: vip.port.get(),
+        protocol: pool.protocol.number(),
         enabled: pool.admin_state_up && vip.admin_state_up,
         limit: vip.connection_limit,
         overflow: match vip.overflow {

@@ -100,6 +100,25 @@ pub enum ControlError {
         /// The VIP.
         dst: SocketAddr,
     },
+    /// Something that the XDP program needs is missing.
+    #[error(
+        "{device} cannot be served by native XDP as things are:\n{}\nor leave it to TC with `--attach tc`",
+        .needs.iter().map(|need| format!("  {need}")).collect::<Vec<_>>().join("\n")
+    )]
+    Early {
+        /// The device.
+        device: String,
+        /// What is missing, each with what to do.
+        needs: Vec<String>,
+    },
+    /// The self-test of an attachment failed.
+    #[error("the self-test failed: a probe that the datapath sends by {device} {what}")]
+    Probe {
+        /// The device.
+        device: String,
+        /// What became of it.
+        what: String,
+    },
     /// Every pool of the controller has lost its device.
     #[error("no pool is served any more")]
     NothingLeft,
@@ -143,6 +162,7 @@ impl ControlError {
             | Self::NoIndex(_)
             | Self::Elsewhere { .. }
             | Self::NoRouter(_)
+            | Self::Early { .. }
             | Self::Registry(
                 RegistryError::Busy { .. }
                 | RegistryError::Heard { .. }
@@ -154,6 +174,7 @@ impl ControlError {
                 | RegistryError::Layout { .. },
             ) => 4,
             Self::NothingLeft
+            | Self::Probe { .. }
             | Self::Node(_)
             | Self::Registry(_)
             | Self::Datapath(_)

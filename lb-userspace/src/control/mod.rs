@@ -4,6 +4,7 @@
 mod candidate;
 mod clients;
 mod difference;
+mod door;
 mod error;
 mod fill;
 mod fleet;
@@ -19,6 +20,7 @@ mod standing;
 mod stop;
 mod update;
 
+pub use door::AttachChoice;
 pub use error::ControlError;
 pub use follow::follow;
 pub use member::{MemberChange, Settings, change_member, new_member};

@@ -72,6 +72,7 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                     if serving.is_empty() {
                         return Err(ControlError::NothingLeft);
                     }
+                    serving.iter_mut().for_each(|pool| guard(registry, pool));
                     serving.iter().for_each(|pool| ramp(registry, pool));
                 }
             }
@@ -106,6 +107,13 @@ fn ramp(registry: &Registry, serving: &Serving) {
             error = error.chain(),
             "cannot go on with a slow start"
         );
+    }
+}
+
+/// Sees to it that what XDP sends is received; what fails is tried again in a second.
+fn guard(registry: &Registry, serving: &mut Serving) {
+    if let Err(error) = serving.guard(registry) {
+        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot look at the peer");
     }
 }
 
@@ -169,7 +177,8 @@ fn announce(pools: &[PoolSpec], serving: &[Serving]) {
         if let Ok(vip) = listener(pool) {
             let (id, hook) = (serving.id(), serving.hook());
             let at = SocketAddr::new(vip.address, vip.port.get());
-            let _ = write!(line, " {id}={at}/{}", hook.name());
+            let xdp = if serving.has_xdp() { "xdp+" } else { "" };
+            let _ = write!(line, " {id}={at}/{xdp}{}", hook.name());
         }
     }
     // A reader that is gone does not want to know.

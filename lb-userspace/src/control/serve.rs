@@ -1,10 +1,12 @@
 //! A pool that this process serves.
 
 use std::fs;
+use std::path::Path;
 
 use lb_common::state::LAYOUT_VERSION;
 
 use super::candidate::Candidate;
+use super::door::{AttachChoice, Door, reads};
 use super::fill::Fill;
 use super::pressure::Pressure;
 use super::reach::warn_unreachable;
@@ -12,14 +14,18 @@ use super::standing::{Standing, standing, take_down};
 use super::update::{listener, undo, update};
 use super::{ControlError, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
-use crate::datapath::{Attach, Datapath, Hook, HookChoice, Inlet, Options, POOL, install};
-use crate::node::{Place, Site, device_mac, nat_ports};
+use crate::datapath::{
+    Attach, Datapath, Hook, HookChoice, Inlet, Options, POOL, detach_early, install,
+};
+use crate::node::{Device, Peer, Place, Site, device_mac, nat_ports};
 use crate::registry::{Lock, Record, Registry, RegistryError, Served};
 
 /// How pools are served.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServeOptions {
-    /// Which hook to attach to.
+    /// By which hooks a device is served.
+    pub attach: AttachChoice,
+    /// Which hook of TC to attach to.
     pub hook: HookChoice,
     /// Limits of the maps.
     pub datapath: Options,
@@ -34,6 +40,8 @@ pub struct Serving {
     datapath: Datapath,
     hook: Hook,
     place: Place,
+    /// Who has to go on reading what the XDP program sends.
+    reader: Option<Peer>,
     fill: Fill,
     pressure: Pressure,
     _claim: Lock,
@@ -83,18 +91,20 @@ impl Serving {
             device: device.name.clone(),
             ifindex: device.index,
             hook: hook_before,
+            xdp: before.as_ref().is_some_and(|served| served.record.xdp),
             ports: place.run(|| nat_ports(place.describe()))?,
             members: before.as_ref().map(|s| s.record.members.clone()).unwrap_or_default(),
         };
         warn_unreachable(&place, &record, &pool.id, &pool.members);
+        let vip = listener(pool)?;
+        let door = Door::choose(options.attach, &place, &device, vip.address)?;
 
-        let wanted = room(pool, &options.datapath);
+        let wanted = Options { redirects: door.redirects, ..room(pool, &options.datapath) };
         let mut datapath = Datapath::load(&wanted, Some(&pins))?;
         let mut maps = datapath.take_maps()?;
         if let Some(Served { pool: before, .. }) = &before {
             warn_of_changes(before, pool, maps.flow_capacity(), wanted.max_flows);
         }
-        let vip = listener(pool)?;
         let target = plan(pool, vip, &mut record, &maps)?;
         install(&mut maps, POOL, &target)?;
         datapath.share(&pins)?;
@@ -110,10 +120,25 @@ impl Serving {
             place.run(|| datapath.attach(&device, &pins, how).map_err(ControlError::from))?;
         record.hook = Some(hook);
         registry.put(&id, &record)?;
+        let door = open(door, &id, &mut datapath, &place, &device, &pins, record.xdp)?;
+        record.xdp = door.early;
+        registry.put(&id, &record)?;
+        let reader = door.reader();
         let before = before.map(|served| served.pool);
         let fill = Fill::of(maps.flow_capacity());
         let pressure = Pressure::default();
-        Ok(Self { id, record, before, datapath, hook, place, fill, pressure, _claim: claim })
+        Ok(Self {
+            id,
+            record,
+            before,
+            datapath,
+            hook,
+            place,
+            reader,
+            fill,
+            pressure,
+            _claim: claim,
+        })
     }
 
     /// Id of the pool.
@@ -124,6 +149,11 @@ impl Serving {
     /// The hook the program is attached to.
     pub const fn hook(&self) -> Hook {
         self.hook
+    }
+
+    /// Whether an XDP program stands in front of it.
+    pub const fn has_xdp(&self) -> bool {
+        self.record.xdp
     }
 
     /// The device the program was attached to.
@@ -163,6 +193,31 @@ impl Serving {
         self.pressure.watch(registry, &self.id)
     }
 
+    /// Takes the XDP program away where nobody reads any more what it sends.
+    ///
+    /// # Errors
+    /// When that cannot be found out or done.
+    pub fn guard(&mut self, registry: &Registry) -> Result<(), ControlError> {
+        let Some(reader) = &self.reader else { return Ok(()) };
+        if reads(reader)? {
+            return Ok(());
+        }
+        tracing::warn!(
+            pool = %self.id,
+            "{} does not read what XDP sends any more (`gro off`?): the pool is left to TC until the next `qlb run`",
+            reader.device.name
+        );
+        let _lock = registry.lock()?;
+        detach_early(&registry.pins(&self.id))?;
+        self.reader = None;
+        self.record.xdp = false;
+        if let Some(Served { mut record, .. }) = registry.get(&self.id)? {
+            record.xdp = false;
+            registry.put(&self.id, &record)?;
+        }
+        Ok(())
+    }
+
     /// Gives members in slow start what their share has become.
     ///
     /// # Errors
@@ -194,6 +249,46 @@ impl Serving {
     pub(super) fn undo(self, registry: &Registry) {
         undo(registry, &self.id, self.before.as_ref());
     }
+}
+
+/// Puts the XDP program in front of the one that is attached, or takes it away, and has the way of packets proved.
+/// `before` says whether one was there. Returns how the device is served then.
+fn open(
+    door: Door,
+    id: &str,
+    datapath: &mut Datapath,
+    place: &Place,
+    device: &Device,
+    pins: &Path,
+    before: bool,
+) -> Result<Door, ControlError> {
+    let mut door = door;
+    let mut proof = None;
+    if door.early {
+        let proved = place
+            .run(|| datapath.attach_early(device, pins).map_err(ControlError::from))
+            .and_then(|()| door.prove(datapath, place, device));
+        match proved {
+            Ok(proved) => proof = Some(proved),
+            Err(error) if door.optional => door = door.without(&error),
+            Err(error) => {
+                if !before {
+                    detach_early(pins)?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    let proof = match proof {
+        Some(proof) => proof,
+        None => {
+            detach_early(pins)?;
+            door.prove(datapath, place, device)?
+        }
+    };
+    let device = device.name.as_str();
+    tracing::info!(pool = id, "{device} is served by {}: {}; {proof}", door.name(), door.why());
+    Ok(door)
 }
 
 /// What the pool says about its size, or else the controller.

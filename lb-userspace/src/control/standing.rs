@@ -1,7 +1,7 @@
 //! Whether a pool that is recorded as served still is, and taking it down.
 
 use super::ControlError;
-use crate::datapath::{Hook, detach, is_attached};
+use crate::datapath::{Hook, detach, detach_early, is_attached};
 use crate::node::Place;
 use crate::registry::{Record, Registry};
 
@@ -59,8 +59,10 @@ pub(super) fn take_down(
     id: &str,
     record: &Record,
 ) -> Result<(), ControlError> {
-    let Some(hook) = &record.hook else { return Ok(()) };
     let pins = registry.pins(id);
+    // The pin is enough, wherever the device is.
+    detach_early(&pins)?;
+    let Some(hook) = &record.hook else { return Ok(()) };
     let off = || detach(record.ifindex, hook, &pins).map_err(ControlError::from);
     match (hook, whereabouts(record)) {
         // The pin is enough.

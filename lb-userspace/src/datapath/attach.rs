@@ -9,7 +9,7 @@ use std::path::Path;
 use aya::programs::{ProgramError, SchedClassifier};
 use serde::{Deserialize, Serialize};
 
-use super::{DatapathError, clsact, tcx};
+use super::{DatapathError, clsact, tcx, xdp};
 use crate::node::{Device, device_name, has_filter, remove_empty_clsact};
 
 /// Which hook to use.
@@ -97,6 +97,14 @@ pub(super) fn attach(
         Some(Hook::Tcx) | None => {}
     }
     Ok(hook)
+}
+
+/// Takes the XDP program off its device, if there is one, wherever that is.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn detach_early(pins: &Path) -> Result<(), DatapathError> {
+    xdp::detach(pins)
 }
 
 /// Takes the program off a device, if it is there: a device that is gone took its programs along.

@@ -38,7 +38,7 @@ pub enum DatapathError {
     Attach {
         /// The device.
         device: String,
-        /// `tcx` or `clsact`.
+        /// `tcx`, `clsact` or `native XDP`.
         hook: &'static str,
         /// What the kernel said.
         source: Box<ProgramError>,
@@ -79,6 +79,9 @@ pub enum DatapathError {
     /// The datapath's clock could not be read.
     #[error("cannot read the clock")]
     Clock(#[source] io::Error),
+    /// The kernel did not let the probe be rewritten.
+    #[error("the datapath cannot rewrite its probe")]
+    Probe,
     /// A map could not be opened, read or written.
     #[error("cannot access BPF map `{map}`")]
     Map {

@@ -11,7 +11,6 @@ use lb_common::{
         Admission, Cursor, Identity, Load, MAX_SNAT, Method, Overflow, Persistence, Pool, Slot,
         Timers, Vip, VipKey,
     },
-    wire::ipv4,
 };
 
 use super::{DatapathError, Ending, Maps, order::order};
@@ -23,6 +22,8 @@ pub struct Listener {
     pub address: Addr,
     /// The port.
     pub port: u16,
+    /// IP protocol number: that of TCP or of UDP.
+    pub protocol: u8,
     /// False to refuse new connections.
     pub enabled: bool,
     /// Most active connections; none for no limit.
@@ -101,7 +102,8 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
         maps.set_load(*member, Load { stamp: stamp.get().into(), ..Load::default() })?;
     }
 
-    let Listener { address, port, enabled, limit, overflow, persistence } = target.listener;
+    let Listener { address, port, protocol, enabled, limit, overflow, persistence } =
+        target.listener;
     maps.identify(index, target)?;
     maps.allow(index, generation, target.allowed.as_deref().unwrap_or_default())?;
     let (pool, order) = target.set(generation);
@@ -111,7 +113,7 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     maps.release(&target.endings)?;
     maps.set_pool(index, &pool)?;
     maps.retire(&target.endings)?;
-    let key = VipKey::new(address, Be16::new(port), ZONE, ipv4::TCP);
+    let key = VipKey::new(address, Be16::new(port), ZONE, protocol);
     let admission = Admission {
         limit: limit.unwrap_or(Admission::UNLIMITED),
         overflow: overflow as u32,

@@ -16,13 +16,15 @@ mod maps;
 mod object;
 mod order;
 mod ports;
+mod probe;
 mod reaper;
 mod router;
 mod tcx;
 mod walk;
+mod xdp;
 
 pub use attach::{Attach, Hook, HookChoice};
-pub(crate) use attach::{detach, is_attached};
+pub(crate) use attach::{detach, detach_early, is_attached};
 pub use audit::{Audit, audit};
 pub use counters::counters;
 pub use drain::Ending;
@@ -32,6 +34,7 @@ pub use install::{Failover, Listener, Network, Target, install};
 pub use maps::{Connection, Maps};
 pub use object::{Datapath, OBJECT, Options};
 pub use ports::{PortUse, Ports};
+pub use probe::{Seen, examine};
 pub use reaper::{Inlet, Reaper};
 pub use router::Router;
 

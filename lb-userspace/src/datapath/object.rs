@@ -5,17 +5,19 @@ use std::path::Path;
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::ProgramArray,
-    programs::{ProgramError, SchedClassifier},
+    programs::{Program, ProgramError, SchedClassifier, Xdp},
 };
 use aya_log::EbpfLogger;
+use lb_common::probe::Probe;
 use lb_common::state::HALF_OPEN;
 
 use super::{
     DatapathError, Maps,
     attach::{self, Attach, Hook},
     maps::NAMES,
-    reaper::Reaper,
-    router,
+    probe,
+    reaper::{Inlet, Reaper},
+    router, xdp,
 };
 use crate::node::Device;
 
@@ -33,6 +35,11 @@ const PROGRAMS: &str = "PROGRAMS";
 const REAP: &str = "qlb_reap";
 /// The program that says who would get a connection.
 pub(super) const ROUTE: &str = "qlb_route";
+/// The program in front of the one on the device, where the driver runs it.
+const EARLY: &str = "qlb_early";
+/// The programs that send probes: by the way of TC, and by that of XDP.
+const PROBE: &str = "qlb_probe";
+const EARLY_PROBE: &str = "qlb_early_probe";
 
 /// The programs' log: a ring of this many bytes, a page. Only drops are logged.
 const LOG: &str = "AYA_LOGS";
@@ -45,12 +52,25 @@ pub struct Options {
     pub max_flows: u32,
     /// Places for half-open connections; a power of two.
     pub half_open: u32,
+    /// Whether the XDP program sends by a redirect to its own device and not by XDP_TX.
+    pub redirects: bool,
+    /// In how many nanoseconds, as a power of two, each direction of a connection leaves a packet to the TC program so
+    /// that the kernel confirms the neighbour.
+    pub confirm: u32,
 }
+
+/// A second, more or less: the kernel wants a neighbour confirmed in 30 s, and gives up on one in 8.
+const CONFIRM: u32 = 30;
 
 impl Options {
     /// Room for so many connections.
     pub const fn for_connections(most: u32) -> Self {
-        Self { max_flows: most.saturating_mul(2), half_open: HALF_OPEN }
+        Self {
+            max_flows: most.saturating_mul(2),
+            half_open: HALF_OPEN,
+            redirects: false,
+            confirm: CONFIRM,
+        }
     }
 
     /// Room for blocks of NAT ports: one for each connection, should no two be in the same.
@@ -61,7 +81,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_flows: 131_072, half_open: HALF_OPEN }
+        Self::for_connections(65_536)
     }
 }
 
@@ -81,6 +101,7 @@ impl Datapath {
     pub fn load(options: &Options, pins: Option<&Path>) -> Result<Self, DatapathError> {
         let btf = Btf::from_sys_fs().ok();
         let mask = options.half_open - 1;
+        let redirects = u32::from(options.redirects);
         let mut loader = EbpfLoader::new();
         loader
             .btf(btf.as_ref())
@@ -88,6 +109,8 @@ impl Datapath {
             .map_max_entries("PORTS", options.port_blocks())
             .map_max_entries("HALF_OPENS", options.half_open)
             .override_global("HALF_OPEN_MASK", &mask, true)
+            .override_global("XDP_REDIRECTS", &redirects, true)
+            .override_global("XDP_CONFIRM", &options.confirm, true)
             .map_max_entries(LOG, LOG_BYTES);
         if let Some(pins) = pins {
             for name in NAMES {
@@ -98,8 +121,13 @@ impl Datapath {
             loader.load(OBJECT).map_err(|source| DatapathError::Load(Box::new(source)))?;
         let log = EbpfLogger::init(&mut ebpf).map_err(|_| DatapathError::NoMap(LOG))?;
         let mut datapath = Self { ebpf, log };
-        for name in [CONNECT, REPORT, INGRESS, REAP, ROUTE] {
-            datapath.program(name)?.load().map_err(|source| rejected(name, source))?;
+        for name in [CONNECT, REPORT, INGRESS, REAP, ROUTE, PROBE] {
+            let program: &mut SchedClassifier = datapath.program(name)?;
+            program.load().map_err(|source| rejected(name, source))?;
+        }
+        for name in [EARLY, EARLY_PROBE] {
+            let program: &mut Xdp = datapath.program(name)?;
+            program.load().map_err(|source| rejected(name, source))?;
         }
         datapath.link_programs()?;
         Ok(datapath)
@@ -109,7 +137,8 @@ impl Datapath {
     fn link_programs(&mut self) -> Result<(), DatapathError> {
         let failed = |source| DatapathError::Map { map: PROGRAMS, source: Box::new(source) };
         for (place, name) in (0..).zip([CONNECT, REPORT]) {
-            let fd = self.program(name)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+            let program: &mut SchedClassifier = self.program(name)?;
+            let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?));
             let fd = fd.map_err(|source| rejected(name, source))?;
             let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
             let mut programs = ProgramArray::try_from(map).map_err(failed)?;
@@ -138,6 +167,45 @@ impl Datapath {
         how: Attach<'_>,
     ) -> Result<Hook, DatapathError> {
         attach::attach(self.ingress()?, device, pins, how)
+    }
+
+    /// Puts the XDP program on `device` of the current namespace, pinned below `pins`, in front of the one that
+    /// [`Self::attach`] puts there; takes over from one before without a gap.
+    ///
+    /// # Errors
+    /// When the kernel or the device's driver refuses.
+    pub fn attach_early(&mut self, device: &Device, pins: &Path) -> Result<(), DatapathError> {
+        xdp::attach(self.early()?, device, pins)
+    }
+
+    /// Sends a probe out of `device` of the current namespace by the way of the TC program's packets; returns whether
+    /// the device took it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn probe(&mut self, probe: &Probe, device: Inlet) -> Result<bool, DatapathError> {
+        probe::send(self.program(PROBE)?, probe, device)
+    }
+
+    /// The same by the way of the XDP program's packets; without `send` the frame comes back instead.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn probe_early(
+        &mut self,
+        probe: &Probe,
+        device: Inlet,
+        send: bool,
+    ) -> Result<Option<Vec<u8>>, DatapathError> {
+        probe::send_early(self.program(EARLY_PROBE)?, probe, device, send)
+    }
+
+    /// The XDP program, for test runs.
+    ///
+    /// # Errors
+    /// When the object lacks it.
+    pub fn early(&mut self) -> Result<&mut Xdp, DatapathError> {
+        self.program(EARLY)
     }
 
     /// The program of the VIP's device, for test runs.
@@ -169,7 +237,10 @@ impl Datapath {
         self.log.flush();
     }
 
-    fn program(&mut self, name: &'static str) -> Result<&mut SchedClassifier, DatapathError> {
+    fn program<'a, P>(&'a mut self, name: &'static str) -> Result<&'a mut P, DatapathError>
+    where
+        &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+    {
         let program = self.ebpf.program_mut(name).ok_or(DatapathError::NoProgram(name))?;
         program.try_into().map_err(|source| rejected(name, source))
     }

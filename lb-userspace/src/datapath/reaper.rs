@@ -9,9 +9,9 @@ use aya::{
 use super::DatapathError;
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `mark` and `ifindex` lie (linux/bpf.h).
-const SK_BUFF: usize = 192;
+pub(super) const SK_BUFF: usize = 192;
 const MARK: usize = 8;
-const IFINDEX: usize = 40;
+pub(super) const IFINDEX: usize = 40;
 
 /// Runs the reaper program.
 pub struct Reaper<'a> {

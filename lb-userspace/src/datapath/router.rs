@@ -17,6 +17,7 @@ use lb_common::wire::eth::{self, Ethernet};
 use lb_common::wire::ipv4::{self, Ipv4};
 use lb_common::wire::ipv6::Ipv6;
 use lb_common::wire::tcp::{Flags, Tcp};
+use lb_common::wire::udp::Udp;
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::object::ROUTE;
@@ -64,8 +65,9 @@ impl Router {
         }
     }
 
-    /// What would become of a connection from `src` to `dst` if it opened now. The `maps` are those of the
-    /// same datapath: whether conntrack has room is all that the program cannot know.
+    /// What would become of a connection from `src` to `dst` if it opened now; of a UDP flow, if that is the
+    /// protocol with this number. The `maps` are those of the same datapath: whether conntrack has room is all
+    /// that the program cannot know.
     ///
     /// # Errors
     /// When the program cannot be run or a map cannot be read.
@@ -73,9 +75,10 @@ impl Router {
         &self,
         src: SocketAddr,
         dst: SocketAddr,
+        protocol: u8,
         maps: &Maps,
     ) -> Result<Answer, DatapathError> {
-        let mut frame = syn(src, dst);
+        let mut frame = opening(src, dst, protocol);
         let at = frame.len();
         frame.resize(at + size_of::<Answer>(), 0);
         let mut out = vec![0; frame.len()];
@@ -96,9 +99,14 @@ impl Router {
 /// The answer, if conntrack has room for it. What makes way leaves its own.
 fn within(answer: Answer, maps: &Maps) -> Result<Answer, DatapathError> {
     let opens = answer.outcome == number(Verdict::Forward(Direction::ToMember))
-        && answer.choice != Choice::Known.number()
-        && answer.replaces == 0;
-    if opens && maps.flow_count()? + 2 > maps.flow_capacity().into() {
+        && answer.choice != Choice::Known.number();
+    let wanted = match answer.replaces {
+        // What moves leaves its old entry when it has the new one.
+        Answer::MOVES => 1,
+        Answer::MAKES_WAY | Answer::RETRIES => 0,
+        _ => 2,
+    };
+    if opens && wanted != 0 && maps.flow_count()? + wanted > maps.flow_capacity().into() {
         let outcome = number(Verdict::Refuse(RefuseReason::TableFull));
         return Ok(Answer { outcome, ..answer });
     }
@@ -113,21 +121,25 @@ fn failed(source: ProgramError) -> DatapathError {
     DatapathError::Program { program: ROUTE, source: Box::new(source) }
 }
 
-/// A client's SYN as it comes in; nobody looks at its checksums. The MAC address is that of the loopback
-/// device, by which a test run's frames come in.
-fn syn(src: SocketAddr, dst: SocketAddr) -> Vec<u8> {
+/// A client's SYN or empty datagram as it comes in; nobody looks at its checksums. The MAC address is that of the
+/// loopback device, by which a test run's frames come in.
+fn opening(src: SocketAddr, dst: SocketAddr, protocol: u8) -> Vec<u8> {
+    let ports = (Be16::new(src.port()), Be16::new(dst.port()));
+    let l4 = if protocol == ipv4::UDP {
+        Udp::empty(ports).as_bytes().to_vec()
+    } else {
+        let numbers = (Seq::new(0), Seq::new(0));
+        Tcp::new(ports, numbers, Flags::OPEN, Be16::new(u16::MAX), 0).as_bytes().to_vec()
+    };
     let (from, to) = (Addr::from(src.ip()), Addr::from(dst.ip()));
     let (ethertype, ip) = if from.is_v4() {
-        let length = Ipv4::MIN_LEN + Tcp::MIN_LEN;
-        (eth::IPV4, Ipv4::of_tcp(from, to, length as u16).as_bytes().to_vec())
+        let length = (Ipv4::MIN_LEN + l4.len()) as u16;
+        (eth::IPV4, Ipv4::of(protocol, from, to, length).as_bytes().to_vec())
     } else {
-        (eth::IPV6, Ipv6::new(from, to, ipv4::TCP, Tcp::MIN_LEN as u16).as_bytes().to_vec())
+        (eth::IPV6, Ipv6::new(from, to, protocol, l4.len() as u16).as_bytes().to_vec())
     };
     let eth = Ethernet { dst: [0; 6], src: [0; 6], ethertype: Be16::new(ethertype) };
-    let ports = (Be16::new(src.port()), Be16::new(dst.port()));
-    let numbers = (Seq::new(0), Seq::new(0));
-    let tcp = Tcp::new(ports, numbers, Flags::OPEN, Be16::new(u16::MAX), 0);
-    [eth.as_bytes(), &ip, tcp.as_bytes()].concat()
+    [eth.as_bytes(), &ip, &l4].concat()
 }
 
 #[cfg(test)]
@@ -136,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_syn_is_what_it_should_be() {
-        let frame = syn("10.0.0.9:40000".parse().unwrap(), "10.0.0.250:22".parse().unwrap());
+        let ends = ["10.0.0.9:40000", "10.0.0.250:22"].map(|end| end.parse().unwrap());
+        let frame = opening(ends[0], ends[1], ipv4::TCP);
         let text: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(text.starts_with(&format!("{}080045000028", "00".repeat(12))), "{text}");
         assert!(text.contains("0a0000090a0000fa9c400016"), "{text}");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use futures_util::TryStreamExt as _;
 use netlink_packet_route::{
     address::AddressAttribute,
-    link::{LinkAttribute, LinkFlags, LinkLayerType},
+    link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
     route::{RouteAttribute, RouteMessage, RouteType},
 };
 use rtnetlink::RouteMessageBuilder;
@@ -24,6 +24,16 @@ pub struct Device {
     pub up: bool,
     /// Whether its frames begin with an Ethernet header.
     pub ethernet: bool,
+    /// What kind of device without hardware it is, such as veth or openvswitch.
+    pub kind: Option<String>,
+    /// The bus of its hardware, such as pci.
+    pub bus: Option<String>,
+    /// Index of the device it is linked to: the peer of a veth.
+    pub linked: Option<u32>,
+    /// The number that the namespace has given to the one of that device; none if they are in the same.
+    pub linked_in: Option<i32>,
+    /// Whether an XDP program is on it.
+    pub xdp: bool,
 }
 
 /// The present name of the device with this index, if it is there.
@@ -66,17 +76,61 @@ pub(super) fn find_devices(address: IpAddr) -> Result<Vec<Device>, NodeError> {
         for index in indexes {
             let mut links = handle.link().get().match_index(index).execute();
             let link = links.try_next().await.map_err(failed("look up a device"))?;
-            devices.extend(link.and_then(|link| {
-                let up = link.header.flags.contains(LinkFlags::Up);
-                let ethernet = link.header.link_layer_type == LinkLayerType::Ether;
-                link.attributes.into_iter().find_map(|attribute| {
-                    let LinkAttribute::IfName(name) = attribute else { return None };
-                    Some(Device { index, name, up, ethernet })
-                })
-            }));
+            devices.extend(link.map(device));
         }
         Ok(devices)
     })
+}
+
+/// The device with this index, if it is there.
+///
+/// # Errors
+/// When netlink cannot be used.
+pub fn find_device(index: u32) -> Result<Option<Device>, NodeError> {
+    with_netlink(async |handle| {
+        let mut links = handle.link().get().match_index(index).execute();
+        // The kernel's answer about a device that is not there is an error.
+        Ok(links.try_next().await.ok().flatten().map(device))
+    })
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of dozens of attributes, a few are of interest"
+)]
+fn device(link: LinkMessage) -> Device {
+    let mut device = Device {
+        index: link.header.index,
+        name: String::new(),
+        up: link.header.flags.contains(LinkFlags::Up),
+        ethernet: link.header.link_layer_type == LinkLayerType::Ether,
+        kind: None,
+        bus: None,
+        linked: None,
+        linked_in: None,
+        xdp: false,
+    };
+    for attribute in link.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => device.name = name,
+            LinkAttribute::Link(index) => device.linked = Some(index),
+            LinkAttribute::LinkNetNsId(number) => device.linked_in = Some(number),
+            LinkAttribute::ParentDevBusName(bus) => device.bus = Some(bus),
+            LinkAttribute::LinkInfo(infos) => {
+                device.kind = infos.into_iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
+                    _ => None,
+                });
+            }
+            LinkAttribute::Xdp(words) => {
+                let none = LinkXdp::Attached(XdpAttached::None);
+                let tells = |word: &&LinkXdp| matches!(word, LinkXdp::Attached(_));
+                device.xdp = words.iter().find(tells).is_some_and(|word| *word != none);
+            }
+            _ => {}
+        }
+    }
+    device
 }
 
 /// Where a packet to an address leaves the namespace.

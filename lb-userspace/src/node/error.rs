@@ -109,6 +109,14 @@ pub enum NodeError {
         /// Why not.
         source: io::Error,
     },
+    /// The kernel does not tell what a device does.
+    #[error("cannot read the features of the device with index {index}")]
+    Features {
+        /// Its index.
+        index: u32,
+        /// Why not.
+        source: io::Error,
+    },
     /// The namespace's local ports leave none for NAT.
     #[error(
         "net.ipv4.ip_local_port_range is {low} {high} in namespace {namespace}: that leaves no port for NAT; narrow it, for example to 32768 60999"

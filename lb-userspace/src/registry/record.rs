@@ -24,6 +24,9 @@ pub struct Record {
     pub ifindex: u32,
     /// How the program is attached; none while that is under way.
     pub hook: Option<Hook>,
+    /// Whether an XDP program stands in front of it. Older records have none and say nothing.
+    #[serde(default)]
+    pub xdp: bool,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
     /// Every member that has an index in the maps, in the order of the indexes' allocation.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::State;
+use lb_common::wire::ipv4;
 use serde::Serialize;
 
 use super::detail::{Detail, detail};
@@ -26,6 +27,7 @@ pub struct ConnectionList {
 #[derive(Clone, Debug, Serialize)]
 struct Row {
     pool: String,
+    protocol: &'static str,
     member: String,
     member_address: SocketAddr,
     client: SocketAddr,
@@ -71,6 +73,7 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
     let since = |nanos: u64| now.saturating_sub(Duration::from_nanos(nanos)).as_secs_f64();
     Row {
         pool: pool.to_owned(),
+        protocol: transport(key.protocol),
         member: names.get(&client.member).map_or("(forgotten)", |name| *name).to_owned(),
         member_address: socket(outgoing.dst, outgoing.dport),
         client: socket(incoming.src, incoming.sport),
@@ -90,16 +93,27 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
     }
 }
 
+/// What the protocol with this number is called.
+pub(super) const fn transport(protocol: u8) -> &'static str {
+    match protocol {
+        ipv4::TCP => "TCP",
+        ipv4::UDP => "UDP",
+        _ => "other",
+    }
+}
+
 pub(super) fn socket(address: Addr, port: Be16) -> SocketAddr {
     SocketAddr::new(address.into(), port.get())
 }
 
 impl Report for ConnectionList {
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table =
-            Table::new(["CLIENT", "VIP", "SEEN AS", "MEMBER", "STATE", "AGE", "IDLE", "IN", "OUT"]);
+        let mut table = Table::new([
+            "PROTO", "CLIENT", "VIP", "SEEN AS", "MEMBER", "STATE", "AGE", "IDLE", "IN", "OUT",
+        ]);
         for row in &self.connections {
             table.row([
+                row.protocol.to_owned(),
                 row.client.to_string(),
                 row.vip.to_string(),
                 row.nat.to_string(),

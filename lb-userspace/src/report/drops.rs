@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use lb_common::counter::Xdp;
 use lb_common::verdict::{DropReason, PassReason, RefuseReason};
 use serde::Serialize;
 
@@ -31,7 +32,8 @@ struct Reason {
     meaning: &'static str,
 }
 
-/// Every reason to pass, refuse or drop a packet, with how often it applied; those that never did only if `all`.
+/// Every reason to pass, refuse or drop a packet, and of an XDP program to leave one to TC, with how often it
+/// applied; those that never did only if `all`.
 ///
 /// # Errors
 /// When a map cannot be read.
@@ -57,7 +59,12 @@ fn reasons_there_are() -> impl Iterator<Item = (u32, &'static str, &'static str)
     let pass = PassReason::ALL.iter().map(|r| (r.number(), r.name(), r.help()));
     let refuse = RefuseReason::ALL.iter().map(|r| (r.number(), r.name(), r.help()));
     let drop = DropReason::ALL.iter().map(|r| (r.number(), r.name(), r.help()));
-    pass.chain(refuse).chain(drop).map(|(number, name, help)| (number, name, help.trim()))
+    let early = Xdp::ALL.iter().filter(|xdp| **xdp != Xdp::Forwarded);
+    let early = early.map(|r| (r.number(), r.name(), r.help()));
+    pass.chain(refuse)
+        .chain(drop)
+        .chain(early)
+        .map(|(number, name, help)| (number, name, help.trim()))
 }
 
 impl Report for Drops {

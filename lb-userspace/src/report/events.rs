@@ -8,7 +8,7 @@ use lb_common::counter;
 use lb_common::state::{End, Event, Happening, PhaseBits};
 use serde::Serialize;
 
-use super::conns::socket;
+use super::conns::{socket, transport};
 use super::detail::names;
 use super::time::rfc3339;
 use crate::registry::Served;
@@ -38,6 +38,7 @@ pub struct Line {
     time: String,
     pool: String,
     event: &'static str,
+    protocol: &'static str,
     /// Of a close and a refusal.
     reason: Option<&'static str>,
     /// Of a close and a refusal: what HAProxy's tcplog calls the termination state.
@@ -50,9 +51,9 @@ pub struct Line {
     member_address: Option<SocketAddr>,
     /// Of a redispatch: the member that had the connection before.
     previous_member: Option<String>,
-    /// From the client's SYN to the member's SYN-ACK.
+    /// From the client's SYN to the member's SYN-ACK, in UDP from the first datagram to the first answer.
     connect_ms: Option<f64>,
-    /// From the client's SYN to this event.
+    /// From the client's SYN or first datagram to this event.
     age_ms: f64,
     bytes_in: u64,
     bytes_out: u64,
@@ -82,6 +83,7 @@ pub fn event(served: &Served, event: &Event, clocks: Clocks) -> Option<Line> {
         time: rfc3339(real),
         pool: served.pool.id.to_string(),
         event: happening.name(),
+        protocol: transport(event.protocol),
         reason,
         state: match happening {
             Happening::Open | Happening::Redispatch => None,
@@ -147,8 +149,8 @@ impl Line {
     }
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { time, pool, event, client, vip, .. } = self;
-        write!(out, "{time} {pool} {event} {client} {vip}")?;
+        let Self { time, pool, event, protocol, client, vip, .. } = self;
+        write!(out, "{time} {pool} {event} {protocol} {client} {vip}")?;
         if let (Some(member), Some(address), Some(nat)) =
             (&self.member, self.member_address, self.nat)
         {

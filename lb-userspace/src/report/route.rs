@@ -44,6 +44,8 @@ struct Row {
     passed_over: Vec<Passed>,
     /// Whether a connection that is ending has the client's port now, and would make way.
     replaces: bool,
+    /// Whether it is a UDP flow that leaves its member, which is gone or cannot be reached.
+    moves: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -98,7 +100,8 @@ pub fn route(
         nat: (answer.outgoing != Default::default())
             .then(|| socket(answer.outgoing.src, answer.outgoing.sport)),
         passed_over: passed.into_iter().flatten().collect(),
-        replaces: answer.replaces != 0,
+        replaces: answer.replaces == Answer::MAKES_WAY,
+        moves: [Answer::MOVES, Answer::RETRIES].contains(&answer.replaces),
     };
     Ok(Route { api_version: API_VERSION, route: row })
 }
@@ -186,6 +189,9 @@ impl Report for Route {
         }
         if row.replaces {
             writeln!(out, "  in place of a connection on the same client port that is ending")?;
+        }
+        if row.moves {
+            writeln!(out, "  instead of the flow's member, which is gone or cannot be reached")?;
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ struct Pool {
     namespace: String,
     device: String,
     hook: Option<&'static str>,
+    /// Whether an XDP program stands in front of that of the hook.
+    xdp: bool,
     /// Whether the program is on the device; null where that cannot be seen from here.
     attached: Option<bool>,
     /// Process id of the controller; without one nothing expires.
@@ -100,6 +102,7 @@ fn pool(
         namespace: record.namespace.clone(),
         device: record.device.clone(),
         hook: record.hook.map(|hook| hook.name()),
+        xdp: record.xdp,
         attached,
         controller,
         protocol: pool.protocol,
@@ -156,7 +159,8 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "pool {}  {protocol} {vip}  {method}{down}", pool.id)?;
     let hook = pool.hook.unwrap_or("not attached");
     let place = if pool.namespace.is_empty() { "(current)" } else { &pool.namespace };
-    writeln!(out, "  on {} ({hook}) in {place}", pool.device)?;
+    let xdp = if pool.xdp { "xdp+" } else { "" };
+    writeln!(out, "  on {} ({xdp}{hook}) in {place}", pool.device)?;
     if pool.attached == Some(false) {
         writeln!(
             out,

@@ -22,6 +22,8 @@ use crate::{Error, Namespace, Process, wait_for, wait_until};
 const DEADLINE: Duration = Duration::from_secs(10);
 /// tcpdump's buffer in the kernel (tcpdump(1), `-B`).
 const RING_KIB: &str = "65536";
+/// Bytes of the longest Ethernet frame of MTU 1500.
+const FRAME: &str = "1514";
 
 /// A running tcpdump. Dropping it ends the capture and removes its file.
 #[derive(Debug)]
@@ -37,6 +39,24 @@ impl Capture {
     /// # Errors
     /// [`Error::Program`] with tcpdump's words, for example about the filter.
     pub fn start(namespace: &Namespace, device: &str, filter: &str) -> Result<Self, Error> {
+        Self::with(namespace, device, filter, &[])
+    }
+
+    /// As [`Self::start`] without packets that are longer than a frame. There is room for thousands of the others,
+    /// also where longer ones pass.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn of_frames(namespace: &Namespace, device: &str, filter: &str) -> Result<Self, Error> {
+        Self::with(namespace, device, &format!("({filter}) and less {FRAME}"), &["-s", FRAME])
+    }
+
+    fn with(
+        namespace: &Namespace,
+        device: &str,
+        filter: &str,
+        options: &[&str],
+    ) -> Result<Self, Error> {
         let dir = tempfile::tempdir().context(|| "directory for a capture".into())?;
         // As root to the end, because only root can write to the directory; packet-buffered and
         // immediate, so that a test can look at a packet when it has come. The ring has to hold
@@ -56,6 +76,7 @@ impl Capture {
                 "-w",
             ])
             .arg(dir.path().join("pcap"))
+            .args(options)
             .args(filter.split_whitespace());
         let mut tcpdump = Process::spawn(command)?;
         let listening = |tcpdump: &Process| tcpdump.stderr().contains("listening on").then_some(());

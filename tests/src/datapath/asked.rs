@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use lb_common::counter;
 use lb_common::route::{Answer, Choice};
 use lb_common::verdict::RefuseReason;
+use lb_common::wire::ipv4;
 
 use super::snapshot::direction;
 use super::{Family, LISTENER, Snapshot, frame_ends};
 
+/// Where the number of the protocol lies in a frame.
+const PROTOCOL: usize = 14 + 9;
 /// Where the flags of a TCP header without IP options before it lie in a frame, and the bits of FIN, SYN,
 /// RST and ACK.
 const FLAGS: usize = 14 + 20 + 13;
@@ -25,20 +28,23 @@ const NO_SEGMENT: [&str; 6] = [
     "pass_vlan",
 ];
 
-/// Source and destination of a SYN to the listener, so far as a look at the frame can tell.
+/// Source and destination of a SYN or datagram to the listener, and the protocol, so far as a look at the frame can
+/// tell.
 #[must_use]
-pub fn asks(frame: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+pub fn asks(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, u8)> {
     let (family, frame) = Family::of(frame)?;
-    let plain = frame.get(14) == Some(&0x45) && frame.get(FLAGS)? & ENDS == SYN;
+    let protocol = *frame.get(PROTOCOL)?;
+    let opens = protocol == ipv4::UDP || frame.get(FLAGS)? & ENDS == SYN;
+    let plain = frame.get(14) == Some(&0x45) && opens;
     let ends = frame_ends(&frame).filter(|(_, dst)| plain && *dst == LISTENER);
-    ends.map(|(src, dst)| (family.end(src), family.end(dst)))
+    ends.map(|(src, dst)| (family.end(src), family.end(dst), protocol))
 }
 
-/// Whether the SYN from `src` became what the answer said. Words if not.
+/// Whether the SYN or datagram from `src` became what the answer said. Words if not.
 #[must_use]
 pub fn disagreement(
     answer: &Answer,
-    src: SocketAddr,
+    (src, protocol): (SocketAddr, u8),
     before: &Snapshot,
     after: &Snapshot,
 ) -> Option<String> {
@@ -46,7 +52,9 @@ pub fn disagreement(
     let rose: Vec<&str> =
         counters.filter(|(old, new)| old.1 != new.1).map(|(old, _)| old.0).collect();
     let has = |name: &str| rose.contains(&name);
-    let moved = has("redispatched_silent") || has("redispatched_refused");
+    let again = has("redispatched_refused");
+    // Of a datagram it is known whether its member is there, of a SYN it is not.
+    let moved = has("redispatched_silent") || (again && protocol != ipv4::UDP);
     // The ending connection still counts when the question is asked.
     let ended = answer.replaces != 0 && has("connection_closed");
     // What a member in TIME_WAIT takes depends on numbers that a question does not have, and what is left
@@ -59,18 +67,21 @@ pub fn disagreement(
     if moved || ended || numbers || NO_SEGMENT.iter().any(|name| has(name)) {
         return None;
     }
+    let known = answer.choice == Choice::Known.number();
+    if known && has("syn_challenged") {
+        return None;
+    }
     let outcome = counter::all().find(|(number, ..)| *number == answer.outcome)?.1;
     if !has(outcome) {
         return Some(format!("asked, it was to be {outcome}; it became {}", rose.join(" ")));
     }
-    let known = answer.choice == Choice::Known.number();
-    let opened = has("connection_opened");
+    let opened = has("connection_opened") || has("udp_flow_moved") || again;
     if outcome != "forward_to_member" || known == opened {
         let wrong = known && opened;
         return wrong.then(|| "asked, it was of a known connection; it opened one".to_owned());
     }
     let family = if src.is_ipv4() { Family::V4 } else { Family::V6 };
-    let entry = after.flows.get(&(src, family.end(LISTENER)))?;
+    let entry = after.flows.get(&((src, family.end(LISTENER)), protocol))?;
     let (said, is) = (direction(&answer.outgoing), direction(&entry.rewrite.to));
     (entry.member != answer.member || (said != is && !has_former)).then(|| {
         format!("asked, it was {} by {said:?}; it is {} by {is:?}", answer.member, entry.member)

@@ -2,7 +2,10 @@
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
+use super::patched;
+
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 
 /// Types of ICMP and of ICMPv6 that quote a datagram.
@@ -12,7 +15,7 @@ const ERRORS_V6: [u8; 4] = [1, 2, 3, 4];
 /// Bytes of an ICMP header, in front of what an error quotes.
 const ICMP: usize = 8;
 
-/// Which checksum of a TCP segment or an ICMP message is wrong, those within what an error quotes included; `None` if
+/// Which checksum of a TCP segment, UDP datagram or ICMP message is wrong, those within what an error quotes included; `None` if
 /// all are right or it is no such frame.
 #[must_use]
 pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
@@ -31,7 +34,10 @@ pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
     };
     match packet.transport? {
         TransportSlice::Tcp(tcp) => {
-            (!segment_adds_up(&addresses, tcp.slice())).then(|| "TCP checksum".into())
+            (!segment_adds_up(TCP, &addresses, tcp.slice())).then(|| "TCP checksum".into())
+        }
+        TransportSlice::Udp(udp) => {
+            (!segment_adds_up(UDP, &addresses, udp.slice())).then(|| "UDP checksum".into())
         }
         TransportSlice::Icmpv4(icmp) if is_v4 => {
             if !adds_up([icmp.slice()]) {
@@ -48,10 +54,7 @@ pub fn wrong_checksum(frame: &[u8]) -> Option<String> {
             let quotes = ERRORS_V6.contains(&icmp.slice()[0]);
             if quotes { wrong_in_quote_v6(&icmp.slice()[ICMP..]) } else { None }
         }
-        TransportSlice::Icmpv4(_)
-        | TransportSlice::Icmpv6(_)
-        | TransportSlice::Igmp(_)
-        | TransportSlice::Udp(_) => None,
+        TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_) | TransportSlice::Igmp(_) => None,
     }
 }
 
@@ -66,19 +69,27 @@ fn wrong_in_quote(quote: &[u8]) -> Option<String> {
     }
     let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let whole = segment.get(..total.checked_sub(header.len())?)?;
-    let right = header[9] != TCP || segment_adds_up(&header[12..20], whole);
-    (!right).then(|| "quoted TCP checksum".into())
+    wrong_in_segment(header[9], &header[12..20], whole)
 }
 
 fn wrong_in_quote_v6(quote: &[u8]) -> Option<String> {
     let (header, segment) = quote.split_at_checked(40)?;
     let whole = segment.get(..usize::from(u16::from_be_bytes([header[4], header[5]])))?;
-    let right = header[6] != TCP || segment_adds_up(&header[8..40], whole);
-    (!right).then(|| "quoted TCP checksum".into())
+    wrong_in_segment(header[6], &header[8..40], whole)
 }
 
-fn segment_adds_up(addresses: &[u8], segment: &[u8]) -> bool {
-    adds_up([pseudo(addresses, segment.len(), TCP).as_slice(), segment])
+/// The same of a segment that is quoted as a whole.
+fn wrong_in_segment(protocol: u8, addresses: &[u8], segment: &[u8]) -> Option<String> {
+    let right = ![TCP, UDP].contains(&protocol) || segment_adds_up(protocol, addresses, segment);
+    (!right).then(|| "quoted TCP or UDP checksum".into())
+}
+
+/// Zero is no checksum in UDP, which only IPv4 allows, and never a sum (RFC 768).
+fn segment_adds_up(protocol: u8, addresses: &[u8], segment: &[u8]) -> bool {
+    if protocol == UDP && segment.get(6..8) == Some(&[0; 2]) {
+        return addresses.len() == 2 * 4;
+    }
+    adds_up([pseudo(addresses, segment.len(), protocol).as_slice(), segment])
 }
 
 /// The header that is summed up in front of a message and is none of it (RFC 9293 section 3.1, RFC 8200 section 8.1);
@@ -92,4 +103,25 @@ fn adds_up<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let words = parts.into_iter().flat_map(|part| part.chunks(2));
     let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
     words.map(word).sum::<u32>() % 0xffff == 0
+}
+
+/// A TCP segment behind a plain header of either family with its checksum left to the device: the field holds the
+/// pseudo-header's sum, uninverted (CHECKSUM_PARTIAL).
+///
+/// # Panics
+/// If the frame is not long enough to be one.
+#[must_use]
+pub fn left_to_device(frame: Vec<u8>) -> Vec<u8> {
+    let word = |at: usize| u32::from(u16::from_be_bytes([frame[at], frame[at + 1]]));
+    let (len, addresses, tcp) = if frame[12..14] == [0x86, 0xdd] {
+        (word(18), 22..54, 54)
+    } else {
+        let header = 4 * usize::from(frame[14] & 15);
+        (word(16) - header as u32, 26..34, 14 + header)
+    };
+    let mut sum = addresses.step_by(2).map(word).sum::<u32>() + len + 6;
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    patched(frame, tcp + 16, &(sum as u16).to_be_bytes())
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::state::{MemberStats, PhaseBits, Rest};
+use lb_common::wire::ipv4::UDP;
 
 use super::snapshot::direction;
 use super::{
-    Age, CLIENT_SEQ, Conn, Direction, Entry, LISTENER, Member, POOL, Port, Snapshot, Stuck, member,
+    Age, CLIENT_SEQ, Conn, Entry, LISTENER, Member, POOL, Port, Snapshot, Stuck, Way, member,
 };
 
 /// Everything that differs between two moments, one line each: counters, members, entries.
@@ -40,7 +41,7 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
 
     let named = conns.iter().flat_map(|conn| ends(conn).map(|(key, _)| key));
     let others = before.flows.keys().chain(after.flows.keys()).copied();
-    let mut done: Vec<Direction> = Vec::new();
+    let mut done: Vec<Way> = Vec::new();
     for key in named.chain(others) {
         if !done.contains(&key) {
             done.push(key);
@@ -48,13 +49,13 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
             lines.extend(port(key, before, after, conns));
         }
     }
-    let homeless = |key: &&Direction| after.flows.get(key).is_none_or(|f| !f.from_member);
+    let homeless = |key: &&Way| after.flows.get(key).is_none_or(|f| !f.from_member);
     lines.extend(after.ports.keys().filter(homeless).map(|key| format!("{key:?}: port alone")));
     lines
 }
 
 /// What becomes of a NAT port other than to be in use by a connection, or to rest quiet when that is closed.
-fn port(key: Direction, before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Option<String> {
+fn port(key: Way, before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Option<String> {
     let entry = after.flows.get(&key).filter(|entry| entry.from_member)?;
     let same = before.flows.get(&key).is_some_and(|old| old.rewrite == entry.rewrite);
     let what = oddity(key, entry, after)?;
@@ -62,10 +63,13 @@ fn port(key: Direction, before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> 
     (was != Some(what)).then(|| format!("{}: port {what}", name(key, entry, conns)))
 }
 
-fn oddity(key: Direction, entry: &Entry, snapshot: &Snapshot) -> Option<&'static str> {
+fn oddity(key: Way, entry: &Entry, snapshot: &Snapshot) -> Option<&'static str> {
     let (vip, client) = direction(&entry.rewrite.to);
-    let is_closed = match snapshot.flows.get(&(client, vip)) {
-        Some(client) if direction(&client.rewrite.to) == (key.1, key.0) => client.phase.is_closed(),
+    let (answers, protocol) = key;
+    let is_closed = match snapshot.flows.get(&((client, vip), protocol)) {
+        Some(client) if direction(&client.rewrite.to) == (answers.1, answers.0) => {
+            client.phase.is_closed()
+        }
         _ => true,
     };
     match (snapshot.ports.get(&key), is_closed) {
@@ -144,12 +148,7 @@ fn stuck(client: IpAddr, old: Option<&Stuck>, new: Option<&Stuck>) -> Option<Str
     }
 }
 
-fn flow(
-    key: Direction,
-    old: Option<&Entry>,
-    new: Option<&Entry>,
-    conns: &[Conn],
-) -> Option<String> {
+fn flow(key: Way, old: Option<&Entry>, new: Option<&Entry>, conns: &[Conn]) -> Option<String> {
     match (old, new) {
         (None, None) => None,
         (Some(old), None) => Some(format!("- {}", name(key, old, conns))),
@@ -165,7 +164,7 @@ fn flow(
 }
 
 /// The connection that this is an entry of, among those that may have the same client.
-fn name(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
+fn name(key: Way, entry: &Entry, conns: &[Conn]) -> String {
     for conn in conns {
         for ((end, fresh), arrow) in ends(conn).into_iter().zip([">", "<"]) {
             if end == key && fresh.rewrite == entry.rewrite {
@@ -173,14 +172,18 @@ fn name(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
             }
         }
     }
-    format!("{}>{}", key.0, key.1)
+    let ((source, destination), _) = key;
+    format!("{source}>{destination}")
 }
 
-fn added(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
+fn added(key: Way, entry: &Entry, conns: &[Conn]) -> String {
     let name = name(key, entry, conns);
     let fresh = conns.iter().flat_map(ends).any(|(end, fresh)| {
-        // Data in a SYN is counted and numbered.
-        let next = entry.next.wrapping_sub(entry.payload as u32);
+        // Data in a SYN is counted and numbered; a flow knows the set of its pool, whichever that is.
+        let next = match key.1 {
+            UDP => fresh.next,
+            _ => entry.next.wrapping_sub(entry.payload as u32),
+        };
         end == key && fresh == Entry { payload: 0, next, ..*entry }
     });
     match (fresh, entry.payload) {
@@ -191,16 +194,17 @@ fn added(key: Direction, entry: &Entry, conns: &[Conn]) -> String {
 }
 
 /// The two entries of a connection right after opening.
-fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
+fn ends(conn: &Conn) -> [(Way, Entry); 2] {
     use lb_common::{addr::Tuple, be::Be16, nat::Rewrite};
 
-    let tuple = |(src, dst): Direction| Tuple {
+    let tuple = |((src, dst), _): Way| Tuple {
         src: src.ip().into(),
         dst: dst.ip().into(),
         sport: Be16::new(src.port()),
         dport: Be16::new(dst.port()),
     };
-    let entry = |from: Direction, to: Direction, from_member| {
+    let entry = |from, to, from_member| {
+        let (from, to) = ((from, conn.protocol), (to, conn.protocol));
         let entry = Entry {
             rewrite: Rewrite::new(&tuple(from), &tuple(to)),
             member: conn.member,
@@ -211,7 +215,11 @@ fn ends(conn: &Conn) -> [(Direction, Entry); 2] {
             seen: Age::Now,
             news: Age::Now,
             opened: Age::Now,
-            next: if from_member { 0 } else { CLIENT_SEQ },
+            next: match (conn.protocol, from_member) {
+                (_, true) => 0,
+                (UDP, false) => 1,
+                (_, false) => CLIENT_SEQ,
+            },
             acked: 0,
             stamp: 0,
         };

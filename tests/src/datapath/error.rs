@@ -36,6 +36,15 @@ pub enum Error {
     #[error("a new device has no MAC address")]
     NoMac,
 
+    /// The XDP program did what it never may.
+    #[error("the XDP program {what}: {frame:02x?}")]
+    Early {
+        /// What it did.
+        what: &'static str,
+        /// The frame that came out.
+        frame: Vec<u8>,
+    },
+
     /// Nothing can be heard at a device.
     #[error("cannot listen at a device: {0}")]
     Ear(nix::errno::Errno),

@@ -14,6 +14,8 @@ pub struct Heard {
     pub reason: u32,
     /// What was known of the connection.
     pub facts: PhaseBits,
+    /// Number of the protocol.
+    pub protocol: u8,
     /// Index of the pool.
     pub pool: u32,
     /// Index of the member.
@@ -34,12 +36,13 @@ pub struct Heard {
 
 impl From<&Event> for Heard {
     fn from(event: &Event) -> Self {
-        assert_eq!((event.zone, event.protocol, event.reserved), (0, 6, [0; _]), "{event:?}");
+        assert_eq!((event.zone, event.reserved), (0, [0; _]), "{event:?}");
         let accepted = (event.accepted != 0).then(|| Age::of(event.accepted));
         Self {
             kind: event.kind,
             reason: event.reason,
             facts: event.facts,
+            protocol: event.protocol,
             pool: event.pool,
             member: event.member,
             previous: event.previous,

@@ -19,6 +19,7 @@ use lb_userspace::datapath::{
 
 use super::action::Datapath;
 use super::complete::{self, Summed};
+use super::front::Front;
 use super::inlet::Ear;
 use super::pins::Pins;
 use super::ports::ports;
@@ -33,7 +34,7 @@ const SK_BUFF: usize = 192;
 const GSO_SIZE: usize = 176;
 
 /// Room for the largest frame a test run takes.
-const ROOM: usize = 4096;
+pub(super) const ROOM: usize = 4096;
 
 /// Places for half-open connections beside this many conntrack entries, of which a connection takes
 /// two. Where there is little room, an even number of entries has so few places that they run out first,
@@ -45,7 +46,7 @@ pub(super) const fn options(max_flows: u32) -> Options {
         few @ ..1024 => 1 << few.ilog2(),
         many => many.next_power_of_two(),
     };
-    Options { max_flows, half_open }
+    Options { max_flows, half_open, ..Options::for_connections(0) }
 }
 
 /// A drain that ends at this age, where the clock shows `now`.
@@ -61,7 +62,8 @@ pub struct Kernel {
     loaded: Loaded,
     /// The same object loaded again on the same maps, as an upgrade does.
     successor: Option<Loaded>,
-    max_flows: u32,
+    options: Options,
+    front: Option<Front>,
     maps: Maps,
     router: Router,
     raw: Raw,
@@ -79,8 +81,23 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; it wants root.
     pub fn load(max_flows: u32) -> Result<Self, Error> {
+        Self::with(options(max_flows), None)
+    }
+
+    /// The same with the XDP program in front of that of TC: frames meet it first. Once in each `2^confirm`
+    /// nanoseconds a direction of a connection passes on a packet for the neighbour's sake; with `redirects` it
+    /// sends by a redirect.
+    ///
+    /// # Errors
+    /// When the kernel refuses; it wants root.
+    pub fn load_in_front(max_flows: u32, confirm: u32, redirects: bool) -> Result<Self, Error> {
+        let options = Options { confirm, redirects, ..options(max_flows) };
+        Self::with(options, Some(Front::new()?))
+    }
+
+    fn with(options: Options, front: Option<Front>) -> Result<Self, Error> {
         let pins = Pins::make()?;
-        let mut loaded = Loaded::load(&options(max_flows), Some(pins.path()))?;
+        let mut loaded = Loaded::load(&options, Some(pins.path()))?;
         let maps = loaded.take_maps()?;
         let router = router(&mut loaded, &pins)?;
         let raw = Raw::of(pins.path())?;
@@ -89,7 +106,8 @@ impl Kernel {
         Ok(Self {
             loaded,
             successor: None,
-            max_flows,
+            options,
+            front,
             maps,
             router,
             raw,
@@ -110,7 +128,7 @@ impl Kernel {
     pub fn replace(&mut self) -> Result<(), Error> {
         let successor = match self.successor.take() {
             Some(loaded) => loaded,
-            None => Loaded::load(&options(self.max_flows), Some(self.pins.path()))?,
+            None => Loaded::load(&self.options, Some(self.pins.path()))?,
         };
         self.successor = Some(mem::replace(&mut self.loaded, successor));
         self.router = router(&mut self.loaded, &self.pins)?;
@@ -133,8 +151,8 @@ impl Kernel {
     ///
     /// # Errors
     /// When the program cannot be run or a map not be read.
-    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Result<Answer, Error> {
-        Ok(self.router.ask(src, dst, &self.maps)?)
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr, protocol: u8) -> Result<Answer, Error> {
+        Ok(self.router.ask(src, dst, protocol, &self.maps)?)
     }
 
     /// Everything that is in the maps, a line for each entry.
@@ -212,7 +230,7 @@ impl Kernel {
                 .collect(),
             flows: flows
                 .iter()
-                .map(|(key, flow)| (direction(&key.tuple), Entry::from(flow)))
+                .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(flow)))
                 .collect(),
             ports: ports(self.maps.port_blocks()?.iter().map(|(key, block)| (*key, block))),
         })
@@ -240,7 +258,21 @@ impl Kernel {
         self.raw.walk()
     }
 
+    /// What the XDP program makes of a frame; none if it passes it on.
+    fn run_early(&mut self, frame: &[u8]) -> Result<Option<Ran>, Error> {
+        let Some(front) = &self.front else { return Ok(None) };
+        let (ran, spent) = front.run(self.loaded.early()?, self.options.redirects, frame)?;
+        self.spent += spent;
+        Ok(ran)
+    }
+
     fn run(&mut self, frame: &[u8], gso_size: Option<u32>) -> Result<Ran, Error> {
+        // Where an XDP program is, no GSO packet comes.
+        if gso_size.is_none()
+            && let Some(ran) = self.run_early(frame)?
+        {
+            return Ok(ran);
+        }
         let mut out = vec![0; ROOM];
         if self.summed && gso_size.is_none() {
             let program = self.loaded.ingress()?.fd()?;

@@ -4,19 +4,21 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use lb_common::be::Be16;
-use lb_common::counter::{self, Counter};
+use lb_common::counter::{self, Counter, Xdp};
 use lb_common::expire::expire;
-use lb_common::forward::forward;
+use lb_common::forward::{Early, Hop, early, forward};
 use lb_common::host::{Frame, HostTables, Sent};
+use lb_common::packet::{EditError, Packet};
 use lb_common::route::Answer;
 use lb_common::schedule;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
-use lb_common::wire::ipv4;
+use lb_common::verdict::Verdict;
 use lb_userspace::datapath::{Network, Target};
-use zerocopy::IntoBytes as _;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::action::Datapath;
+use super::front::find;
 use super::kernel::{drain_word, options};
 use super::ports::ports;
 use super::snapshot::{MEMBERS, direction};
@@ -31,9 +33,55 @@ const ADDRESSES: usize = 12;
 /// A time of day between the ancient and the future.
 const NOW: u64 = 1 << 50;
 
+/// A frame that nobody has looked at: whether it is for this host is not known.
+struct Raw(Frame);
+
+impl Packet for Raw {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_for_host(&self) -> bool {
+        true
+    }
+
+    fn has_vlan_tag(&self) -> bool {
+        false
+    }
+
+    fn read<T: FromBytes>(&self, offset: usize) -> Option<T> {
+        self.0.read(offset)
+    }
+
+    fn write<T: IntoBytes + Immutable>(&mut self, at: usize, value: &T) -> Result<(), EditError> {
+        self.0.write(at, value)
+    }
+
+    fn resize(&mut self, _len: usize) -> Result<(), EditError> {
+        Err(EditError)
+    }
+
+    fn leaves_checksum(&mut self, _offset: usize) -> bool {
+        false
+    }
+
+    fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.0.correct_l3(offset, delta)
+    }
+
+    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.0.correct_l4_pseudo(offset, delta)
+    }
+
+    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
+        self.0.correct_l4(offset, delta)
+    }
+}
+
 /// What the compiled datapath has to agree with.
 pub struct Model {
     tables: HostTables,
+    confirm: Option<u32>,
     walk: Vec<FlowKey>,
     sent: Vec<Vec<u8>>,
 }
@@ -50,7 +98,13 @@ impl Model {
         };
         tables.now.set(NOW);
         tables.listening.set(true);
-        Self { tables, walk: Vec::new(), sent: Vec::new() }
+        Self { tables, confirm: None, walk: Vec::new(), sent: Vec::new() }
+    }
+
+    /// The same with the decision of the XDP program before that of TC; see `Kernel::load_in_front`.
+    #[must_use]
+    pub fn in_front(max_flows: u32, confirm: u32) -> Self {
+        Self { confirm: Some(confirm), ..Self::new(max_flows) }
     }
 
     /// Sets the order in which the next sweep goes through conntrack, which in the kernel is that
@@ -96,7 +150,7 @@ impl Model {
             sticky: sticky.iter().map(|(key, entry)| Stuck::entry(key, entry)).collect(),
             flows: flows
                 .iter()
-                .map(|(key, flow)| (direction(&key.tuple), Entry::from(&**flow)))
+                .map(|(key, flow)| ((direction(&key.tuple), key.protocol), Entry::from(&**flow)))
                 .collect(),
             ports: ports(self.tables.ports.borrow().iter().map(|(key, block)| (*key, &**block))),
         }
@@ -104,11 +158,36 @@ impl Model {
 
     /// Who would get a connection.
     #[must_use]
-    pub fn route(&self, src: SocketAddr, dst: SocketAddr) -> Answer {
-        self.tables.ask(&Family::syn(src, dst))
+    pub fn route(&self, src: SocketAddr, dst: SocketAddr, protocol: u8) -> Answer {
+        self.tables.ask(&Family::opening(src, dst, protocol))
     }
 
-    fn run(&self, frame: &[u8]) -> Ran {
+    /// What the XDP program makes of a frame; none if it passes it on.
+    fn run_early(&self, frame: &[u8]) -> Option<Ran> {
+        let mut raw = Raw(Frame(frame.to_vec()));
+        let find = |raw: &Raw, hop: &Hop<'_>| find(hop, &raw.read(0).ok_or(Xdp::Frame)?);
+        let outcome = match early(&mut raw, &self.tables, self.confirm?, find) {
+            Ok(Early::PassOn(why)) => {
+                assert_eq!(raw.0.0, frame, "passes on what it has changed");
+                self.tables.count(why.into());
+                return None;
+            }
+            Ok(Early::Forward(direction)) => {
+                self.tables.count(Xdp::Forwarded.into());
+                Ok(Verdict::Forward(direction))
+            }
+            Err(reason) => Err(reason),
+        };
+        self.tables.count(Counter::from(outcome));
+        // The MAC addresses are the harness's business.
+        let out = [&frame[..ADDRESSES], &raw.0.0[ADDRESSES..]].concat();
+        Some(Ran { act: Act::from_outcome(outcome), frame: out })
+    }
+
+    fn run(&self, frame: &[u8], is_gso: bool) -> Ran {
+        if !is_gso && let Some(ran) = self.run_early(frame) {
+            return ran;
+        }
         let mut frame = Frame(frame.to_vec());
         let outcome = forward(&mut frame, &self.tables);
         self.tables.count(Counter::from(outcome));
@@ -147,14 +226,16 @@ impl Model {
         tables.pools.borrow_mut().insert(index, Rc::new(pool));
         let listener = target.listener;
         let admission = self.admit(index, generation, target);
-        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, ipv4::TCP);
+        let key = VipKey::new(listener.address, Be16::new(listener.port), 0, listener.protocol);
         let vip = Vip {
             pool: index,
             enabled: u32::from(listener.enabled),
             admission,
             persistence: listener.persistence,
         };
-        tables.vips.borrow_mut().insert(key, vip);
+        let mut vips = tables.vips.borrow_mut();
+        vips.retain(|_, other| other.pool != index);
+        vips.insert(key, vip);
     }
 
     /// Whom the listener serves, and who may be stuck to.
@@ -215,7 +296,8 @@ impl Datapath for Model {
 
     fn act(&mut self, action: &Action) -> Result<Option<Ran>, Error> {
         match action {
-            Action::Frame(frame) | Action::Gso(frame, _) => return Ok(Some(self.run(frame))),
+            Action::Frame(frame) => return Ok(Some(self.run(frame, false))),
+            Action::Gso(frame, _) => return Ok(Some(self.run(frame, true))),
             Action::Install(pool, target) => self.install(*pool, target),
             Action::ForgetPool(pool) => drop(self.tables.pools.borrow_mut().remove(pool)),
             Action::Eject(member, until) => {

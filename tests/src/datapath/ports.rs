@@ -7,7 +7,7 @@ use lb_common::atomic::Word64;
 use lb_common::be::Be16;
 use lb_common::state::{PortBlock, PortKey, Rest};
 
-use super::snapshot::{Direction, direction};
+use super::snapshot::{Way, direction};
 
 /// What becomes of a NAT port that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Port {
 /// The taken ports of blocks.
 pub(super) fn ports<'a>(
     blocks: impl IntoIterator<Item = (PortKey, &'a PortBlock)>,
-) -> BTreeMap<Direction, Port> {
+) -> BTreeMap<Way, Port> {
     let mut ports = BTreeMap::new();
     for (key, block) in blocks {
         for offset in 0..PortBlock::PORTS {
@@ -44,7 +44,7 @@ pub(super) fn ports<'a>(
                 sport: key.port,
                 dport: Be16::new(number as u16),
             };
-            ports.insert(direction(&tuple), port);
+            ports.insert((direction(&tuple), key.protocol), port);
         }
     }
     ports

@@ -15,6 +15,9 @@ pub(super) const MEMBERS: u32 = 12;
 /// One direction of a connection: source and destination of its packets as they come in.
 pub type Direction = (SocketAddr, SocketAddr);
 
+/// A direction, and the number of its protocol.
+pub type Way = (Direction, u8);
+
 /// Everything a datapath remembers, the place in round robin aside, which no packet reads twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -29,9 +32,9 @@ pub struct Snapshot {
     /// Clients and the members they had.
     pub sticky: BTreeMap<IpAddr, Stuck>,
     /// Conntrack.
-    pub flows: BTreeMap<Direction, Entry>,
-    /// NAT ports that are taken, by the direction of the answers.
-    pub ports: BTreeMap<Direction, Port>,
+    pub flows: BTreeMap<Way, Entry>,
+    /// NAT ports that are taken, by the way of the answers.
+    pub ports: BTreeMap<Way, Port>,
 }
 
 /// A member's load and statistics.
@@ -91,7 +94,8 @@ pub struct Entry {
     pub seen: Age,
     /// When something new last passed.
     pub news: Age,
-    /// The sequence number after everything sent.
+    /// The sequence number after everything sent; in the client's entry of a UDP flow the set of members that was
+    /// found to have its own.
     pub next: u32,
     /// What this end expects next.
     pub acked: u32,

@@ -137,16 +137,22 @@ impl Tcp {
     }
 }
 
-/// Source and destination of a TCP segment; `None` if the frame holds none.
+/// Source and destination of a TCP segment or UDP datagram; `None` if the frame holds none.
 #[must_use]
 pub fn frame_ends(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4)> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
     let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
-    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let (sport, dport) = match packet.transport.as_ref()? {
+        TransportSlice::Tcp(tcp) => (tcp.source_port(), tcp.destination_port()),
+        TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port()),
+        TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_) | TransportSlice::Igmp(_) => {
+            return None;
+        }
+    };
     let ip = ip.header();
     Some((
-        SocketAddrV4::new(ip.source_addr(), tcp.source_port()),
-        SocketAddrV4::new(ip.destination_addr(), tcp.destination_port()),
+        SocketAddrV4::new(ip.source_addr(), sport),
+        SocketAddrV4::new(ip.destination_addr(), dport),
     ))
 }
 

@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::state::{Identity, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
+use lb_common::wire::ipv4::{TCP, UDP};
 use lb_userspace::datapath::{Failover, Listener, Network, Target};
 
-use super::{Action, Tcp};
+use super::{Action, Tcp, Udp};
 
 /// Where clients connect.
 pub const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
@@ -35,6 +36,8 @@ pub fn member(index: u32) -> SocketAddrV4 {
 /// A pool to be.
 #[derive(Clone, Debug)]
 pub struct World {
+    /// Number of the protocol that members speak.
+    pub protocol: u8,
     /// How a member is chosen.
     pub method: Method,
     /// The members' indexes and weights.
@@ -77,6 +80,7 @@ impl World {
     pub fn new(weights: &[u32]) -> Self {
         let second = 1_000_000_000;
         Self {
+            protocol: TCP,
             method: Method::RoundRobin,
             members: (0..).zip(weights.iter().copied()).collect(),
             shares: BTreeMap::new(),
@@ -101,6 +105,12 @@ impl World {
             failover: Failover { retries: 3, eject_after: 0, eject_for: second },
             max_flows: 1024,
         }
+    }
+
+    /// The same of UDP.
+    #[must_use]
+    pub fn udp(weights: &[u32]) -> Self {
+        Self { protocol: UDP, ..Self::new(weights) }
     }
 
     /// The pool as the datapath takes it.
@@ -130,6 +140,7 @@ impl World {
             listener: Listener {
                 address: (*LISTENER.ip()).into(),
                 port: LISTENER.port(),
+                protocol: self.protocol,
                 enabled: self.enabled,
                 limit: self.limit,
                 overflow: self.overflow,
@@ -159,6 +170,8 @@ impl World {
 pub struct Conn {
     /// What deltas call it.
     pub name: &'static str,
+    /// Number of the protocol.
+    pub protocol: u8,
     /// The client.
     pub client: SocketAddrV4,
     /// The address that the member sees.
@@ -176,6 +189,29 @@ pub struct Pair {
     pub input: Tcp,
     /// As it should go out.
     pub output: Tcp,
+}
+
+/// A UDP datagram on both sides of the datapath.
+#[derive(Clone, Debug)]
+pub struct UdpPair {
+    /// As it comes in.
+    pub input: Udp,
+    /// As it should go out.
+    pub output: Udp,
+}
+
+impl UdpPair {
+    /// The same change on both sides.
+    #[must_use]
+    pub fn with(self, change: impl Fn(Udp) -> Udp) -> Self {
+        Self { input: change(self.input), output: change(self.output) }
+    }
+
+    /// The frame that comes in, as an action.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        Action::Frame(self.input.frame())
+    }
 }
 
 impl Pair {
@@ -197,7 +233,29 @@ impl Conn {
     #[must_use]
     pub const fn new(name: &'static str, client: u8, port: u16, nat: u16, member: u32) -> Self {
         let client = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, client), port);
-        Self { name, client, source: *LISTENER.ip(), nat, member }
+        Self { name, protocol: TCP, client, source: *LISTENER.ip(), nat, member }
+    }
+
+    /// A UDP flow of the client 10.0.0.`client`.
+    #[must_use]
+    pub const fn udp(name: &'static str, client: u8, port: u16, nat: u16, member: u32) -> Self {
+        Self { protocol: UDP, ..Self::new(name, client, port, nat, member) }
+    }
+
+    /// A datagram of the client.
+    #[must_use]
+    pub fn asks(&self, payload: &[u8]) -> UdpPair {
+        let input = Udp::new(self.client, LISTENER).payload(payload);
+        let output = input.readdressed(self.vip(), member(self.member));
+        UdpPair { input, output }
+    }
+
+    /// A datagram of the member.
+    #[must_use]
+    pub fn answers(&self, payload: &[u8]) -> UdpPair {
+        let input = Udp::new(member(self.member), self.vip()).payload(payload);
+        let output = input.readdressed(LISTENER, self.client);
+        UdpPair { input, output }
     }
 
     /// The other end as the member sees it.

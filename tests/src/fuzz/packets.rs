@@ -5,15 +5,19 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use etherparse::Icmpv4Type;
 use lb_common::state::Method;
+use lb_common::wire::ipv4;
 
 use crate::datapath::{
     Act, Action, Age, CLIENT_SEQ, Datapath as _, Family, LISTENER, MEMBER_SEQ, Model, POOL, Ran,
-    Snapshot, Stamping, Tcp, World, frame_ends, icmp_error, member, patched, wrong_checksum,
+    Snapshot, Stamping, Tcp, Udp, World, frame_ends, icmp_error, member, patched, wrong_checksum,
 };
 
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
 /// The bit of the first byte that says in which family all of it is told.
 const FAMILY: u8 = 0x20;
+/// The one that says whether the XDP program stands in front, which leaves nothing to TC for the neighbour's sake.
+const XDP: u8 = 0x40;
+const CONFIRM: u32 = 63;
 
 /// Types of ICMP: errors, and some that are none.
 const KINDS: [u8; 6] = [3, 3, 11, 12, 4, 8];
@@ -50,11 +54,16 @@ impl Bytes<'_> {
 /// those of conntrack.
 pub fn packets(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let mut model = Model::new(MAX_FLOWS);
     let mut newcomers = vec![0, 1, 2, 3];
     let first = bytes.next();
+    let mut model = match first & XDP {
+        0 => Model::new(MAX_FLOWS),
+        _ => Model::in_front(MAX_FLOWS, CONFIRM),
+    };
     let family = if first & FAMILY == 0 { Family::V4 } else { Family::V6 };
-    act(&mut model, &family.action(&world(first, &mut newcomers).install()));
+    let beginning = world(first, &mut newcomers);
+    let mut protocol = beginning.protocol;
+    act(&mut model, &family.action(&beginning.install()));
     // Members and the ports they see, as frames showed them.
     let mut seen = vec![(member(0), SocketAddrV4::new(*LISTENER.ip(), PORTS[0]))];
     while let Some(what) = bytes.next_if_any() {
@@ -63,20 +72,24 @@ pub fn packets(data: &[u8]) {
                 let len = bytes.next().into();
                 Action::Frame(bytes.take(len).to_vec())
             }
-            1 | 2 => Action::Frame(client(&mut bytes).frame()),
+            1 | 2 => Action::Frame(client(&mut bytes, protocol)),
             3 | 4 => {
                 let (member, vip) = seen[usize::from(bytes.next()) % seen.len()];
-                Action::Frame(segment(&mut bytes, member, vip).frame())
+                Action::Frame(segment(&mut bytes, protocol, member, vip))
             }
-            5 => world(bytes.next(), &mut newcomers).install(),
+            5 => {
+                let next = world(bytes.next(), &mut newcomers);
+                protocol = next.protocol;
+                next.install()
+            }
             6 => {
                 act(&mut model, &Action::Stamp(Stamping::Scattered(bytes.next().into())));
                 sweep(&mut model);
                 continue;
             }
-            _ if what & 0x80 != 0 => Action::Frame(error(&mut bytes, &seen)),
+            _ if what & 0x80 != 0 => Action::Frame(error(&mut bytes, protocol, &seen)),
             _ => {
-                let frame = client(&mut bytes).frame();
+                let frame = client(&mut bytes, protocol);
                 let at = usize::from(bytes.next()) % frame.len();
                 Action::Frame(patched(frame, at, &[bytes.next()]))
             }
@@ -110,22 +123,22 @@ fn world(byte: u8, newcomers: &mut Vec<u32>) -> World {
         newcomers: std::mem::take(newcomers),
         ports: if byte & 8 == 0 { (20_000, 29_999) } else { (25_000, 25_001) },
         enabled: byte & 16 == 0,
+        protocol: if byte & 0xc0 == 0xc0 { ipv4::UDP } else { ipv4::TCP },
         ..World::new(&[])
     }
 }
 
 /// An ICMP error about a segment that was sent on.
-fn error(bytes: &mut Bytes<'_>, seen: &[(SocketAddrV4, SocketAddrV4)]) -> Vec<u8> {
+fn error(bytes: &mut Bytes<'_>, protocol: u8, seen: &[(SocketAddrV4, SocketAddrV4)]) -> Vec<u8> {
     let (member, vip) = seen[usize::from(bytes.next()) % seen.len()];
     let about = match bytes.next() % 4 {
-        0 | 1 => segment(bytes, vip, member),
-        2 => segment(bytes, member, vip),
+        0 | 1 => segment(bytes, protocol, vip, member),
+        2 => segment(bytes, protocol, member, vip),
         _ => {
-            let (client, listener) = frame_ends(&client(bytes).frame()).expect("a segment");
-            segment(bytes, listener, client)
+            let (client, listener) = frame_ends(&client(bytes, protocol)).expect("a segment");
+            segment(bytes, protocol, listener, client)
         }
     };
-    let about = about.frame();
     let (kind, code) = (KINDS[usize::from(bytes.next()) % KINDS.len()], bytes.next() % 6);
     let kind = Icmpv4Type::Unknown { type_u8: kind, code_u8: code, bytes5to8: [0, 0, 5, 0] };
     let quoted = (20 + usize::from(bytes.next() % 64)).min(about.len() - 14);
@@ -141,16 +154,25 @@ fn error(bytes: &mut Bytes<'_>, seen: &[(SocketAddrV4, SocketAddrV4)]) -> Vec<u8
     }
 }
 
-fn client(bytes: &mut Bytes<'_>) -> Tcp {
+fn client(bytes: &mut Bytes<'_>, protocol: u8) -> Vec<u8> {
     let byte = bytes.next();
     let host = Ipv4Addr::new(10, 0, 0, 101 + (byte & 15));
     let source = SocketAddrV4::new(host, PORTS[usize::from(byte >> 4 & 3)]);
     let other = SocketAddrV4::new(*LISTENER.ip(), LISTENER.port() + 1);
-    segment(bytes, source, if byte & 0xc0 == 0xc0 { other } else { LISTENER })
+    segment(bytes, protocol, source, if byte & 0xc0 == 0xc0 { other } else { LISTENER })
 }
 
-fn segment(bytes: &mut Bytes<'_>, source: SocketAddrV4, destination: SocketAddrV4) -> Tcp {
+fn segment(
+    bytes: &mut Bytes<'_>,
+    protocol: u8,
+    source: SocketAddrV4,
+    destination: SocketAddrV4,
+) -> Vec<u8> {
     let byte = bytes.next();
+    if protocol == ipv4::UDP {
+        let udp = Udp::new(source, destination).payload(&[0xaa; 16][..usize::from(byte >> 4)]);
+        return if byte & 8 == 0 { udp } else { udp.unsummed() }.frame();
+    }
     let of_member = source == LISTENER || source.port() == member(0).port();
     let ours = if of_member { MEMBER_SEQ } else { CLIENT_SEQ };
     let theirs = CLIENT_SEQ + MEMBER_SEQ - ours;
@@ -158,7 +180,9 @@ fn segment(bytes: &mut Bytes<'_>, source: SocketAddrV4, destination: SocketAddrV
     let seq = ours.wrapping_sub(1).wrapping_add(u32::from(bytes.next() & 15));
     let tcp = Tcp::new(source, destination, FLAGS[usize::from(byte & 7)]);
     let tcp = tcp.numbered(ours, theirs).seq(seq);
-    if byte & 8 == 0 { tcp } else { tcp.payload(&[0xaa; 9][..usize::from(byte >> 4) % 10]) }
+    let tcp =
+        if byte & 8 == 0 { tcp } else { tcp.payload(&[0xaa; 9][..usize::from(byte >> 4) % 10]) };
+    tcp.frame()
 }
 
 /// Does it, and looks whether all that must hold does.

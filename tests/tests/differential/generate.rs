@@ -1,6 +1,5 @@
 //! Stories: what clients, members, strangers and the controller do, at random.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use etherparse::Icmpv4Type::{self, DestinationUnreachable as Unreachable};
@@ -8,9 +7,10 @@ use etherparse::icmpv4::DestUnreachableHeader::{self, FragmentationNeeded};
 use etherparse::icmpv4::ParameterProblemHeader;
 use etherparse::icmpv4::TimeExceededCode;
 use lb_common::state::{DrainCause, Method, Timers};
+use lb_common::wire::ipv4;
 use lb_tests::datapath::{
-    Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Snapshot, Stamping, Tcp, World,
-    frame_ends, icmp_error, member,
+    Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Stamping, Tcp, Udp, World,
+    frame_ends, icmp_error, left_to_device, member, patched,
 };
 
 use lb_userspace::datapath::Failover;
@@ -38,26 +38,28 @@ pub(crate) const FOREVER: u64 = 1 << 61;
 
 /// What has yet to be told, and what one has to remember for it.
 pub(crate) struct Story {
-    random: Random,
-    next: Vec<Action>,
+    pub(crate) random: Random,
+    pub(crate) next: Vec<Action>,
     /// Connections as the last packets to members showed them.
-    seen: Vec<Seen>,
+    pub(crate) seen: Vec<Seen>,
     clients: usize,
     known: [bool; MEMBERS as usize],
+    /// Whether the listener's protocol is UDP.
+    pub(crate) is_udp: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Seen {
-    client: SocketAddrV4,
+pub(crate) struct Seen {
+    pub(crate) client: SocketAddrV4,
     vip: SocketAddrV4,
     member: SocketAddrV4,
 }
 
 impl Story {
-    pub(crate) fn new(mut random: Random) -> Self {
+    pub(crate) fn new(mut random: Random, is_udp: bool) -> Self {
         let clients = random.among(&[3, 8, 20]);
         let mut story =
-            Self { random, next: Vec::new(), seen: Vec::new(), clients, known: [false; _] };
+            Self { random, next: Vec::new(), seen: Vec::new(), clients, known: [false; _], is_udp };
         let install = story.install();
         story.next.push(install);
         story
@@ -69,7 +71,10 @@ impl Story {
             return action;
         }
         match self.random.below(400) {
-            0..=3 => self.install(),
+            0..=3 => {
+                self.ask_again();
+                self.install()
+            }
             4..=9 => {
                 // Only an entry with a given age expires the same way by every clock.
                 self.next.push(Action::Sweep);
@@ -102,8 +107,12 @@ impl Story {
             13..=20 if !self.seen.is_empty() => {
                 // The client that was sent to a member last has waited for long, and asks again.
                 let client = self.seen[self.seen.len() - 1].client;
-                let again = Tcp::new(client, LISTENER, "S").numbered(CLIENT_SEQ, MEMBER_SEQ);
-                self.next.push(Action::Frame(again.frame()));
+                let again = if self.is_udp {
+                    Udp::new(client, LISTENER).frame()
+                } else {
+                    Tcp::new(client, LISTENER, "S").numbered(CLIENT_SEQ, MEMBER_SEQ).frame()
+                };
+                self.next.push(Action::Frame(again));
                 let (client, member, opened) = (Age::Future, Age::Future, Age::Ancient);
                 Action::Stamp(Stamping::Each { client, member, opened })
             }
@@ -134,6 +143,7 @@ impl Story {
     fn install(&mut self) -> Action {
         let random = &mut self.random;
         let mut world = World::new(&[]);
+        world.protocol = if self.is_udp { ipv4::UDP } else { ipv4::TCP };
         world.method = random.among(&[
             Method::RoundRobin,
             Method::LeastConn,
@@ -190,12 +200,21 @@ impl Story {
             0 => None,
             some => Some(self.seen[self.random.below(some)]),
         };
+        if let Some(known) = known
+            && self.random.once_in(5)
+        {
+            return self.talk(known);
+        }
         let (src, dst) = match (self.random.below(16), known) {
             (0..=5, Some(known)) => (known.client, LISTENER),
             (6..=11, Some(known)) => (known.member, known.vip),
             (0..=14, _) => (self.client(), LISTENER),
             _ => self.stranger(),
         };
+        // Now and then, what the listener does not speak.
+        if self.is_udp != self.random.once_in(30) {
+            return Action::Frame(self.datagram(src, dst));
+        }
         let flags = self.random.among(&FLAGS);
         let numbers =
             if dst == LISTENER { (CLIENT_SEQ, MEMBER_SEQ) } else { (MEMBER_SEQ, CLIENT_SEQ) };
@@ -212,8 +231,12 @@ impl Story {
     /// pool has had enough of them, or just so.
     fn errors(&mut self) -> Action {
         let newest = self.seen[self.seen.len() - 1];
-        let accepts = Tcp::new(newest.member, newest.vip, "SA");
-        let accepts = Action::Frame(accepts.numbered(MEMBER_SEQ, CLIENT_SEQ).frame());
+        let accepts = Action::Frame(if self.is_udp {
+            Udp::new(newest.member, newest.vip).frame()
+        } else {
+            let accepts = Tcp::new(newest.member, newest.vip, "SA");
+            accepts.numbered(MEMBER_SEQ, CLIENT_SEQ).frame()
+        });
         match self.random.below(8) {
             0..=3 => {
                 let error = self.error(newest);
@@ -239,9 +262,13 @@ impl Story {
             10 => (client, LISTENER, (CLIENT_SEQ, MEMBER_SEQ)),
             _ => (LISTENER, member, (MEMBER_SEQ, CLIENT_SEQ)),
         };
-        let flags = self.random.among(&["A", "PA", "S", "SA", "FA"]);
-        let about = self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1));
-        let about = about.frame();
+        // Now and then, about what the listener does not speak.
+        let about = if self.is_udp != self.random.once_in(30) {
+            self.whole_datagram(src, dst).frame()
+        } else {
+            let flags = self.random.among(&["A", "PA", "S", "SA", "FA"]);
+            self.segment(Tcp::new(src, dst, flags).numbered(numbers.0, numbers.1)).frame()
+        };
         let random = &mut self.random;
         let kind = match random.below(7) {
             0 | 1 => Unreachable(FragmentationNeeded { next_hop_mtu: random.next() as u16 }),
@@ -266,6 +293,24 @@ impl Story {
         let to = if random.once_in(12) { host } else { *src.ip() };
         let error = icmp_error(host, to, &kind, &about, bytes);
         Action::Frame(if random.once_in(12) { self.damaged(error) } else { error })
+    }
+
+    /// A segment that moves nothing, whole or with one thing about it that an XDP program leaves to TC.
+    fn talk(&mut self, known: Seen) -> Action {
+        let random = &mut self.random;
+        let (src, dst, numbers) = match random.below(3) {
+            0 => (known.client, LISTENER, (CLIENT_SEQ, MEMBER_SEQ)),
+            _ => (known.member, known.vip, (MEMBER_SEQ, CLIENT_SEQ)),
+        };
+        let longest = 1460;
+        let payload = random.among(&[0, 1, 100, longest, longest + 1]);
+        let tcp = Tcp::new(src, dst, random.among(&["A", "PA"])).numbered(numbers.0, numbers.1);
+        let frame = tcp.id(random.next() as u16).payload(&random.bytes(payload)).frame();
+        Action::Frame(match random.below(8) {
+            0 => left_to_device(frame),
+            1 => patched(frame, 5, &[1]),
+            _ => frame,
+        })
     }
 
     /// A few clients from a few ports each; members are clients, too.
@@ -346,32 +391,5 @@ impl Story {
             }
         }
         frame
-    }
-}
-
-/// What happened in all stories together.
-#[derive(Default)]
-pub(crate) struct Mix(Vec<(&'static str, u64)>);
-
-impl Mix {
-    pub(crate) fn add(&mut self, snapshot: &Snapshot) {
-        self.0.resize(snapshot.counters.len(), ("", 0));
-        for (sum, (name, count)) in self.0.iter_mut().zip(&snapshot.counters) {
-            *sum = (name, sum.1 + count);
-        }
-    }
-
-    /// What never happened. A story that never gets to a verdict says nothing about it.
-    pub(crate) fn missing(&self) -> Vec<&'static str> {
-        // The kernel refuses no edit of a whole frame, and the test keeps up with the events.
-        let never = |name: &str| ["drop_rewrite", "event_lost"].contains(&name);
-        let missing = self.0.iter().filter(|(name, count)| *count == 0 && !never(name));
-        missing.map(|(name, _)| *name).collect()
-    }
-}
-
-impl fmt::Display for Mix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(name, count)| writeln!(f, "{count:>9} {name}"))
     }
 }

@@ -25,13 +25,22 @@ pub(crate) struct Both {
     model: Model,
     max_flows: u32,
     rested: Instant,
+    front: Option<u32>,
+}
+
+fn model(max_flows: u32, front: Option<u32>) -> Model {
+    match front {
+        Some(confirm) => Model::in_front(max_flows, confirm),
+        None => Model::new(max_flows),
+    }
 }
 
 /// Within this time, a minute is not over by the kernel's clock, as it never is by the model's.
 const RESTLESS: Duration = Duration::from_secs(20);
 /// What both say about a connection before it opens.
 struct Asked {
-    src: SocketAddr,
+    /// And the protocol.
+    src: (SocketAddr, u8),
     before: Snapshot,
     compiled: Answer,
     source: Answer,
@@ -40,15 +49,18 @@ struct Asked {
 const TABLE_FULL: u32 = RefuseReason::TableFull as u32;
 
 impl Both {
-    pub(crate) fn new(mut kernel: Kernel, model: Model, max_flows: u32) -> Self {
+    /// A kernel with this much room in conntrack, and a model like it; `front` says how often its XDP program passes
+    /// on a packet for the neighbour's sake, if it has one.
+    pub(crate) fn new(mut kernel: Kernel, max_flows: u32, front: Option<u32>) -> Self {
         kernel.listen().unwrap();
-        Self { kernel, model, max_flows, rested: Instant::now() }
+        let model = model(max_flows, front);
+        Self { kernel, model, max_flows, front, rested: Instant::now() }
     }
 
     /// Empties both.
     pub(crate) fn restart(&mut self) {
         self.kernel.clear().unwrap();
-        self.model = Model::new(self.max_flows);
+        self.model = model(self.max_flows, self.front);
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -58,10 +70,10 @@ impl Both {
     /// Asks both about the connection that the action is to open, if it looks like that.
     fn ask(&self, action: &Action) -> Option<Asked> {
         let Action::Frame(frame) = action else { return None };
-        let (src, dst) = asks(frame)?;
-        let compiled = self.kernel.route(src, dst).unwrap();
-        let source = self.model.route(src, dst);
-        Some(Asked { src, before: self.model.snapshot(), compiled, source })
+        let (src, dst, protocol) = asks(frame)?;
+        let compiled = self.kernel.route(src, dst, protocol).unwrap();
+        let source = self.model.route(src, dst, protocol);
+        Some(Asked { src: (src, protocol), before: self.model.snapshot(), compiled, source })
     }
 
     /// Does it to both; answers what became of the frame if it was one.

@@ -27,7 +27,7 @@ fn bench(pool: &SeedPool) -> Bench {
 }
 
 /// Sends `size` bytes to an echo server, all the while reading them back.
-fn echo(connection: &Connection, size: usize) {
+pub(crate) fn echo(connection: &Connection, size: usize) {
     let block = pattern(BLOCK);
     let (mut writer, mut reader) = (connection.stream(), connection.stream());
     let (sent, received) = thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn echo(connection: &Connection, size: usize) {
 }
 
 /// What receivers of the topology counted as corrupt, by namespace and counter.
-fn corrupt(bench: &Bench) -> BTreeMap<String, i64> {
+pub(crate) fn corrupt(bench: &Bench) -> BTreeMap<String, i64> {
     const NAMES: [&str; 5] =
         ["TcpInCsumErrors", "TcpInErrs", "IpInHdrErrors", "IpExtInCsumErrors", "IcmpInCsumErrors"];
     let net = &bench.net;

@@ -63,17 +63,23 @@ fn spoofed(number: u32, vip: SocketAddrV4) -> Vec<u8> {
     packet
 }
 
-/// Sends the flood from the client's namespace; between bursts `look` is told how many SYNs there were.
-fn flood(bench: &Bench, mut look: impl FnMut(u32) + Send) {
+/// Sends `count` packets, each made by its number, from the client's namespace; between bursts `look` is told how many
+/// there were.
+pub(crate) fn flood(
+    bench: &Bench,
+    count: u32,
+    packet: fn(u32, SocketAddrV4) -> Vec<u8>,
+    mut look: impl FnMut(u32) + Send,
+) {
     let SocketAddr::V4(vip) = bench.vip() else { panic!("{}", bench.vip()) };
     let send = || {
         let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Raw);
         let raw = raw.unwrap();
         let to = [Some(SockaddrIn::from(vip)); BURST as usize];
         let mut headers = MultiHeaders::preallocate(BURST as usize, None);
-        for first in (0..SYNS).step_by(BURST as usize) {
+        for first in (0..count).step_by(BURST as usize) {
             look(first);
-            let burst: Vec<_> = (first..first + BURST).map(|number| spoofed(number, vip)).collect();
+            let burst: Vec<_> = (first..first + BURST).map(|number| packet(number, vip)).collect();
             let burst: Vec<_> = burst.iter().map(|packet| [IoSlice::new(packet)]).collect();
             let mut left = burst.as_slice();
             while !left.is_empty() {
@@ -111,7 +117,7 @@ fn flood_beside(bench: &Bench, held: &mut [Connection], mut look: impl FnMut(u32
             (go, scope.spawn(move || transfer(some, &beside)))
         };
         let (going, hands): (Vec<_>, Vec<_>) = held.chunks_mut(HELD / HANDS).map(hand).unzip();
-        flood(bench, |sent| {
+        flood(bench, SYNS, spoofed, |sent| {
             // A hand that is still busy with the last round is told already.
             going.iter().for_each(|go| _ = go.try_send(()));
             look(sent);

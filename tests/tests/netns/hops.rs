@@ -4,12 +4,14 @@ use lb_tests::capture::{Capture, Sums, assert_no_bad_checksums, assert_sums_righ
 use lb_tests::tcp::{FNV_START, fnv1a, pattern};
 use lb_tests::topology::{Host, Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool};
 use lb_tests::topology::{WEB_POOL, WEB_POOL_V6};
-use lb_tests::{Nginx, Process, SshKeys, SshSession, Sshd, curl};
+use lb_tests::{Nginx, Port, Process, SshKeys, SshSession, Sshd, curl, ethtool};
 use serde_json::Value;
 
 use crate::bench::SOON;
 use crate::pool_file::ROUND_ROBIN;
-use crate::seen::run;
+use crate::seen::{Start, run};
+use crate::xdp::peer;
+use crate::xdp_served;
 
 const FILE: usize = 4_000_000;
 
@@ -18,53 +20,85 @@ fn hosts(net: &PoolNet) -> impl Iterator<Item = &Host> {
 }
 
 /// A capture at every device of a network.
-struct Hops {
+pub(crate) struct Hops {
     captures: Vec<(String, Capture)>,
     offloads: bool,
+    /// What nobody sees at the VIP's device where XDP forwards it comes in here.
+    peer: Option<Capture>,
 }
 
 impl Hops {
-    fn start(net: &PoolNet, offloads: bool) -> Self {
+    pub(crate) fn start(net: &PoolNet, offloads: bool, xdp: bool) -> Self {
         net.set_offloads(offloads).unwrap();
         let captures = hosts(net).flat_map(|host| {
             host.ports.iter().map(|port| {
                 let device = &port.plug.device;
-                let capture = Capture::start(&host.namespace, device, "tcp").unwrap();
+                let capture = Capture::start(&host.namespace, device, "tcp or udp").unwrap();
                 (format!("{} of {}", device, host.name()), capture)
             })
         });
-        Self { captures: captures.collect(), offloads }
+        let (bridge, device) = peer(net);
+        let peer = xdp.then(|| Capture::of_frames(bridge, device, "tcp").unwrap());
+        if xdp && !offloads {
+            // The VIP's peer puts segments together (GRO): the other ports of the bridges take them apart again.
+            let ports = hosts(net).flat_map(|host| &host.ports).map(Port::host_name);
+            let plain = [("tx", false), ("tso", false), ("gso", false)];
+            let others = ports.filter(|port| *port != device);
+            others.for_each(|port| ethtool::set(bridge, port, &plain).unwrap());
+        }
+        Self { captures: captures.collect(), offloads, peer }
     }
 
     /// All checksums must be right. With offloads on they may be left to the device, and most are.
-    fn judge(self) {
-        for (at, mut capture) in self.captures {
+    pub(crate) fn judge(self) {
+        let xdp = self.peer.is_some();
+        for (index, (at, mut capture)) in self.captures.into_iter().enumerate() {
             capture.stop().unwrap();
             let path = capture.path();
+            // The VIP's device comes first.
+            let few = xdp && index == 0;
+            let enough = if few { 0 } else { 100 };
             if !self.offloads {
-                assert!(assert_no_bad_checksums(&path).unwrap() > 100, "{at}");
+                assert!(assert_no_bad_checksums(&path).unwrap() > enough, "{at}");
             }
             let Sums { right, left } = assert_sums_right_or_left(&path).unwrap();
-            assert!(if self.offloads { left > right } else { left == 0 && right > 100 }, "{at}");
+            let as_meant = match (self.offloads, xdp) {
+                (true, true) => right + left > enough,
+                (true, false) => left > right,
+                (false, _) => left == 0 && right > enough,
+            };
+            assert!(as_meant, "{at}: {right} right, {left} left");
+        }
+        if let Some(mut peer) = self.peer {
+            peer.stop().unwrap();
+            let Sums { right, .. } = assert_sums_right_or_left(&peer.path()).unwrap();
+            assert!(right > 100, "{right}");
         }
     }
 }
 
+const WAYS: [(Start, bool); 2] = [(run, false), (xdp_served::run, true)];
+
 /// One member and one client, both behind the router, which is a hop of its own.
-fn routed(pool: &SeedPool) -> PoolNet {
+pub(crate) fn routed(pool: &SeedPool) -> PoolNet {
     let layout = Layout { members: 1, ..Layout::ROUTED };
     LbaasNode::new().unwrap().deploy(pool, &layout).unwrap()
 }
 
-/// Every family, with offloads on and off.
+/// Every family, by TC alone and with native XDP in front, with offloads on and off.
 fn everywhere(pools: [&SeedPool; 2], story: impl Fn(&PoolNet)) {
     for pool in pools {
-        for offloads in [true, false] {
+        for (offloads, (start, xdp)) in
+            [true, false].into_iter().flat_map(|offloads| WAYS.map(|way| (offloads, way)))
+        {
             let net = routed(pool);
-            let (_run, _) = run(&net, ROUND_ROBIN, &[1]);
-            let hops = Hops::start(&net, offloads);
+            let (_run, qlb) = start(&net, ROUND_ROBIN, &[1]);
+            let hops = Hops::start(&net, offloads, xdp);
             story(&net);
             hops.judge();
+            let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
+            let forwarded = status["pools"][0]["counters"]["xdp_forwarded"].as_u64().unwrap();
+            assert_eq!(forwarded > 100, xdp, "{status}");
         }
     }
 }

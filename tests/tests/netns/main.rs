@@ -8,6 +8,7 @@
 
 mod admission;
 mod adopt;
+mod anew;
 mod bad_input;
 mod bench;
 mod bulk;
@@ -52,3 +53,11 @@ mod short;
 mod stack;
 mod takeover;
 mod traces;
+mod udp;
+mod udp_flood;
+mod udp_hops;
+mod udp_pmtu;
+mod udp_stream;
+
+mod xdp;
+mod xdp_served;

@@ -22,22 +22,22 @@ use crate::pool_file::ROUND_ROBIN;
 const NARROW: &str = "1280";
 
 /// Behind the router, which is the next hop of everybody.
-const MEMBERS: &str = "192.168.51.0/24";
-const CLIENTS: &str = "192.168.52.0/24";
+pub(crate) const MEMBERS: &str = "192.168.51.0/24";
+pub(crate) const CLIENTS: &str = "192.168.52.0/24";
 
 /// Everybody behind the router.
-fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     Bench::with_layout(&Layout::ROUTED, ROUND_ROBIN, &[1, 1])
 }
 
 /// The router's way to this subnet takes small datagrams only.
-fn narrow(bench: &Bench, subnet: &str, device: &str) {
+pub(crate) fn narrow(bench: &Bench, subnet: &str, device: &str) {
     let router = bench.net.router.as_ref().unwrap();
     let args = ["route", "change", subnet, "dev", device, "mtu", NARROW];
     router.namespace.command("ip").args(args).stdout().unwrap();
 }
 
-fn counters(bench: &Bench) -> [u64; 2] {
+pub(crate) fn counters(bench: &Bench) -> [u64; 2] {
     ["icmp_to_client", "icmp_to_member"].map(|name| bench.counter(name))
 }
 
@@ -51,7 +51,7 @@ fn learnt(host: &Host, to: Ipv4Addr) -> Option<String> {
 }
 
 /// A megabyte there and back, each datagram larger than the narrow way takes until the ends know of it.
-fn transfer(bench: &Bench) {
+pub(crate) fn transfer(bench: &Bench) {
     let mut connection = bench.connect();
     assert_eq!(connection.member, "m1");
     connection.exchange(&pattern(1_000_000)).unwrap();

@@ -15,6 +15,7 @@ pub(crate) const SOURCE_IP_PORT: &str = "SOURCE_IP_PORT";
 pub(crate) struct PoolFile {
     pub(crate) id: String,
     pub(crate) namespace: String,
+    pub(crate) protocol: &'static str,
     pub(crate) vip: SocketAddr,
     pub(crate) method: &'static str,
     pub(crate) members: Vec<MemberLine>,
@@ -46,6 +47,7 @@ impl PoolFile {
         Self {
             id: net.pool.id.to_owned(),
             namespace: net.pool.namespace(),
+            protocol: "TCP",
             vip: net.pool.vip,
             method,
             members: weights.iter().enumerate().map(member).collect(),
@@ -62,6 +64,14 @@ impl PoolFile {
         self
     }
 
+    /// The same pool of UDP members, with `port` everywhere.
+    pub(crate) fn udp(mut self, port: u16) -> Self {
+        self.protocol = "UDP";
+        self.vip.set_port(port);
+        self.members.iter_mut().for_each(|member| member.address.set_port(port));
+        self
+    }
+
     pub(crate) fn timeouts(mut self, timeouts: &[(&'static str, u32)]) -> Self {
         self.timeouts = timeouts.to_vec();
         self
@@ -73,7 +83,8 @@ pub(crate) fn yaml(pools: &[PoolFile]) -> String {
     let mut text = String::from("pools:\n");
     for pool in pools {
         let (id, vip) = (&pool.id, pool.vip);
-        write!(text, "- id: {id}\n  namespace: {}\n  protocol: TCP\n", pool.namespace).unwrap();
+        let PoolFile { namespace, protocol, .. } = pool;
+        write!(text, "- id: {id}\n  namespace: {namespace}\n  protocol: {protocol}\n").unwrap();
         writeln!(text, "  lb_method: {}", pool.method).unwrap();
         writeln!(
             text,

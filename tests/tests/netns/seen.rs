@@ -5,7 +5,7 @@ use lb_tests::tcp::{FNV_START, fnv1a, pattern};
 use lb_tests::topology::{
     Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool, WEB_POOL, WEB_POOL_V6,
 };
-use lb_tests::{Nginx, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
+use lb_tests::{Nginx, Process, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
 
 use crate::bench::{Bench, SOON};
 use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN, yaml};
@@ -40,36 +40,51 @@ fn members_see_the_vip_of(bench: &Bench) {
     assert_eq!(of_members.lines(&[]).unwrap(), [""; 0]);
 }
 
-/// The pool file of a topology without servers of this crate.
-pub(crate) fn run(
+/// Starts `qlb` for a topology.
+pub(crate) type Start = fn(&PoolNet, &'static str, &[u32]) -> (Process, Qlb);
+
+/// Serves a topology without servers of this crate.
+pub(crate) fn run(net: &PoolNet, method: &'static str, weights: &[u32]) -> (Process, Qlb) {
+    run_with(net, method, weights, &[])
+}
+
+/// As [`run`] with more options.
+pub(crate) fn run_with(
     net: &PoolNet,
     method: &'static str,
     weights: &[u32],
-) -> (lb_tests::Process, Qlb) {
+    options: &[&str],
+) -> (Process, Qlb) {
     let qlb = Qlb::find().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pool.yaml");
     std::fs::write(&file, yaml(&[PoolFile::of(net, method, weights)])).unwrap();
-    (qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap(), qlb)
+    let args = ["-f", file.to_str().unwrap()].into_iter().chain(options.iter().copied());
+    (qlb.run(args).unwrap(), qlb)
 }
 
 #[test]
 fn ssh_through_the_vip() {
     let keys = SshKeys::generate().unwrap();
     for pool in [&SSH_POOL, &SSH_POOL_V6] {
-        ssh_through(pool, &keys);
+        ssh_through(pool, &keys, run);
     }
 }
 
-fn ssh_through(pool: &SeedPool, keys: &SshKeys) {
+/// Four logins to two members, and what they have seen. Returns what has served them.
+pub(crate) fn ssh_through(
+    pool: &SeedPool,
+    keys: &SshKeys,
+    start: Start,
+) -> (Process, Qlb, PoolNet) {
     let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
     let vip = net.pool.vip.ip();
-    let start = |index: usize| {
+    let sshd = |index: usize| {
         let (host, address) = (&net.members[index], net.member_socket(index));
         Sshd::start(&host.namespace, host.name(), address, keys).unwrap()
     };
-    let mut sshd = [start(0), start(1)];
-    let (_run, _) = run(&net, LEAST_CONNECTIONS, &[1, 1]);
+    let mut sshd = [sshd(0), sshd(1)];
+    let (run, qlb) = start(&net, LEAST_CONNECTIONS, &[1, 1]);
     let mut served = Vec::new();
     for _ in 0..4 {
         let remote = "echo $QLB_MEMBER $SSH_CONNECTION";
@@ -86,21 +101,25 @@ fn ssh_through(pool: &SeedPool, keys: &SshKeys) {
         assert_eq!(log.matches(&format!("Accepted publickey for root from {vip} ")).count(), 2);
         assert!(!log.contains(&format!("{} ", net.client().address())), "{log}");
     }
+    (run, qlb, net)
 }
 
 #[test]
 fn a_large_file_over_http_through_the_vip() {
     for pool in [&WEB_POOL, &WEB_POOL_V6] {
-        a_large_file_through(pool);
+        a_large_file_through(pool, run);
     }
 }
 
-fn a_large_file_through(pool: &SeedPool) {
-    const SIZE: usize = 100_000_000;
+/// Bytes of the large file.
+pub(crate) const SIZE: usize = 100_000_000;
+
+/// A large file there and back. Returns what has served it.
+pub(crate) fn a_large_file_through(pool: &SeedPool, start: Start) -> (Process, Qlb, PoolNet) {
     let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
     let (member, address) = (&net.members[0], net.member_socket(0));
     let nginx = Nginx::start(&member.namespace, member.name(), address, SIZE).unwrap();
-    let (_run, qlb) = run(&net, ROUND_ROBIN, &[1]);
+    let (run, qlb) = start(&net, ROUND_ROBIN, &[1]);
     let (client, vip) = (&net.client().namespace, net.pool.vip);
 
     let big = curl(client, &format!("http://{vip}/big"), &["--globoff"]).unwrap();
@@ -117,4 +136,5 @@ fn a_large_file_through(pool: &SeedPool) {
     assert_eq!(fnv1a(FNV_START, &stored), expected);
     let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
     assert_eq!(status["pools"][0]["connections"]["total"], 2);
+    (run, qlb, net)
 }

@@ -114,7 +114,7 @@ fn udp_to_the_vip_passes() {
     let server = vip.run(|| bound(bench.vip())).unwrap();
     let any = SocketAddr::new(bench.net.client().address(), 0);
     let socket = client.run(|| bound(any)).unwrap();
-    moves(&bench, "pass_not_tcp", 1, || {
+    moves(&bench, "pass_not_vip", 1, || {
         socket.send_to(b"question", bench.vip()).unwrap();
         let mut buffer = [0; 100];
         let (len, from) = server.recv_from(&mut buffer).unwrap();

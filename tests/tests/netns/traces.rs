@@ -19,6 +19,14 @@ pub(crate) fn attachments(net: &PoolNet) -> Vec<String> {
     names.chain(filters.map(str::to_owned)).collect()
 }
 
+/// How an XDP program is attached to the VIP's device (`XDP_ATTACHED_*` of linux/if_link.h), if one is.
+pub(crate) fn xdp_mode(net: &PoolNet) -> Option<u64> {
+    let device = net.vip.plugged().device.as_str();
+    let show = net.vip.namespace.command("ip").args(["-json", "link", "show", "dev", device]);
+    let links: serde_json::Value = serde_json::from_str(&show.stdout().unwrap()).unwrap();
+    links[0]["xdp"]["mode"].as_u64()
+}
+
 /// Whether the VIP's device has a clsact qdisc.
 pub(crate) fn has_clsact(net: &PoolNet) -> bool {
     let command = net.vip.namespace.command("tc").args(["qdisc", "show"]);
@@ -50,6 +58,7 @@ fn mounts() -> Vec<String> {
 pub(crate) fn assert_none(net: &PoolNet) {
     assert_eq!(attachments(net), [""; 0], "attachments");
     assert!(!has_clsact(net));
+    assert_eq!(xdp_mode(net), None, "XDP");
     assert_eq!(mounts(), [""; 0], "mounts");
     assert_eq!(state(), [""; 0], "state");
 }

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use lb_common::route::Answer;
 use lb_tests::datapath::{
-    Act, Action, Age, Conn, Datapath as _, Error, Family, Kernel, Pair, Stamping, Tcp, World, asks,
-    delta, disagreement, hexdump, write_pcap, wrong_checksum,
+    Act, Action, Age, Conn, Datapath as _, Error, Family, Kernel, Pair, Stamping, Tcp, UdpPair,
+    World, asks, delta, disagreement, hexdump, write_pcap, wrong_checksum,
 };
 
 use super::fixtures;
@@ -22,6 +22,8 @@ pub(crate) struct Case {
     turned_away: bool,
     ages_kept: bool,
     ages: Stamping,
+    xdp: Option<&'static str>,
+    only: Option<Family>,
 }
 
 /// A case with everything said.
@@ -43,6 +45,8 @@ pub(crate) fn case(name: impl Into<String>) -> Case {
         turned_away: false,
         ages_kept: false,
         ages: Stamping::FUTURE,
+        xdp: None,
+        only: None,
     }
 }
 
@@ -74,6 +78,16 @@ impl Case {
         Self { turned_away: true, ..self.given(actions) }
     }
 
+    /// Where the XDP program stands in front, this is what it counts.
+    pub(crate) fn early(self, counter: &'static str) -> Self {
+        Self { xdp: Some(counter), ..self }
+    }
+
+    /// Told in this family alone.
+    pub(crate) fn only(self, family: Family) -> Self {
+        Self { only: Some(family), ..self }
+    }
+
     /// Entries keep the ages they were given; which of them the packet touches is less visible.
     pub(crate) fn keeping_ages(self) -> Self {
         Self { ages_kept: true, ..self }
@@ -91,6 +105,12 @@ impl Case {
 
     /// The GSO packet comes in and goes out on the other side.
     pub(crate) fn sends_gso(self, pair: &Pair, size: u32, delta: impl Into<String>) -> Said {
+        let out = Some((Act::Send, pair.output.frame()));
+        self.said(Action::Gso(pair.input.frame(), size), out, delta)
+    }
+
+    /// The GSO packet of datagrams comes in and goes out on the other side.
+    pub(crate) fn rewrites_gso(self, pair: &UdpPair, size: u32, delta: impl Into<String>) -> Said {
         let out = Some((Act::Send, pair.output.frame()));
         self.said(Action::Gso(pair.input.frame(), size), out, delta)
     }
@@ -130,28 +150,45 @@ impl Said {
     }
 }
 
-/// Datapaths that no case uses now, with the room that they have: verifying the programs takes longer than most
-/// tests.
-static IDLE: Mutex<Vec<(u32, Kernel)>> = Mutex::new(Vec::new());
+/// How a case is run: whether the XDP program stands in front, and whether the programs are replaced before the thing
+/// that the case is about.
+const RUNS: [(bool, bool, &str); 3] =
+    [(false, false, ""), (false, true, " (after an upgrade)"), (true, false, " (XDP in front)")];
 
-/// A datapath with this room that nobody uses.
-fn idle(room: u32) -> Option<Kernel> {
+/// The XDP program leaves nothing to TC for the neighbour's sake: no two times of these tests are so far apart.
+const CONFIRM: u32 = 63;
+
+/// What a datapath is loaded with: its room, and whether the XDP program stands in front.
+type Loading = (u32, bool);
+
+/// Datapaths that no case uses now: verifying the programs takes longer than most tests.
+static IDLE: Mutex<Vec<(Loading, Kernel)>> = Mutex::new(Vec::new());
+
+/// A datapath of this kind that nobody uses.
+fn idle(wanted: Loading) -> Kernel {
     let mut idle = IDLE.lock().unwrap();
-    let found = idle.iter().position(|(theirs, _)| *theirs == room)?;
-    Some(idle.swap_remove(found).1)
+    if let Some(found) = idle.iter().position(|(loading, _)| *loading == wanted) {
+        return idle.swap_remove(found).1;
+    }
+    drop(idle);
+    match wanted {
+        (room, true) => Kernel::load_in_front(room, CONFIRM, false).unwrap(),
+        (room, false) => Kernel::load(room).unwrap(),
+    }
 }
 
-/// Whether the programs are replaced before the thing that the case is about.
-const UPGRADES: [(bool, &str); 2] = [(false, ""), (true, " (after an upgrade)")];
-
-/// Runs every case in both families and each twice, every time in an empty datapath, and fails with all that went wrong. The second time the
-/// programs that meet the packet are not those that have seen what was given, but share their maps; and the
-/// packet comes with a sum over it, as from a network card.
+/// Runs every case in both families and once in each way, every time in an empty datapath, and fails with all that
+/// went wrong. After an upgrade the programs that meet the packet are not those that have seen what was given, but
+/// share their maps; and the packet comes with a sum over it, as from a network card. With the XDP program in front
+/// all must come out as without, but for the counter that tells what it did.
 #[track_caller]
 pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
     let cases: Vec<Said> = cases.into_iter().collect();
     let sweeps = cases.iter().filter(|said| said.expected.is_none()).count();
+    let early = cases.iter().filter_map(|said| said.case.xdp);
+    let early: Vec<String> = early.map(|counter| format!("{counter} +1")).collect();
     let deltas = cases.iter().map(|said| said.delta.as_str());
+    let deltas = deltas.chain(early.iter().map(String::as_str));
     if fixtures::counted(cases.len() - sweeps, sweeps, deltas) {
         return;
     }
@@ -159,15 +196,16 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
     let mut count = 0;
     for said in cases {
         let room = said.case.world.max_flows;
-        let mut kernel = idle(room).unwrap_or_else(|| Kernel::load(room).unwrap());
         let families = Family::ALL.into_iter().filter(|family| said.is_told_in(*family));
-        for (family, (upgrade, when)) in
-            families.flat_map(|family| UPGRADES.map(|how| (family, how)))
+        for (family, (xdp, upgrade, when)) in
+            families.flat_map(|family| RUNS.map(|how| (family, how)))
         {
             count += 1;
+            let mut kernel = idle((room, xdp));
             kernel.clear().unwrap();
             kernel.come_summed(false);
-            let wrong = said.run(&mut kernel, family, upgrade);
+            let wrong = said.run(&mut kernel, family, xdp, upgrade);
+            IDLE.lock().unwrap().push(((room, xdp), kernel));
             if !wrong.is_empty() {
                 let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
                 let pcap = write_pcap(Path::new(env!("CARGO_TARGET_TMPDIR")), &frames).unwrap();
@@ -176,7 +214,6 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
                     .push(format!("{name} in {family:?}{when}: see {}\n  {wrong}", pcap.display()));
             }
         }
-        IDLE.lock().unwrap().push((room, kernel));
     }
     assert!(count > 0, "no cases");
     assert!(failed.is_empty(), "{} of {count} failed\n{}", failed.len(), failed.join("\n"));
@@ -188,20 +225,21 @@ impl Said {
         kernel: &Kernel,
         when: &Action,
         wrong: &mut Vec<String>,
-    ) -> Option<(SocketAddr, Answer)> {
+    ) -> Option<((SocketAddr, u8), Answer)> {
         let Action::Frame(frame) = when else { return None };
-        let (src, dst) = asks(frame)?;
+        let (src, dst, protocol) = asks(frame)?;
         let before = kernel.dump().unwrap();
-        let answer = kernel.route(src, dst).unwrap();
+        let answer = kernel.route(src, dst, protocol).unwrap();
         let after = kernel.dump().unwrap();
         wrong.extend(after.difference(&before).map(|line| format!("asking has changed {line}")));
-        Some((src, answer))
+        Some(((src, protocol), answer))
     }
 
     /// Whether everything that happens can be told in this family.
     fn is_told_in(&self, family: Family) -> bool {
         let actions = self.case.given.iter().chain([&self.when]);
-        actions.filter_map(Action::frame).all(|frame| family.tells(frame).is_some())
+        self.case.only.is_none_or(|only| only == family)
+            && actions.filter_map(Action::frame).all(|frame| family.tells(frame).is_some())
     }
 
     /// Whether the frame stays as long as it is. The kernel forgets the sum over one that does not, and the
@@ -213,7 +251,7 @@ impl Said {
         }
     }
 
-    fn run(&self, kernel: &mut Kernel, family: Family, upgrade: bool) -> Vec<String> {
+    fn run(&self, kernel: &mut Kernel, family: Family, xdp: bool, upgrade: bool) -> Vec<String> {
         let case = &self.case;
         let mut wrong = Vec::new();
         kernel.act(&family.action(&case.world.install())).unwrap();
@@ -285,12 +323,31 @@ impl Said {
             let dump = |frames: &[Vec<u8>]| frames.iter().map(|f| hexdump(f)).collect::<String>();
             wrong.push(format!("sent is{}\n  not{}", dump(&sent), dump(&expected)));
         }
-        let have = sorted(delta(&before, &after, &case.conns));
+        let mut have = sorted(delta(&before, &after, &case.conns));
+        if xdp {
+            let (early, others) = have.into_iter().partition(|line| line.starts_with("xdp_"));
+            have = others;
+            wrong.extend(self.wrong_door(early));
+        }
         let want = sorted(self.delta.split(';').map(|line| line.trim().to_owned()).collect());
         if have != want {
             wrong.push(format!("changed is {}\n  not        {}", have.join("; "), want.join("; ")));
         }
         wrong
+    }
+}
+
+impl Said {
+    /// What is wrong with what the XDP program has counted: one thing of each frame, and the right one.
+    fn wrong_door(&self, early: Vec<String>) -> Option<String> {
+        let right = match (&self.when, &self.case.xdp, early.as_slice()) {
+            (Action::Frame(_), Some(wanted), [one]) => *one == format!("{wanted} +1"),
+            (Action::Frame(_), None, [one]) => one.ends_with(" +1"),
+            (Action::Frame(_), ..) => false,
+            (_, _, counted) => counted.is_empty(),
+        };
+        let wanted = self.case.xdp.unwrap_or("one thing of each frame");
+        (!right).then(|| format!("the XDP program counts {early:?}, not {wanted}"))
     }
 }
 

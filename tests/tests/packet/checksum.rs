@@ -8,12 +8,12 @@ use super::{A, ahead, back};
 /// A side of the datapath.
 type Side = fn(&Pair) -> &Tcp;
 
-fn word(frame: &[u8], offset: usize) -> u16 {
+pub(crate) fn word(frame: &[u8], offset: usize) -> u16 {
     u16::from_be_bytes([frame[offset], frame[offset + 1]])
 }
 
 /// The one's complement sum of the word and `by`.
-pub(super) fn shifted(frame: Vec<u8>, offset: usize, by: u16) -> Vec<u8> {
+pub(crate) fn shifted(frame: Vec<u8>, offset: usize, by: u16) -> Vec<u8> {
     let (sum, carry) = word(&frame, offset).overflowing_add(by);
     patched(frame, offset, &(sum + u16::from(carry)).to_be_bytes())
 }

@@ -1,6 +1,7 @@
 //! Members that are to have no connections any more.
 
 use lb_common::state::{DrainCause, End, Happening, NOBODY, PhaseBits};
+use lb_common::wire::ipv4::TCP;
 use lb_tests::datapath::{
     Action, Age, Conn, Datapath as _, Heard, Kernel, LISTENER, POOL, Stamping, World, member,
 };
@@ -143,6 +144,7 @@ fn the_cause_is_told() {
             kind: Happening::Close.number(),
             reason: end.number(),
             facts,
+            protocol: TCP,
             pool: POOL,
             member: 0,
             previous: NOBODY,

@@ -30,6 +30,7 @@ fn pool() -> World {
 fn heard(conn: &Conn, happening: Happening, reason: u32, facts: &[PhaseBits]) -> Heard {
     let facts = facts.iter().fold(PhaseBits::NONE, |all, fact| all.with(*fact));
     Heard {
+        protocol: conn.protocol,
         kind: happening.number(),
         reason,
         facts,
@@ -125,8 +126,8 @@ fn a_timer_runs_out() {
 #[test]
 fn a_new_connection_takes_the_port_of_one_that_is_ending() {
     let next = Conn { member: 1, ..A };
-    let actions = [A.established(), vec![A.client("FA").action(), next.client("S").action()]];
-    let facts = [ACCEPTED, COMPLETED, CLIENT_FIN, PhaseBits::SUPERSEDED];
+    let actions = [A.opening(), vec![A.client("FA").action(), next.client("S").action()]];
+    let facts = [CLIENT_FIN, PhaseBits::SUPERSEDED];
     let close = heard(&A, Happening::Close, End::Superseded.number(), &facts);
     let open = heard(&next, Happening::Open, 0, &[]);
     assert_eq!(last(&pool(), &actions.concat()), [close, open]);
@@ -175,4 +176,20 @@ fn events_that_find_no_room_are_counted() {
 
     kernel.act(&A.client("S").action()).unwrap();
     assert_eq!(kernel.heard().len(), 1, "there is room again");
+}
+
+#[test]
+fn a_flow_of_datagrams_opens_and_moves() {
+    let flow = Conn::udp("A", 101, 25_000, 25_000, 0);
+    let world = World::udp(&[1, 1]);
+    let open = heard(&flow, Happening::Open, 0, &[]);
+    let query = flow.asks(b"query").action();
+    assert_eq!(last(&world, std::slice::from_ref(&query)), [open]);
+    let answer = flow.answers(b"answer").action();
+    assert_eq!(last(&world, &[query.clone(), answer.clone()]), [], "an answer opens nothing");
+
+    let rest = World { members: vec![(1, 1)], newcomers: Vec::new(), ..world.clone() };
+    let moved = heard(&Conn { member: 1, ..flow }, Happening::Redispatch, 0, &[]);
+    let moved = Heard { previous: 0, bytes_in: 5, ..moved };
+    assert_eq!(last(&world, &[query.clone(), answer, rest.install(), query]), [moved]);
 }

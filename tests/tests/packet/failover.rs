@@ -165,8 +165,6 @@ fn a_silent_member_is_left_at_the_first_retransmission() {
     check([
         asked("it took too long").long_open().sends(&again(), moved),
         asked("a copy on the way is no retransmission").sends(&A.client("S"), ahead(&A, 0)),
-        same("another SYN is not this one's")
-            .sends(&A.client("S").with(|tcp| tcp.seq(5)), ahead(&A, 0)),
         same("there is no other").world(World::new(&[1])).sends(&A.client("S"), alone),
         same("the member has accepted, its SYN-ACK got lost")
             .given([A.member("SA").action()])

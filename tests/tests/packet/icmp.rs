@@ -17,9 +17,9 @@ use super::checksum::shifted;
 use super::{A, B};
 
 /// Somebody on the way, on whichever side.
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+pub(super) const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
 
-const TOO_BIG: Icmpv4Type =
+pub(super) const TOO_BIG: Icmpv4Type =
     Icmpv4Type::DestinationUnreachable(Unreachable::FragmentationNeeded { next_hop_mtu: 1280 });
 
 pub(super) const TO_CLIENT: &str = "forward_to_client +1; icmp_to_client +1; budget Now";
@@ -31,7 +31,12 @@ fn about(host: Ipv4Addr, kind: &Icmpv4Type, segment: &Pair, bytes: usize) -> [Ve
 }
 
 /// The same about a segment given as its two frames.
-fn framed(host: Ipv4Addr, kind: &Icmpv4Type, segment: [Vec<u8>; 2], bytes: usize) -> [Vec<u8>; 2] {
+pub(super) fn framed(
+    host: Ipv4Addr,
+    kind: &Icmpv4Type,
+    segment: [Vec<u8>; 2],
+    bytes: usize,
+) -> [Vec<u8>; 2] {
     let source = |frame: &[u8]| *frame_ends(frame).unwrap().0.ip();
     let [sent, lost] = &segment;
     let vip = *LISTENER.ip();
@@ -41,7 +46,7 @@ fn framed(host: Ipv4Addr, kind: &Icmpv4Type, segment: [Vec<u8>; 2], bytes: usize
     ]
 }
 
-fn told(case: Case, [input, output]: [Vec<u8>; 2], delta: &str) -> Said {
+pub(super) fn told(case: Case, [input, output]: [Vec<u8>; 2], delta: &str) -> Said {
     case.rewrites(input, output, delta)
 }
 
@@ -308,7 +313,8 @@ fn what_is_no_error_about_a_segment() {
         ("a type of ICMPv6", kind(unknown(1)), "pass_not_tcp"),
         ("a fragment", with(FRAGMENT, &[0x20, 0]), "pass_not_tcp"),
         ("a later fragment", with(FRAGMENT, &[0, 9]), "pass_not_tcp"),
-        ("about UDP", with(QUOTE + 9, &[17]), "pass_not_tcp"),
+        ("about SCTP", with(QUOTE + 9, &[132]), "pass_not_tcp"),
+        ("about UDP between the same ends", with(QUOTE + 9, &[17]), "pass_icmp_unknown"),
         ("about a later fragment", with(QUOTE + 6, &[0, 9]), "pass_not_tcp"),
         ("about a first fragment", with(QUOTE + 6, &[0x20, 0]), "pass_not_tcp"),
         ("about another version", with(QUOTE, &[0x65]), "pass_malformed"),

@@ -8,12 +8,15 @@ mod case;
 mod checksum;
 mod close;
 mod crowd;
+mod doubt;
 mod drain;
 mod drift;
+mod early;
 mod events;
 mod expiry;
 mod failover;
 mod fixtures;
+mod front;
 mod half_open;
 mod icmp;
 mod known;
@@ -30,12 +33,15 @@ mod reopen;
 mod route;
 mod schedule;
 mod six;
+mod udp;
+mod udp_errors;
+mod udp_wire;
 
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use lb_tests::datapath::Conn;
+use lb_tests::datapath::{Conn, LISTENER, Tcp};
 
 /// The first client; the first member takes it.
 const A: Conn = Conn::new("A", 101, 25_000, 25_000, 0);
@@ -78,4 +84,11 @@ fn back(conn: &Conn, payload: usize) -> String {
 #[expect(clippy::explicit_write, reason = "the test runner keeps what eprintln! says")]
 fn tell(text: fmt::Arguments<'_>) {
     writeln!(io::stderr(), "{text}").unwrap();
+}
+
+/// What the client of [`A`] is asked that sends a SYN on its open connection: a keepalive of a member that has got no
+/// more than this.
+fn question(acked: u32) -> Vec<u8> {
+    let ack = Tcp::new(LISTENER, A.client, "A");
+    ack.seq(1_999_999).ack(acked).window(0).id(0).frame()
 }

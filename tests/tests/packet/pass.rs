@@ -55,7 +55,7 @@ fn other_protocols() {
         ("LLDP", ethertype(0x88cc), "pass_not_ip"),
         ("MPLS", ethertype(0x8847), "pass_not_ip"),
         ("a length where the EtherType should be", ethertype(40), "pass_not_ip"),
-        ("UDP", udp, "pass_not_tcp"),
+        ("UDP where only TCP is listened to", udp, "pass_not_vip"),
         ("ping", ping, "pass_not_tcp"),
         ("SCTP", protocol(132), "pass_not_tcp"),
         ("IP in IP", protocol(4), "pass_not_tcp"),

@@ -1,12 +1,9 @@
 //! SYN, FIN and RST of either end in every phase of a connection.
 
-use lb_tests::datapath::{Action, Conn, Pair, World};
+use lb_tests::datapath::{Action, Pair, World};
 
-use super::A;
 use super::case::{Said, case, check};
-
-/// The same client as [`A`] where its own port is taken.
-const NEXT: Conn = Conn { name: "N", nat: 20_689, ..A };
+use super::{A, question};
 
 /// Phases and how they come about.
 fn phases() -> [(&'static str, Vec<Action>); 8] {
@@ -67,16 +64,11 @@ fn of_the_client() {
              member 0: active +1 connections +1 packets_in +1"
         )
     };
-    // A member that has not closed, or has not heard that the client has, is not done with the port.
-    let elsewhere = |left: &str| {
-        format!(
-            "{reopens}; connection_closed +1; port_taken +1; A<: port waiting; - A> + N>; + N<;
-             ~ A<:{left} superseded; member 0: connections +1 packets_in +1 stamp 1 => 3"
-        )
-    };
     let same = || ahead("");
     let fin = || ahead(" news next +1 client_fin");
-    let syn = [same(), same(), same(), over(), over(), over(), over(), over()];
+    // While it is open, half of it at least, the client is asked what it means by it.
+    let asked = || "forward_to_client +1; syn_challenged +1".to_owned();
+    let syn = [same(), same(), asked(), asked(), asked(), over(), over(), over()];
     let fins = [
         ahead(" news next +1 acked 2000000 client_fin"),
         ahead(" news next +1 completed client_fin"),
@@ -91,16 +83,13 @@ fn of_the_client() {
     let late = || ahead(" client_rst");
     let ignored = || format!("reset_ignored +1; {}", same());
     let rst = [last(), last(), last(), last(), last(), ignored(), same(), late()];
-    let mut syns = everywhere("SYN", &A.client("S"), syn);
-    let [.., by_client, by_member, _, _, _] = phases();
-    let half = [
-        (by_client, elsewhere(" acked +1 accepted completed client_fin")),
-        (by_member, elsewhere(" accepted completed member_fin member_first")),
-    ];
-    for (at, ((phase, given), delta)) in (3..).zip(half) {
-        let case = case(format!("SYN, {phase}")).world(World::new(&[1])).conns(&[A, NEXT]);
-        syns[at] = case.given(given).sends(&NEXT.client("S"), delta);
-    }
+    let syns = phases().into_iter().zip(syn).map(|((phase, given), delta)| {
+        let case = case(format!("SYN, {phase}")).world(World::new(&[1])).conns(&[A]).given(given);
+        let Pair { input, output } = A.client("S");
+        let becomes = if delta == asked() { question(1_000_000) } else { output.frame() };
+        case.rewrites(input.frame(), becomes, delta)
+    });
+    let syns = syns.collect();
     check(
         [syns, everywhere("FIN", &A.client("FA"), fins), everywhere("RST", &A.client("R"), rst)]
             .into_iter()
@@ -111,8 +100,7 @@ fn of_the_client() {
 #[test]
 fn of_the_member() {
     let same = || back("", "");
-    let syn =
-        [back(" news next 2000000", ""), same(), same(), same(), same(), same(), same(), same()];
+    let syn = [same(), same(), same(), same(), same(), same(), same(), same()];
     let accepts = back(" news next 2000000 acked 1000000", "acked 2000000 accepted");
     let syn_ack = [accepts, same(), same(), same(), same(), same(), same(), same()];
     let fin = || back(" news next +1", "member_fin member_first");

@@ -90,7 +90,7 @@ fn check(rows: impl IntoIterator<Item = Row>) {
             }
         }
         let before = (kernel.dump().unwrap(), kernel.snapshot().unwrap());
-        let said = kernel.route(family.end(src), family.end(dst)).unwrap();
+        let said = kernel.route(family.end(src), family.end(dst), world.protocol).unwrap();
         assert_eq!(kernel.dump().unwrap(), before.0, "{name}: asking has changed something");
         assert_eq!(kernel.heard(), [], "{name}");
         if words(&said) != answer {
@@ -100,7 +100,7 @@ fn check(rows: impl IntoIterator<Item = Row>) {
         kernel.act(&family.action(&Action::Frame(syn))).unwrap();
         let after = kernel.snapshot().unwrap();
         if dst == LISTENER {
-            let wrongly = disagreement(&said, family.end(src), &before.1, &after);
+            let wrongly = disagreement(&said, (family.end(src), world.protocol), &before.1, &after);
             wrong.extend(wrongly.map(|words| format!("{name}: {words}")));
         }
     }
@@ -244,7 +244,8 @@ fn nobody_gets_it() {
 fn a_connection_that_is_known_or_ending() {
     let plain = || World::new(&[1, 1]);
     let closed = || A.closed();
-    let half = || A.established().into_iter().chain([A.client("FA").action()]);
+    let half = || A.opening().into_iter().chain([A.client("FA").action()]);
+    let open = || A.established().into_iter().chain([A.member("FA").action()]);
     let limited = World { limit: Some(1), ..plain() };
     check([
         row("known", plain(), A.client, "forward_to_member, known_connection 0 from 25000")
@@ -259,10 +260,12 @@ fn a_connection_that_is_known_or_ending() {
         .to(A.vip()),
         row("over", plain(), A.client, "forward_to_member, method 1 from 25000, replaces")
             .given(closed()),
-        row("ending", plain(), A.client, "forward_to_member, method 1 from 25000, replaces")
+        row("half closed", plain(), A.client, "forward_to_member, known_connection 0 from 25000")
+            .given(open()),
+        row("never whole", plain(), A.client, "forward_to_member, method 1 from 25000, replaces")
             .given(half()),
         row(
-            "ending, and the listener's last place is its",
+            "never whole, and the listener's last place is its",
             limited,
             A.client,
             "forward_to_member, method 1 from 25000, replaces",

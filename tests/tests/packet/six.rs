@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use lb_tests::datapath::{Family, patched};
 
 use super::case::{case, check};
-use super::{A, opens};
+use super::{A, ahead, opens};
 
 /// Offsets in an IPv6 frame.
 const NEXT: usize = 14 + 6;
@@ -67,6 +67,15 @@ fn extension_headers_are_looked_past() {
 }
 
 #[test]
+fn xdp_leaves_extension_headers_to_tc() {
+    let pair = A.client("A");
+    let [input, output] = [pair.input.frame(), pair.output.frame()]
+        .map(|frame| with(&Family::V6.frame(&frame), &[(DESTINATION, OPTIONS)]));
+    let known = case("of a connection").conns(&[A]).given(A.established()).early("xdp_pass_frame");
+    check([known.rewrites(input, output, ahead(&A, 0))]);
+}
+
+#[test]
 fn headers_that_do_not_lead_to_a_segment() {
     let [syn, _] = syn();
     let more: &[u8] = &[0, 0, 1, 0, 0, 0, 7];
@@ -79,7 +88,7 @@ fn headers_that_do_not_lead_to_a_segment() {
         ("not at the last destination", with(&syn, &[(ROUTING, pending)]), "pass_not_tcp"),
         ("seven headers", with(&syn, &[(DESTINATION, OPTIONS); 7]), "pass_not_tcp"),
         ("no next header", patched(syn.clone(), NEXT, &[59]), "pass_not_tcp"),
-        ("UDP", patched(syn.clone(), NEXT, &[17]), "pass_not_tcp"),
+        ("SCTP", patched(syn.clone(), NEXT, &[132]), "pass_not_tcp"),
         ("a header longer than the frame", with(&syn, &[(DESTINATION, endless)]), "pass_malformed"),
         ("a length beyond the frame", patched(syn.clone(), LENGTH, &[0, 21]), "pass_malformed"),
         ("a length within the header", patched(syn.clone(), LENGTH, &[0, 19]), "pass_malformed"),

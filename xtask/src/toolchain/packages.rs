@@ -37,7 +37,7 @@ impl Package {
 }
 
 /// What the demonstration and the tests in network namespaces run.
-pub(crate) const RUN: [Package; 11] = [
+pub(crate) const RUN: [Package; 12] = [
     Package::new("iproute2", Some("ip")),
     Package::new("openssh-server", Some("sshd")),
     Package::new("openssh-client", Some("ssh")),
@@ -49,6 +49,7 @@ pub(crate) const RUN: [Package; 11] = [
     Package::new("wrk", Some("wrk")),
     Package::new("haproxy", Some("haproxy")),
     Package::new("procps", Some("sysctl")),
+    Package::new("dnsmasq-base", Some("dnsmasq")),
 ];
 
 /// What building bpf-linker against LLVM `major` takes.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lb_common::wire::ipv4;
 use serde::{Deserialize, Serialize};
 
 /// What the members of a pool speak.
@@ -14,6 +15,20 @@ pub enum Protocol {
     Http,
     /// TLS passed through untouched.
     Https,
+    /// Datagrams; a flow of them is balanced as a connection is.
+    Udp,
+}
+
+impl Protocol {
+    /// Whether the members speak UDP; else they speak TCP.
+    pub const fn is_udp(self) -> bool {
+        matches!(self, Self::Udp)
+    }
+
+    /// Number of the IP protocol below.
+    pub const fn number(self) -> u8 {
+        if self.is_udp() { ipv4::UDP } else { ipv4::TCP }
+    }
 }
 
 /// How a member is chosen for a new connection.
@@ -75,6 +90,7 @@ impl fmt::Display for Protocol {
             Self::Tcp => "TCP",
             Self::Http => "HTTP",
             Self::Https => "HTTPS",
+            Self::Udp => "UDP",
         })
     }
 }
@@ -97,7 +113,7 @@ mod tests {
 
     #[test]
     fn words_are_shown_as_files_have_them() {
-        for protocol in [Protocol::Tcp, Protocol::Http, Protocol::Https] {
+        for protocol in [Protocol::Tcp, Protocol::Http, Protocol::Https, Protocol::Udp] {
             assert_eq!(serde_json::to_value(protocol).unwrap(), protocol.to_string());
         }
         for overflow in [Overflow::Drop, Overflow::Reset] {

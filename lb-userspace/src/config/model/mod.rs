@@ -81,7 +81,7 @@ pub struct VipSpec {
     pub id: Id,
     /// The virtual address.
     pub address: IpAddr,
-    /// The TCP port.
+    /// The TCP or UDP port.
     pub port: Port,
     /// Most connections served at once; `None` is unlimited.
     pub connection_limit: Option<u32>,
@@ -100,7 +100,7 @@ pub struct MemberSpec {
     pub id: Id,
     /// Its address.
     pub address: IpAddr,
-    /// Its TCP port.
+    /// Its TCP or UDP port.
     pub port: Port,
     /// Its share of new connections.
     pub weight: Weight,
@@ -141,7 +141,8 @@ impl SessionPersistence {
 }
 
 /// Connection timeouts in milliseconds; 0 means never (HAProxy manual, `timeout`). The last two
-/// have no counterpart in a HAProxy conf of Neutron's: there the kernel's own TCP has them.
+/// have no counterpart in a HAProxy conf of Neutron's: there the kernel's own TCP has them. A UDP flow has the
+/// first three: `connect` until its member has answered, then the shorter of the other two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// To establish a connection to a member.

@@ -3,6 +3,7 @@
 
 mod clients;
 mod snat;
+mod udp;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -40,6 +41,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         check.timeouts(&path, pool.timeouts);
         check.failover(&path, pool.failover);
         check.millis(path.key("drain_timeout"), pool.drain_timeout, "0 means never");
+        check.udp(&path, pool);
         if let Some(monitor) = &pool.monitor {
             check.monitor(&path.key("monitor"), monitor);
         }
@@ -51,7 +53,7 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
 struct Seen {
     pools: HashSet<String>,
     vips: HashSet<String>,
-    listeners: HashMap<(String, IpAddr, u16), String>,
+    listeners: HashMap<(String, IpAddr, u16, bool), String>,
 }
 
 #[derive(Default)]
@@ -82,7 +84,8 @@ impl Check {
                 "a VIP belongs to one pool: give this one its own id",
             );
         }
-        let listener = (pool.namespace(), vip.address, vip.port.get());
+        let is_udp = pool.protocol.is_udp();
+        let listener = (pool.namespace(), vip.address, vip.port.get(), is_udp);
         if let Some(other) = seen.listeners.get(&listener) {
             let message = format!(
                 "VIP {} port {} is already served by pool `{other}` in namespace {}",

@@ -42,7 +42,7 @@ impl ValueError {
         match self {
             Self::Id(_) => "use the id Neutron gave it; it names files and namespaces",
             Self::Address(_) => "write an address such as 10.0.0.2 or 2001:db8::2, not a name",
-            Self::Port(_) => "write the TCP port as a number from 1 to 65535",
+            Self::Port(_) => "write the port as a number from 1 to 65535",
             Self::Weight(_) => "write a number from 0 to 256; 0 drains the member",
             Self::Retries(_) => "write how many failures in a row take a member down, 1 to 10",
             Self::Seconds(_) => "write the time in seconds, such as 5 or 0.5",
@@ -93,7 +93,7 @@ pub(in crate::config) fn address(text: &str) -> Result<IpAddr, ValueError> {
     text.parse().map_err(|_| ValueError::Address(text.to_owned()))
 }
 
-/// A TCP port, 1..=65535.
+/// A TCP or UDP port, 1..=65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port(NonZeroU16);
 

@@ -68,9 +68,11 @@ pub fn unserved_address(field: &'static str, address: IpAddr) -> Option<Refusal>
     })
 }
 
-/// Each pool hands out the NAT ports of its addresses for itself, so no two pools can share one.
+/// Each pool hands out the NAT ports of its addresses for itself, so no two pools can share one, unless one is of
+/// TCP and the other of UDP: their ports have nothing to do with each other.
 fn shared_address(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
-    if pool.id == other.id || pool.namespace() != other.namespace() {
+    let same_ports = pool.protocol.is_udp() == other.protocol.is_udp();
+    if pool.id == other.id || !same_ports || pool.namespace() != other.namespace() {
         return None;
     }
     let theirs: Vec<IpAddr> = sources(other).map(|(_, address)| address).collect();

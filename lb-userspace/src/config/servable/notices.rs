@@ -1,7 +1,7 @@
 //! What is otherwise than the operator may expect of a pool that is served.
 
 use super::Notice;
-use crate::config::model::{LbMethod, Overflow, PoolSpec, Protocol};
+use crate::config::model::{Failover, LbMethod, Overflow, PoolSpec, Protocol};
 
 /// Every difference of a pool that is not refused.
 pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
@@ -9,6 +9,13 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
     let mut note = |field, text: String| notices.push(Notice { field, text });
     match pool.protocol {
         Protocol::Tcp | Protocol::Https => {}
+        Protocol::Udp if pool.failover != Failover::default() => note(
+            "failover",
+            "a UDP flow has another member when an ICMP error says that its own, which has not answered, \
+             cannot be reached; silence is no failure"
+                .to_owned(),
+        ),
+        Protocol::Udp => {}
         Protocol::Http => note(
             "protocol",
             "HTTP is balanced per connection; a keep-alive connection stays on one member"
@@ -50,6 +57,9 @@ fn limited(pool: &PoolSpec, limit: u32) -> String {
     let overflow = pool.vip.as_ref().map(|vip| vip.overflow).unwrap_or_default();
     match (limit, overflow) {
         (0, _) => "a limit of 0 serves nobody".to_owned(),
+        (_, Overflow::Drop) if pool.protocol.is_udp() => {
+            format!("above {limit} flows a client's datagrams are dropped")
+        }
         (_, Overflow::Drop) => format!(
             "above {limit} connections a client's connect waits, where HAProxy accepts it and lets \
              it wait for data"

@@ -20,6 +20,7 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
             device: "eth0".to_owned(),
             ifindex: 0,
             hook: None,
+            xdp: false,
             ports: (1024, 32_767),
             members: Vec::new(),
         };

@@ -8,10 +8,19 @@ const V6: usize = 40;
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 
-/// Where a TCP header has its checksum.
-const CHECKSUM: usize = 16;
+/// Where the header of this protocol has its checksum.
+const fn checksum_of(protocol: u8) -> usize {
+    if protocol == UDP { 6 } else { 16 }
+}
+
+/// A checksum as this protocol has it: zero stands for none in UDP.
+const fn written(protocol: u8, checksum: u16) -> u16 {
+    if protocol == UDP && checksum == 0 { u16::MAX } else { checksum }
+}
+
 /// Bytes of the header of an ICMP error.
 const ERROR: usize = 8;
 
@@ -20,7 +29,7 @@ pub(super) fn is_v6(frame: &[u8]) -> bool {
     frame.get(ETH - 2..ETH) == Some(&[0x86, 0xdd])
 }
 
-/// The frame in IPv6; `None` if it has no such form: not a whole TCP segment or an ICMP error behind a
+/// The frame in IPv6; `None` if it has no such form: not a TCP segment, UDP datagram with a checksum, or ICMP error behind a
 /// plain header.
 pub(super) fn to_v6(frame: &[u8]) -> Option<Vec<u8>> {
     let (eth, datagram) = frame.split_at_checked(ETH)?;
@@ -44,11 +53,11 @@ fn datagram_to_v6(datagram: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let (next, rest) = match header[9] {
-        TCP => (TCP, segment_to_v6(rest)?),
+        protocol @ (TCP | UDP) => (protocol, segment_to_v6(protocol, rest)?),
         ICMP => (ICMPV6, error_to_v6(rest.get(..total - V4)?, header)?),
         _ => return None,
     };
-    let len = if next == TCP { total - V4 } else { rest.len() };
+    let len = if next == ICMPV6 { rest.len() } else { total - V4 };
     let mut six = vec![0x60, 0, 0, 0];
     six.extend((len as u16).to_be_bytes());
     six.extend([next, header[8]]);
@@ -63,12 +72,16 @@ fn address(v4: &[u8]) -> Vec<u8> {
 }
 
 /// A segment whose checksum knows of the longer addresses; a quoted one may end before it has one.
-fn segment_to_v6(segment: &[u8]) -> Option<Vec<u8>> {
+fn segment_to_v6(protocol: u8, segment: &[u8]) -> Option<Vec<u8>> {
     let mut segment = segment.to_vec();
-    if let Some([high, low]) = segment.get_mut(CHECKSUM..CHECKSUM + 2) {
+    let at = checksum_of(protocol);
+    if let Some([high, low]) = segment.get_mut(at..at + 2) {
+        if protocol == UDP && (*high, *low) == (0, 0) {
+            return None;
+        }
         let gain = 2 * PREFIX.iter().map(|word| u32::from(*word)).sum::<u32>();
         let sum = fold(u32::from(!u16::from_be_bytes([*high, *low])) + gain);
-        [*high, *low] = (!sum).to_be_bytes();
+        [*high, *low] = written(protocol, !sum).to_be_bytes();
     }
     (segment.len() >= 8).then_some(segment)
 }
@@ -115,14 +128,15 @@ fn fold(mut sum: u32) -> u16 {
 pub(super) fn to_v4(frame: &[u8]) -> Option<Vec<u8>> {
     let (eth, datagram) = frame.split_at_checked(ETH)?;
     let (header, rest) = datagram.split_at_checked(V6)?;
-    if !is_v6(frame) || header[6] != TCP || rest.len() < CHECKSUM + 2 {
+    let (protocol, at) = (header[6], checksum_of(header[6]));
+    if !is_v6(frame) || ![TCP, UDP].contains(&protocol) || rest.len() < at + 2 {
         return None;
     }
     let payload = u16::from_be_bytes([header[4], header[5]]);
     let mut four = eth[..12].to_vec();
     four.extend([0x08, 0x00, 0x45, 0]);
     four.extend((V4 as u16 + payload).to_be_bytes());
-    four.extend([0, 0, 0x40, 0, header[7], TCP, 0, 0]);
+    four.extend([0, 0, 0x40, 0, header[7], protocol, 0, 0]);
     four.extend(&header[8 + 12..24]);
     four.extend(&header[24 + 12..40]);
     let words = four[ETH..].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
@@ -130,8 +144,8 @@ pub(super) fn to_v4(frame: &[u8]) -> Option<Vec<u8>> {
     four[ETH + 10..ETH + 12].copy_from_slice(&checksum.to_be_bytes());
     let mut segment = rest.to_vec();
     let lost = 2 * PREFIX.iter().map(|word| u32::from(!*word)).sum::<u32>();
-    let sum = fold(u32::from(!u16::from_be_bytes([rest[CHECKSUM], rest[CHECKSUM + 1]])) + lost);
-    segment[CHECKSUM..CHECKSUM + 2].copy_from_slice(&(!sum).to_be_bytes());
+    let sum = fold(u32::from(!u16::from_be_bytes([rest[at], rest[at + 1]])) + lost);
+    segment[at..at + 2].copy_from_slice(&written(protocol, !sum).to_be_bytes());
     four.extend(segment);
     Some(four)
 }

@@ -10,9 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use lb_common::addr::{Addr, Tuple};
 use lb_common::be::Be16;
 use lb_common::nat::Rewrite;
+use lb_common::wire::ipv4::UDP;
 use lb_userspace::datapath::Target;
 
-use super::{Action, Direction, Entry, Heard, Ran, Snapshot, Tcp};
+use super::{Action, Direction, Entry, Heard, Ran, Snapshot, Tcp, Udp};
 use frame::{to_v4, to_v6};
 
 /// A family of addresses.
@@ -92,18 +93,21 @@ impl Family {
         }
     }
 
-    /// A SYN between two ends of one family.
+    /// A SYN, or a datagram if the protocol is UDP, between two ends of one family.
     ///
     /// # Panics
     /// If they are none of a story's.
     #[must_use]
-    pub fn syn(src: SocketAddr, dst: SocketAddr) -> Vec<u8> {
+    pub fn opening(src: SocketAddr, dst: SocketAddr, protocol: u8) -> Vec<u8> {
         let family = if src.is_ipv4() { Self::V4 } else { Self::V6 };
         let ends = [src, dst].map(|end| match plain(end.ip()) {
             IpAddr::V4(ip) => SocketAddrV4::new(ip, end.port()),
             IpAddr::V6(_) => panic!("{end} is no translated address"),
         });
-        family.frame(&Tcp::new(ends[0], ends[1], "S").frame())
+        family.frame(&match protocol {
+            UDP => Udp::new(ends[0], ends[1]).frame(),
+            _ => Tcp::new(ends[0], ends[1], "S").frame(),
+        })
     }
 
     fn target(self, target: &Target) -> Target {
@@ -139,9 +143,13 @@ impl Family {
             flows: snapshot
                 .flows
                 .into_iter()
-                .map(|(key, entry)| (both(key), flow(key, entry)))
+                .map(|((key, protocol), entry)| ((both(key), protocol), flow(key, entry)))
                 .collect(),
-            ports: snapshot.ports.into_iter().map(|(key, port)| (both(key), port)).collect(),
+            ports: snapshot
+                .ports
+                .into_iter()
+                .map(|((key, protocol), port)| ((both(key), protocol), port))
+                .collect(),
             ..snapshot
         }
     }
@@ -160,7 +168,7 @@ fn translated(address: Ipv4Addr) -> Ipv6Addr {
 }
 
 /// A translated address as it was; any other stays what it is.
-fn plain(address: IpAddr) -> IpAddr {
+pub(super) fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) if v6.segments().starts_with(&PREFIX) => {
             Ipv4Addr::from_bits(v6.to_bits() as u32).into()

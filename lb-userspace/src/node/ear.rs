@@ -1,0 +1,76 @@
+//! Listening for a frame at a device.
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket,
+};
+
+use super::{NodeError, Place};
+
+/// A socket that sees the frames which come in by a device or go out of it, from when it was made.
+#[derive(Debug)]
+pub struct Ear {
+    socket: OwnedFd,
+    device: u32,
+}
+
+impl Ear {
+    /// At the device with this index of the namespace `place`.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered, or a socket not be made there.
+    pub fn at(place: &Place, device: u32) -> Result<Self, NodeError> {
+        let open = || {
+            let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+            socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)
+                .map_err(|error| NodeError::Start { what: "packet socket", source: error.into() })
+        };
+        Ok(Self { socket: place.run(open)?, device })
+    }
+
+    /// The first thing that `wanted` makes of a frame; none if nothing comes in time.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn hear<T>(
+        &self,
+        patience: Duration,
+        wanted: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, NodeError> {
+        let failed = |error: Errno| NodeError::Start {
+            what: "look at a packet socket",
+            source: io::Error::from(error),
+        };
+        let end = Instant::now() + patience;
+        let mut buffer = [0; 2048];
+        loop {
+            match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer) {
+                Ok((len, Some(from))) if from.ifindex() == self.device as usize => {
+                    if let Some(found) = wanted(&buffer[..len]) {
+                        return Ok(Some(found));
+                    }
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+                    let mut ready = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+                    match poll(&mut ready, timeout) {
+                        Ok(0) => return Ok(None),
+                        Ok(_) | Err(Errno::EINTR) => {}
+                        Err(error) => return Err(failed(error)),
+                    }
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            if Instant::now() > end {
+                return Ok(None);
+            }
+        }
+    }
+}

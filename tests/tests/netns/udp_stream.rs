@@ -1,0 +1,121 @@
+//! A stream of datagrams, beside the TCP connection that controls it: two pools on one VIP.
+
+use std::net::{IpAddr, UdpSocket};
+
+use lb_tests::counters::Counters;
+use lb_tests::dns;
+use lb_tests::tcp::pattern;
+use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6};
+use lb_tests::{Namespace, Process};
+use nix::libc;
+use nix::setsockopt_impl;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::SetStruct;
+use serde_json::Value;
+
+use crate::bench::{Bench, SOON};
+use crate::pool_file::{PoolFile, ROUND_ROBIN};
+use crate::udp::PATIENCE;
+
+/// The port of iperf3.
+const PORT: u16 = 5201;
+
+/// The pool of UDP and that of the connection that controls it, both on the bench's VIP.
+pub(crate) fn both(pool: &PoolFile) -> [PoolFile; 2] {
+    let udp = pool.clone().udp(PORT);
+    let tcp = PoolFile { protocol: "TCP", ..udp.clone() };
+    [udp, tcp.at("control", PORT)]
+}
+
+/// An iperf3 server, ready.
+pub(crate) fn server(member: &Namespace) -> Process {
+    let mut server = Process::spawn(member.command("iperf3").args(["-s", "--forceflush"])).unwrap();
+    let listens = |process: &Process| process.stdout().contains("listening").then_some(());
+    server.wait_ready(listens, SOON, "iperf3 listening").unwrap();
+    server
+}
+
+/// How an iperf3 client ran through the VIP, with these options.
+pub(crate) fn stream(client: &Namespace, vip: IpAddr, options: &str) -> Value {
+    let vip = vip.to_string();
+    let command = client.command("iperf3").args(["-J", "-u", "-c", &vip]);
+    let text = command.args(options.split(' ')).stdout().unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn nothing_of_a_stream_is_lost_in_either_direction() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        stream_both_ways(&Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1]));
+    }
+}
+
+fn stream_both_ways(bench: &Bench) {
+    let file = bench.write("both.yaml", &both(&bench.pool));
+    let _run = bench.qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap();
+    let _server = server(&bench.net.members[0].namespace);
+
+    for (options, sent) in [("-b 20M -n 8M", "packets_in"), ("-b 20M -n 8M -R", "packets_out")] {
+        let before = bench.members(sent)[0];
+        let report = stream(&bench.net.client().namespace, bench.vip().ip(), options);
+        let sum = &report["end"]["sum"];
+        let packets = sum["packets"].as_u64().unwrap();
+        assert!(packets > 5_000, "{report}");
+        assert_eq!(sum["lost_packets"], 0, "{options}: {sum}");
+        let passed = bench.members(sent)[0] - before;
+        assert!(passed >= packets, "{passed} of {packets} through the VIP");
+    }
+    for host in [&bench.net.members[0], bench.net.client()] {
+        let counters = Counters::read(&host.namespace).unwrap();
+        for name in ["UdpInCsumErrors", "Udp6InCsumErrors"] {
+            assert_eq!(counters.get(name), 0, "{name} of {}", host.name());
+        }
+    }
+}
+
+/// Cuts what is sent into datagrams of so many bytes, as late as possible (udp(7)).
+#[derive(Clone, Copy)]
+struct Segment;
+setsockopt_impl!(Segment, libc::SOL_UDP, libc::UDP_SEGMENT, libc::c_int, SetStruct<libc::c_int>);
+
+const SEGMENT: usize = 1_000;
+const SEGMENTS: usize = 20;
+
+/// A packet of many datagrams crosses as one (GSO), and each of them has a right checksum in the end.
+#[test]
+fn many_datagrams_in_one_packet() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let mut bench = Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1]);
+        bench.pool = bench.pool.udp(PORT);
+        let (vip, address) = (bench.vip(), bench.pool.members[0].address);
+        let client = &bench.net.client().namespace;
+        let client = client.run(|| dns::socket(vip, PATIENCE)).unwrap().unwrap();
+        let member = &bench.net.members[0].namespace;
+        let member = member.run(|| UdpSocket::bind(address)).unwrap().unwrap();
+        member.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _run = bench.run();
+
+        let data = pattern(SEGMENT * SEGMENTS);
+        let mut received = vec![0; data.len()];
+        setsockopt(&client, Segment, &(SEGMENT as libc::c_int)).unwrap();
+        assert_eq!(client.send(&data).unwrap(), data.len());
+        let mut from = None;
+        for sent in data.chunks(SEGMENT) {
+            let (len, seen) = member.recv_from(&mut received).unwrap();
+            assert!(received[..len] == *sent);
+            from = Some(seen);
+        }
+        setsockopt(&member, Segment, &(SEGMENT as libc::c_int)).unwrap();
+        member.send_to(&data, from.unwrap()).unwrap();
+        for sent in data.chunks(SEGMENT) {
+            let len = client.recv(&mut received).unwrap();
+            assert!(received[..len] == *sent);
+        }
+        for way in ["packets_in", "packets_out"] {
+            assert_eq!(bench.members(way), [1], "{way}: one packet");
+        }
+        for way in ["bytes_in", "bytes_out"] {
+            assert_eq!(bench.members(way), [data.len() as u64], "{way}");
+        }
+    }
+}
