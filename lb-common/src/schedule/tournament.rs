@@ -160,7 +160,7 @@ impl Outcome {
     #[inline(always)]
     const fn new(winner: u32, returner: u32) -> Self {
         const { assert!(MEMBER_INDEXES < MASK) };
-        Self(winner.wrapping_add(1) & MASK | returner.wrapping_add(1) << BITS)
+        Self((winner.wrapping_add(1) & MASK) | (returner.wrapping_add(1) << BITS))
     }
 
     /// The index of the least loaded member; nobody's if none can take a connection.
