@@ -13,6 +13,9 @@ use crate::datapath::{
     wrong_checksum,
 };
 
+/// Where the IP header ends in a frame without options.
+const IP_END: usize = 14 + 20;
+
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
 /// The bit of the first byte that says in which family all of it is told.
 const FAMILY: u8 = 0x20;
@@ -92,8 +95,12 @@ pub fn packets(data: &[u8]) {
             _ if what & 0x40 != 0 => {
                 let segment = client(&mut bytes, protocol);
                 let (place, which) = (bytes.next(), bytes.next());
-                let mut parts = cut(&segment, &[8 + 8 * usize::from(place % 7)]);
-                Action::Frame(parts.swap_remove(usize::from(which & 1)))
+                // At one of the places in what is behind the IP header.
+                let places = (segment.len() - IP_END).div_ceil(8) - 1;
+                let at = |place| 8 + 8 * (place % places);
+                let cuts = if places == 0 { Vec::new() } else { vec![at(usize::from(place))] };
+                let mut parts = cut(&segment, &cuts);
+                Action::Frame(parts.swap_remove(usize::from(which) % parts.len()))
             }
             _ => {
                 let frame = client(&mut bytes, protocol);

@@ -128,7 +128,7 @@ fn what_is_no_plain_segment_is_left_to_tc() {
     let options = A.client("A").with(|tcp| tcp.ip_options(&[1; 4]));
     check([
         established("IP options", A, "xdp_pass_frame").sends(&options, ahead(&A, 0)),
-        passes("a fragment", patched(frame(), 20, &[0x20, 0]), "xdp_pass_frame", "pass_fragment"),
+        passes("a fragment", patched(frame(), 20, &[0, 5]), "xdp_pass_frame", "pass_fragment"),
         passes("GRE", patched(frame(), 23, &[47]), "xdp_pass_frame", "pass_not_tcp"),
         passes("ARP", patched(frame(), 12, &[8, 6]), "xdp_pass_frame", "pass_not_ip"),
         passes("a VLAN tag", patched(frame(), 12, &[0x81, 0]), "xdp_pass_frame", "pass_vlan"),

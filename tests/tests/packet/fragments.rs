@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use lb_tests::datapath::{Action, Age, Conn, LISTENER, Pair, Stamping, cut};
+use lb_tests::datapath::{Action, Age, Conn, LISTENER, MEMBER_SEQ, Pair, Stamping, cut};
 
 use super::case::{Case, Said, case, check};
 use super::{A, B, ahead, back};
@@ -246,7 +246,7 @@ fn a_datagram_for_the_stack_takes_its_identification_back() {
 fn a_member_that_was_left_behind() {
     let next = Conn { name: "N", member: 1, ..A };
     let left = |name: &str| {
-        let ending = [A.client("FA").action(), next.client("S").action()];
+        let ending = [A.client("FA").action(), A.member("FA").action(), next.client("S").action()];
         case(name).conns(&[A, next]).given(A.established()).given(ending)
     };
     let parts = parts(&long(A.member("PA")), 1);
@@ -258,7 +258,12 @@ fn a_member_that_was_left_behind() {
         case("one that came in the meantime")
             .conns(&[A, next])
             .given(A.established())
-            .given([frame(&parts[0]), A.client("FA").action(), next.client("S").action()])
+            .given([
+                frame(&parts[0]),
+                A.client("FA").action(),
+                A.member("FA").with(|tcp| tcp.seq(MEMBER_SEQ + PARTS[0] as u32)).action(),
+                next.client("S").action(),
+            ])
             .passes(parts[1][0].clone(), "pass_fragment +1"),
     ]);
 }

@@ -92,16 +92,6 @@ fn lengths() {
 }
 
 #[test]
-fn fragments() {
-    let frame = A.asks(b"query").input.frame();
-    let word = |word: u16| patched(frame.clone(), 14 + 6, &word.to_be_bytes());
-    check(
-        [("first", 0x2000), ("later", 0x0010)]
-            .map(|(name, bits)| told(name).passes(word(bits), "pass_fragment +1")),
-    );
-}
-
-#[test]
 fn there_is_no_datagram_without_a_checksum_in_ipv6() {
     let frame = Family::V6.frame(&A.asks(b"query").input.frame());
     let frame = patched(frame, 14 + 40 + 6, &[0; 2]);
