@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use lb_tests::counters::Counters;
 use lb_tests::tcp::pattern;
 use lb_tests::topology::{Host, Layout, Place, SSH_POOL, SSH_POOL_V6};
+use lb_tests::wait_until;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SOON};
 use crate::pool_file::ROUND_ROBIN;
 
 /// A SYN that is lost is sent again after one second (RFC 6298).
@@ -30,12 +31,15 @@ fn first_contact_in(bench: &Bench) {
     let client = bench.net.client();
     let resent = || Counters::read(&client.namespace).unwrap().get("TcpRetransSegs");
     for expected in ["m1", "m2"] {
-        for host in hosts(bench) {
-            host.namespace.command("ip").args(["neigh", "flush", "all"]).stdout().unwrap();
-            let left = host.namespace.command("ip").args(["neigh", "show"]).stdout().unwrap();
-            let known = left.lines().filter(|line| line.contains("lladdr")).count();
-            assert_eq!(known, 0, "{}: {left}", host.name());
-        }
+        let forgotten = || {
+            let neighbours = |host: &Host, what: &[&str]| {
+                host.namespace.command("ip").arg("neigh").args(what).stdout().unwrap()
+            };
+            hosts(bench).for_each(|host| _ = neighbours(host, &["flush", "all"]));
+            hosts(bench).all(|host| !neighbours(host, &["show"]).contains("lladdr"))
+        };
+        // What is still on its way brings a neighbour back.
+        wait_until(forgotten, SOON, "nobody knows anybody").unwrap();
         let before = resent();
         let start = Instant::now();
         let mut connection = bench.connect();
