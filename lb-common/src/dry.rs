@@ -163,6 +163,11 @@ impl<T: Tables> Tables for Dry<'_, T> {
     }
 
     #[inline(always)]
+    fn seat(&self, key: &PartKey) -> Option<u32> {
+        self.tables.seat(key)
+    }
+
+    #[inline(always)]
     fn node(&self, key: &PartKey) -> Option<T::Ref<Node>> {
         self.tables.node(key)
     }
@@ -276,6 +281,9 @@ impl<T: Tables> Tables for Dry<'_, T> {
 
     #[inline(always)]
     fn count(&self, _counter: Counter) {}
+
+    #[inline(always)]
+    fn count_in(&self, _zone: u16, _counter: Counter) {}
 
     #[inline(always)]
     fn account(&self, _member: u32, _direction: Direction, _payload: u32) {}

@@ -6,7 +6,7 @@
 use crate::{
     counter::Event,
     event, ports, schedule,
-    state::{Flow, FlowKey, PhaseBits},
+    state::{Flow, FlowKey, Mode, PhaseBits},
     tables::Tables,
 };
 
@@ -23,7 +23,9 @@ pub(crate) fn record<T: Tables>(
     let change = client.phase.record(tables, facts);
     if change.closed {
         conclude(tables, key, client, how);
-        ports::rest(tables, key, client, change.before.with(facts));
+        if client.mode() == Mode::Nat {
+            ports::rest(tables, key, client, change.before.with(facts));
+        }
     }
 }
 
@@ -46,14 +48,34 @@ pub(crate) fn cut<T: Tables>(
     how: Event,
 ) {
     // An entry that is removed may be another connection's before it is read once more.
-    let peer = client.peer_key(key);
-    if client.phase.record(tables, fact).closed {
+    let (peer, is_direct) = (client.peer_key(key), client.is_direct());
+    let closed = client.phase.record(tables, fact).closed;
+    if closed {
         conclude(tables, key, client, how);
+    }
+    // The member of a direct one has no entry, and no port.
+    if closed && !is_direct {
         ports::release(tables, &peer);
-    } else {
+    } else if !is_direct {
         ports::vacate(tables, &peer, true);
     }
     tables.remove_flow(key);
+}
+
+/// Removes the member's entry of a connection that has left it, and frees its port.
+#[inline(never)]
+pub(crate) fn forget_answers<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
+    match client.mode() {
+        Mode::Nat => ports::release(tables, &client.peer_key(key)),
+        Mode::Dnat => tables.remove_flow(&client.peer_key(key)),
+        Mode::Dsr => {}
+    }
+}
+
+/// The member's entry of a connection, if there is one.
+#[inline(always)]
+pub(crate) fn answers<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) -> Option<T::Ref<Flow>> {
+    if client.is_direct() { None } else { tables.flow(&client.peer_key(key)) }
 }
 
 /// Ends a connection whose client port is wanted for a new one, and removes the client's entry. The member's
@@ -62,7 +84,12 @@ pub(crate) fn cut<T: Tables>(
 pub(crate) fn supersede<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
     let peer = client.peer_key(key);
     record(tables, key, client, PhaseBits::SUPERSEDED, Event::Closed);
-    ports::leave_behind(tables, &peer, key, client);
+    match client.mode() {
+        Mode::Nat => ports::leave_behind(tables, &peer, key, client),
+        // The member's entry holds no port, and may be in the way of the new connection's.
+        Mode::Dnat => tables.remove_flow(&peer),
+        Mode::Dsr => {}
+    }
     tables.remove_flow(key);
     tables.count(Event::Reopened.into());
 }

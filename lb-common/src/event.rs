@@ -8,6 +8,7 @@
 
 use crate::{
     addr::Tuple,
+    ending,
     state::{End, Event, Flow, FlowKey, Happening, NOBODY, VipKey},
     tables::Tables,
 };
@@ -105,7 +106,7 @@ fn begin(event: &mut Event, happening: Happening, key: &FlowKey, now: u64) {
 /// All that conntrack knows of a connection.
 #[inline(always)]
 fn story<T: Tables>(tables: &T, event: &mut Event, key: &FlowKey, client: &Flow) {
-    if let Some(member) = tables.flow(&client.peer_key(key)) {
+    if let Some(member) = ending::answers(tables, key, client) {
         event.bytes_out = member.payload.get();
     }
     event.opened = client.opened;

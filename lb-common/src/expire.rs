@@ -78,19 +78,25 @@ fn end<T: Tables, O: Outlet>(
     client: &Flow,
     now: u64,
 ) -> Result<(), EditError> {
-    let member = tables.flow(&client.peer_key(key));
+    let member = ending::answers(tables, key, client);
     let Some((cause, how)) = due(tables, client, member.as_deref(), client.opened, now) else {
         return Ok(());
     };
-    if let Some(member) = &member {
+    if client.is_direct() || member.is_some() {
         // As from the member: what the client expects next. A client that waits for its SYN-ACK wants
         // to see its SYN acknowledged.
-        let (seq, ack) = (client.acked(), client.next());
-        reset(tables, outlet, &client.rewrite.to.reversed(), seq.get(), ack.get())?;
+        let from = if client.is_direct() { key.tuple } else { client.rewrite.to };
+        reset(tables, outlet, &from.reversed(), client.acked().get(), client.next().get())?;
         // As from the client. A member that has not answered has no numbers; the SYN's will do.
-        let accepted = client.phase.get().contains(PhaseBits::ACCEPTED);
-        let seq = if accepted { member.acked() } else { client.next() };
-        reset(tables, outlet, &key.tuple, seq.get(), member.next().get())?;
+        let (seq, ack) = match &member {
+            Some(member) if client.phase.get().contains(PhaseBits::ACCEPTED) => {
+                (member.acked(), member.next())
+            }
+            Some(member) => (client.next(), member.next()),
+            // One that answers past the node: what the client has told of it.
+            None => (client.next(), client.acked()),
+        };
+        reset(tables, outlet, &key.tuple, seq.get(), ack.get())?;
     }
     ending::record(tables, key, client, cause, how);
     Ok(())
@@ -195,7 +201,7 @@ fn is_forgotten<T: Tables>(tables: &T, key: &FlowKey, client: &Flow, now: u64) -
     if key.protocol == ipv4::UDP {
         return true;
     }
-    let member = tables.flow(&client.peer_key(key));
+    let member = ending::answers(tables, key, client);
     let seen = latest(client, member.as_deref(), |flow| flow.last_seen.get());
     let limit = match tables.pool(client.pool()) {
         Some(pool) if client.phase.get().is_abrupt() => LINGER.min(pool.timers.closed),

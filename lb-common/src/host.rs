@@ -1,5 +1,6 @@
 //! Packets and tables on the heap, for running the decisions on the host.
 
+mod atomics;
 mod sent;
 
 use core::cell::{Cell, RefCell};
@@ -9,7 +10,7 @@ use zerocopy::{FromBytes, FromZeros as _, Immutable, IntoBytes};
 
 use crate::{
     addr::Addr,
-    atomic::{Atomics, Word32, Word64},
+    atomic::Word32,
     checksum,
     counter::{COUNTERS, Counter},
     forward::{Desk, route},
@@ -66,6 +67,11 @@ impl Packet for Frame {
         Ok(())
     }
 
+    fn set_next_hop(&mut self, _hop: &Addr) -> Result<(), EditError> {
+        // A frame in memory goes nowhere.
+        Ok(())
+    }
+
     fn resize(&mut self, len: usize) -> Result<(), EditError> {
         self.0.resize(len, 0);
         Ok(())
@@ -105,6 +111,8 @@ pub struct HostTables {
     pub slots: RefCell<HashMap<PartKey, Slot>>,
     /// The pools' orders.
     pub ticks: RefCell<HashMap<PartKey, u32>>,
+    /// Who has the leaves of the pools' tournaments.
+    pub seats: RefCell<HashMap<PartKey, u32>>,
     /// The pools' tournaments.
     pub nodes: RefCell<HashMap<PartKey, Rc<Node>>>,
     /// Places in the schedules.
@@ -164,46 +172,6 @@ impl HostTables {
     }
 }
 
-impl Atomics for HostTables {
-    fn add32(&self, word: &Word32, value: u32) -> u32 {
-        let before = word.get();
-        word.set(before.wrapping_add(value));
-        before
-    }
-
-    fn add64(&self, word: &Word64, value: u64) -> u64 {
-        let before = word.get();
-        word.set(before.wrapping_add(value));
-        before
-    }
-
-    fn or32(&self, word: &Word32, bits: u32) -> u32 {
-        let before = word.get();
-        word.set(before | bits);
-        before
-    }
-
-    fn or64(&self, word: &Word64, bits: u64) -> u64 {
-        let before = word.get();
-        word.set(before | bits);
-        before
-    }
-
-    fn and64(&self, word: &Word64, bits: u64) -> u64 {
-        let before = word.get();
-        word.set(before & bits);
-        before
-    }
-
-    fn exchange64(&self, word: &Word64, expected: u64, new: u64) -> u64 {
-        let before = word.get();
-        if before == expected {
-            word.set(new);
-        }
-        before
-    }
-}
-
 impl Tables for HostTables {
     type Ref<T: 'static> = Rc<T>;
 
@@ -237,6 +205,10 @@ impl Tables for HostTables {
 
     fn tick(&self, key: &PartKey) -> Option<u32> {
         self.ticks.borrow().get(key).copied()
+    }
+
+    fn seat(&self, key: &PartKey) -> Option<u32> {
+        self.seats.borrow().get(key).copied()
     }
 
     fn node(&self, key: &PartKey) -> Option<Rc<Node>> {
@@ -363,6 +335,10 @@ impl Tables for HostTables {
         let mut event = Event::default();
         fill(&mut event);
         self.events.borrow_mut().push(event);
+    }
+
+    fn count_in(&self, _zone: u16, counter: Counter) {
+        self.count(counter);
     }
 
     fn count(&self, counter: Counter) {

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::addr::Addr;
+
 /// The kernel refused to change the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EditError;
@@ -44,6 +46,10 @@ pub trait Packet {
     ) -> Result<(), EditError> {
         self.write(offset, value)
     }
+
+    /// Sends the frame to the host with this address on the device's link when it is forwarded, instead of
+    /// the next hop towards its destination.
+    fn set_next_hop(&mut self, hop: &Addr) -> Result<(), EditError>;
 
     /// Makes the frame end after `len` bytes; new bytes are whatever.
     fn resize(&mut self, len: usize) -> Result<(), EditError>;

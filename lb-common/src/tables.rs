@@ -23,7 +23,8 @@ pub enum InsertError {
     Full,
 }
 
-/// What [`Tables::repeat`] does each time.
+/// What [`Tables::repeat`] does each time. The tables that it is given do not know the zone: it counts by
+/// [`Tables::count_in`].
 pub trait Step<T: Tables> {
     /// Does the step with this index. Returns whether to go on.
     fn step(&mut self, tables: &T, index: u32) -> bool;
@@ -66,6 +67,8 @@ pub trait Tables: Atomics {
     fn slot(&self, key: &PartKey) -> Option<Self::Ref<Slot>>;
     /// The index of the member that a pool's order gives to a tick.
     fn tick(&self, key: &PartKey) -> Option<u32>;
+    /// The index of the member that has a leaf of its pool's tournament; none if nobody has.
+    fn seat(&self, key: &PartKey) -> Option<u32>;
     /// A node of the tournament between a pool's members.
     fn node(&self, key: &PartKey) -> Option<Self::Ref<Node>>;
     /// What is left to tell a pool's connections of errors.
@@ -139,6 +142,8 @@ pub trait Tables: Atomics {
 
     /// Adds one to a counter.
     fn count(&self, counter: Counter);
+    /// The same for whoever knows the zone better than the tables.
+    fn count_in(&self, zone: u16, counter: Counter);
     /// Adds a forwarded packet with `payload` bytes to a member's statistics.
     fn account(&self, member: u32, direction: Direction, payload: u32);
     /// Adds a connection to a member's statistics.

@@ -88,6 +88,8 @@ reasons! {
         MembersFull = 36, "refuse_members_full";
         /** the VIP has as many connections as its connection_limit allows (overflow: reset) */
         ConnectionLimit = 38, "refuse_connection_limit";
+        /** towards no member that may take it are the client's own address and port free (mode: dnat or dsr) */
+        ClientPortTaken = 120, "refuse_client_port_taken";
     }
 }
 
@@ -108,7 +110,7 @@ reasons! {
         FragmentTiny = 110, "drop_fragment_tiny";
         /** a later fragment that would change the TCP header in the first one (RFC 1858, RFC 3128) */
         FragmentOverlap = 111, "drop_fragment_overlap";
-        /** a client's SYN whose TTL or hop limit is used up, as when VIPs are each other's members */
+        /** a client's SYN or datagram whose TTL or hop limit is used up, as when VIPs are each other's members */
         HopLimit = 112, "drop_hop_limit";
     }
 }
@@ -132,7 +134,8 @@ impl DropReason {
 /// What is done with a packet that is not dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Rewritten: send it out of the device it came from.
+    /// Rewritten, or with its next hop set ([`crate::packet::Packet::set_next_hop`]): send it out of the
+    /// device it came from.
     Forward(Direction),
     /// Not ours: the stack gets it, untouched.
     Pass(PassReason),

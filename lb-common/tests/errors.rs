@@ -10,7 +10,7 @@ use lb_common::be::Be16;
 use lb_common::forward::finish;
 use lb_common::host::{Frame, HostTables};
 use lb_common::nat::Rewrite;
-use lb_common::state::{Flow, FlowKey, PhaseBits};
+use lb_common::state::{Flow, FlowKey, Mode, PhaseBits};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, Verdict};
 use lb_common::wire::ipv4;
@@ -172,7 +172,7 @@ impl Lost {
         for ([from, to], from_member) in [(ahead, false), (back, true)] {
             let fill = |flow: &mut Flow| {
                 flow.rewrite = Rewrite::new(&from, &to);
-                flow.begin(0, POOL, from_member, 1);
+                flow.begin(0, POOL, Mode::Nat, from_member, 1);
                 flow.next.set(NEXT);
                 flow.acked.set(FIRST);
                 flow.phase.record(&HostTables::default(), PhaseBits::ACCEPTED);

@@ -11,7 +11,7 @@ use lb_common::be::Be16;
 use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables};
 use lb_common::nat::Rewrite;
-use lb_common::state::{Flow, FlowKey};
+use lb_common::state::{Flow, FlowKey, Mode};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, PassReason, Verdict};
 use lb_common::wire::ipv4;
@@ -189,7 +189,7 @@ impl Cut {
         let [from, to] = self.ends().map(tuple);
         let fill = |flow: &mut Flow| {
             flow.rewrite = Rewrite::new(&from, &to);
-            flow.begin(0, 0, !self.of_client, 1);
+            flow.begin(0, 0, Mode::Nat, !self.of_client, 1);
         };
         tables.put_flow(&FlowKey::new(from, 0, ipv4::TCP), false, fill).unwrap();
         tables

@@ -10,6 +10,7 @@
 
 mod atomic;
 mod maps;
+mod object;
 mod packet;
 mod reap;
 mod route;
@@ -25,57 +26,57 @@ use lb_common::{
     counter::Xdp,
     forward::{Early, connect, early, established, finish},
     probe,
+    state::Continuation,
     tables::Tables as _,
     verdict::{DropReason, Verdict},
 };
 
-use crate::{
-    maps::{KernelTables, Next},
-    packet::Skb,
-    xdp::XdpFrame,
-};
+use crate::{maps::KernelTables, packet::Skb, xdp::XdpFrame};
 
 /// Balances frames that come in on a VIP's device (TC ingress).
 #[classifier]
 pub fn qlb_ingress(ctx: TcContext) -> i32 {
+    let tables = KernelTables::for_frame(&ctx);
     let mut skb = Skb::new(ctx);
-    match established(&mut skb, &KernelTables) {
-        Ok(Some(verdict)) => conclude(&skb, Ok(verdict)),
+    match established(&mut skb, &tables) {
+        Ok(Some(verdict)) => conclude(&skb, &tables, Ok(verdict)),
         Ok(None) => {
-            maps::continue_with(skb.context(), Next::Connect);
+            maps::continue_with(skb.context(), Continuation::Connect);
             // There is no such program: the loader did not finish.
-            conclude(&skb, Err(DropReason::Inconsistent))
+            conclude(&skb, &tables, Err(DropReason::Inconsistent))
         }
-        Err(reason) => conclude(&skb, Err(reason)),
+        Err(reason) => conclude(&skb, &tables, Err(reason)),
     }
 }
 
 /// Goes on where [`qlb_ingress`] leaves off (a tail call), with a stack of its own.
 #[classifier]
 pub fn qlb_connect(ctx: TcContext) -> i32 {
+    let tables = KernelTables::for_frame(&ctx);
     let mut skb = Skb::new(ctx);
-    match connect(&mut skb, &KernelTables) {
-        Ok(Some(verdict)) => conclude(&skb, Ok(verdict)),
+    match connect(&mut skb, &tables) {
+        Ok(Some(verdict)) => conclude(&skb, &tables, Ok(verdict)),
         Ok(None) => {
-            maps::continue_with(skb.context(), Next::Report);
-            conclude(&skb, Err(DropReason::Inconsistent))
+            maps::continue_with(skb.context(), Continuation::Report);
+            conclude(&skb, &tables, Err(DropReason::Inconsistent))
         }
-        Err(reason) => conclude(&skb, Err(reason)),
+        Err(reason) => conclude(&skb, &tables, Err(reason)),
     }
 }
 
 /// Goes on where [`qlb_connect`] leaves off: ICMP errors about connections, and SYNs on open ones.
 #[classifier]
 pub fn qlb_report(ctx: TcContext) -> i32 {
+    let tables = KernelTables::for_frame(&ctx);
     let mut skb = Skb::new(ctx);
-    let outcome = finish(&mut skb, &KernelTables);
-    conclude(&skb, outcome)
+    let outcome = finish(&mut skb, &tables);
+    conclude(&skb, &tables, outcome)
 }
 
 /// From what was decided to what the kernel wants to hear.
 #[inline(always)]
-fn conclude(skb: &Skb, outcome: Result<Verdict, DropReason>) -> i32 {
-    KernelTables.count(outcome.into());
+fn conclude(skb: &Skb, tables: &KernelTables, outcome: Result<Verdict, DropReason>) -> i32 {
+    tables.count(outcome.into());
     match outcome {
         Ok(Verdict::Forward(_)) => skb.send_back(),
         // Other programs on this hook, then the stack, get what is not ours. A refused SYN
@@ -92,8 +93,9 @@ fn conclude(skb: &Skb, outcome: Result<Verdict, DropReason>) -> i32 {
 
 /// Walks conntrack once, ends what has expired and removes what is over. Run by the controller
 /// (BPF_PROG_TEST_RUN), never attached, with a frame addressed to the VIP's device: RSTs come in
-/// there as copies of it. Returns how many connections were left for another walk, and
-/// in the frame's mark how many entries there were.
+/// there as copies of it. Where devices share conntrack, the frame's control block says which of them a walk is for
+/// ([`lb_common::state::Walk`]). Returns how many connections were left for another walk, and in the frame's mark how
+/// many entries there were.
 #[classifier]
 pub fn qlb_reap(ctx: TcContext) -> i32 {
     reap::sweep(&ctx) as i32
@@ -112,19 +114,19 @@ pub fn qlb_route(ctx: TcContext) -> i32 {
 pub fn qlb_early(ctx: XdpContext) -> u32 {
     let mut frame = XdpFrame::new(ctx);
     let outcome =
-        early(&mut frame, &KernelTables, XdpFrame::confirm(), |frame, hop| frame.find(hop));
+        early(&mut frame, &KernelTables::ALONE, XdpFrame::confirm(), |frame, hop| frame.find(hop));
     match outcome {
         Ok(Early::Forward(direction)) => {
-            KernelTables.count(Ok(Verdict::Forward(direction)).into());
-            KernelTables.count(Xdp::Forwarded.into());
+            KernelTables::ALONE.count(Ok(Verdict::Forward(direction)).into());
+            KernelTables::ALONE.count(Xdp::Forwarded.into());
             frame.send_back()
         }
         Ok(Early::PassOn(why)) => {
-            KernelTables.count(why.into());
+            KernelTables::ALONE.count(why.into());
             xdp_action::XDP_PASS
         }
         Err(reason) => {
-            KernelTables.count(Err(reason).into());
+            KernelTables::ALONE.count(Err(reason).into());
             warn!(frame.context(), "dropped a packet: reason {}", reason.number());
             xdp_action::XDP_DROP
         }
@@ -151,13 +153,3 @@ pub fn qlb_early_probe(ctx: XdpContext) -> u32 {
         Err(_) => xdp_action::XDP_ABORTED,
     }
 }
-
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-/// Kernel helpers used here are not restricted to GPL programs, but some kernels insist.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,6 +1,7 @@
 //! The tables: BPF maps. Nothing else names a map.
 
 mod walk;
+mod zone;
 
 use aya_ebpf::{
     bindings::{BPF_EXIST, BPF_F_NO_PREALLOC, BPF_NOEXIST},
@@ -16,10 +17,11 @@ use lb_common::{
     counter::{self, COUNTERS as COUNTER_COUNT, Counter},
     forward::Desk,
     state::{
-        AllowedNet, Budget, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey, FragmentKey,
-        Fragmented, HALF_OPEN, HalfOpen, ID_PLACES, Identity, LAYOUT_VERSION, Load, MAX_FRAGMENTED,
-        MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PartKey, Pool, PortBlock,
-        PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        AllowedNet, Budget, Continuation, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey,
+        FragmentKey, Fragmented, HALF_OPEN, HalfOpen, ID_PLACES, Identity, LAYOUT_VERSION, Load,
+        MAX_FRAGMENTED, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PROGRAM_PLACES,
+        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+        counter_index,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -27,6 +29,7 @@ use lb_common::{
 use zerocopy::FromZeros as _;
 
 pub(crate) use walk::{Visit, for_each_flow};
+pub(crate) use zone::{control, is_zoned, note_due};
 
 /// Limits that the loader may change.
 const DEFAULT_ENTRIES: usize = 131_072;
@@ -42,10 +45,6 @@ const GROWING: usize = BPF_F_NO_PREALLOC as usize;
 #[unsafe(no_mangle)]
 static LAYOUT: u32 = LAYOUT_VERSION;
 
-/// Zone of the attachment; set at load.
-#[unsafe(no_mangle)]
-static ZONE: u16 = 0;
-
 /// Places for half-open connections, a power of two, less one; set at load.
 #[unsafe(no_mangle)]
 static HALF_OPEN_MASK: u32 = HALF_OPEN - 1;
@@ -58,6 +57,8 @@ static POOLS: HashMap<u32, Pool, { MAX_POOLS as usize }, GROWING> = HashMap::new
 static SLOTS: HashMap<PartKey, Slot, DEFAULT_SLOTS, GROWING> = HashMap::new();
 #[btf_map]
 static TICKS: HashMap<PartKey, u32, DEFAULT_TICKS, GROWING> = HashMap::new();
+#[btf_map]
+static SEATS: HashMap<PartKey, u32, DEFAULT_SLOTS, GROWING> = HashMap::new();
 #[btf_map]
 static NODES: HashMap<PartKey, Node, DEFAULT_NODES, GROWING> = HashMap::new();
 #[btf_map]
@@ -82,7 +83,7 @@ static FLOWS: HashMap<FlowKey, Flow, DEFAULT_ENTRIES, GROWING> = HashMap::new();
 static PORTS: HashMap<PortKey, PortBlock, { DEFAULT_ENTRIES / 2 }, GROWING> = HashMap::new();
 /// Programs that go on where another one leaves off; filled by the loader.
 #[btf_map]
-static PROGRAMS: ProgramArray<2> = ProgramArray::new();
+static PROGRAMS: ProgramArray<{ PROGRAM_PLACES as usize }> = ProgramArray::new();
 /// Bytes of a desk.
 const DESK: usize = 896;
 /// What does not fit onto the stack.
@@ -111,20 +112,15 @@ static LISTENING: Array<Word64, 1> = Array::new();
 /// A [`PortBlock`] with all its ports free: too large for the stack.
 static NO_PORTS: [u64; size_of::<PortBlock>() / 8] = [0; _];
 
-/// The maps of this object.
-pub(crate) struct KernelTables;
-
-/// A program to go on with; its place in [`PROGRAMS`].
+/// The maps of this object, for what comes from a zone.
 #[derive(Clone, Copy)]
-#[repr(u32)]
-pub(crate) enum Next {
-    Connect = 0,
-    Report = 1,
+pub(crate) struct KernelTables {
+    zone: u16,
 }
 
 /// Goes on with another program; returns only if there is none.
 #[inline(always)]
-pub(crate) fn continue_with(ctx: &TcContext, next: Next) {
+pub(crate) fn continue_with(ctx: &TcContext, next: Continuation) {
     // SAFETY: nothing here wants to be dropped.
     unsafe { PROGRAMS.tail_call(ctx, next as u32) };
 }
@@ -134,9 +130,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn zone(&self) -> u16 {
-        // SAFETY: a read of a constant that the loader wrote before the program was loaded;
-        // volatile so that the compiler does not take the initial value for granted.
-        unsafe { core::ptr::read_volatile(&raw const ZONE) }
+        self.zone
     }
 
     #[inline(always)]
@@ -178,6 +172,12 @@ impl Tables for KernelTables {
     fn tick(&self, key: &PartKey) -> Option<u32> {
         // SAFETY: written by user space only, and replaced rather than changed.
         unsafe { TICKS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn seat(&self, key: &PartKey) -> Option<u32> {
+        // SAFETY: written by user space only, and replaced rather than changed.
+        unsafe { SEATS.get(key) }.copied()
     }
 
     #[inline(always)]
@@ -277,7 +277,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn half_open(&self, ticket: u32) -> Option<&'static HalfOpen> {
-        // SAFETY: as for the zone.
+        // SAFETY: as for whether there are zones.
         let mask = unsafe { core::ptr::read_volatile(&raw const HALF_OPEN_MASK) };
         HALF_OPENS.get(ticket & mask)
     }
@@ -326,7 +326,7 @@ impl Tables for KernelTables {
         unsafe extern "C" fn turn<S: Step<KernelTables>>(index: u32, step: *mut S) -> i64 {
             // SAFETY: the pointer given to bpf_loop below, which is exclusive for as long as it runs.
             let step = unsafe { &mut *step };
-            if step.step(&KernelTables, index) { 0 } else { 1 }
+            if step.step(&KernelTables::ALONE, index) { 0 } else { 1 }
         }
         let step = core::ptr::from_mut(step).cast();
         let turn: unsafe extern "C" fn(u32, *mut S) -> i64 = turn::<S>;
@@ -353,7 +353,12 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn count(&self, counter: Counter) {
-        if let Some(value) = COUNTERS.get_ptr_mut(counter.number()) {
+        self.count_in(self.zone, counter);
+    }
+
+    #[inline(always)]
+    fn count_in(&self, zone: u16, counter: Counter) {
+        if let Some(value) = COUNTERS.get_ptr_mut(counter_index(zone, counter.number())) {
             // SAFETY: this CPU's own slot, and programs of one CPU do not nest here.
             unsafe { *value += 1 };
         }

@@ -4,18 +4,28 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::{BPF_F_INGRESS, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM},
+    bindings::{
+        BPF_F_INGRESS, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM, TC_ACT_REDIRECT, bpf_redir_neigh,
+        bpf_redir_neigh__bindgen_ty_1 as Hop,
+    },
     helpers::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh,
         bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
     },
     programs::TcContext,
 };
-use lb_common::packet::{EditError, Packet};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use lb_common::{
+    addr::Addr,
+    packet::{EditError, Packet},
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
 /// `PACKET_HOST` of linux/if_packet.h.
 const PACKET_HOST: u32 = 0;
+
+/// `AF_INET` and `AF_INET6` of linux/socket.h.
+pub(crate) const AF_INET: u8 = 2;
+pub(crate) const AF_INET6: u8 = 10;
 
 /// A socket buffer, possibly a GSO packet with a checksum still to be computed.
 ///
@@ -23,11 +33,20 @@ const PACKET_HOST: u32 = 0;
 /// each; that is why the bytes are never edited directly.
 pub(crate) struct Skb {
     ctx: TcContext,
+    /// Whether the kernel knows the next hop already.
+    has_next_hop: bool,
 }
 
 impl Skb {
     pub(crate) fn new(ctx: TcContext) -> Self {
-        Self { ctx }
+        Self { ctx, has_next_hop: false }
+    }
+
+    /// Index of the device that it came in on.
+    #[inline(always)]
+    fn device(&self) -> u32 {
+        // SAFETY: the context is valid for the run of the program.
+        unsafe { (*self.ctx.skb.skb).ifindex }
     }
 
     /// What the logger wants to see.
@@ -39,10 +58,11 @@ impl Skb {
     /// namespace's routing and neighbour tables give for its new destination; an unknown
     /// neighbour is resolved while the packet waits.
     pub(crate) fn send_back(&self) -> i32 {
-        // SAFETY: the context is valid for the run of the program.
-        let ifindex = unsafe { (*self.ctx.skb.skb).ifindex };
+        if self.has_next_hop {
+            return TC_ACT_REDIRECT;
+        }
         // SAFETY: no parameters are passed, so there is nothing to be valid.
-        unsafe { bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) as i32 }
+        unsafe { bpf_redirect_neigh(self.device(), core::ptr::null_mut(), 0, 0) as i32 }
     }
 
     /// Writes the packet's mark, which the controller of a test run reads.
@@ -52,20 +72,14 @@ impl Skb {
 
     /// Lets the packet's device receive a copy of it.
     pub(crate) fn receive_copy(&mut self) -> Result<(), EditError> {
-        let skb = self.ctx.skb.skb;
-        // SAFETY: the context is valid for the run of the program.
-        let ifindex = unsafe { (*skb).ifindex };
         // SAFETY: takes the context and numbers only.
-        done(unsafe { bpf_clone_redirect(skb, ifindex, BPF_F_INGRESS.into()) })
+        done(unsafe { bpf_clone_redirect(self.ctx.skb.skb, self.device(), BPF_F_INGRESS.into()) })
     }
 
     /// Sends a copy of the packet out of its device as it is, MAC addresses included.
     pub(crate) fn send_copy(&mut self) -> Result<(), EditError> {
-        let skb = self.ctx.skb.skb;
-        // SAFETY: the context is valid for the run of the program.
-        let ifindex = unsafe { (*skb).ifindex };
         // SAFETY: takes the context and numbers only.
-        done(unsafe { bpf_clone_redirect(skb, ifindex, 0) })
+        done(unsafe { bpf_clone_redirect(self.ctx.skb.skb, self.device(), 0) })
     }
 
     #[inline(always)]
@@ -150,6 +164,12 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
+    fn set_next_hop(&mut self, hop: &Addr) -> Result<(), EditError> {
+        self.has_next_hop = redirect_to(self.device(), hop);
+        if self.has_next_hop { Ok(()) } else { Err(EditError) }
+    }
+
+    #[inline(always)]
     fn resize(&mut self, len: usize) -> Result<(), EditError> {
         // SAFETY: takes the context and numbers only.
         done(unsafe { bpf_skb_change_tail(self.ctx.skb.skb, len as u32, 0) })
@@ -186,6 +206,21 @@ impl Packet for Skb {
     fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
         self.correct_l4_with(offset, delta, 0)
     }
+}
+
+/// Makes the kernel send the packet by way of this neighbour when the program says so
+/// (`TC_ACT_REDIRECT`). Has the BPF stack for itself as long as it takes.
+#[inline(never)]
+fn redirect_to(ifindex: u32, hop: &Addr) -> bool {
+    let (nh_family, __bindgen_anon_1) = if hop.is_v4() {
+        (AF_INET.into(), Hop { ipv4_nh: hop.to_v4().raw() })
+    } else {
+        (AF_INET6.into(), Hop { ipv6_nh: transmute!(*hop) })
+    };
+    let mut to = bpf_redir_neigh { nh_family, __bindgen_anon_1 };
+    // SAFETY: the parameters are readable for their own size.
+    let said = unsafe { bpf_redirect_neigh(ifindex, &raw mut to, size_of_val(&to) as i32, 0) };
+    said == TC_ACT_REDIRECT.into()
 }
 
 #[inline(always)]

@@ -4,12 +4,12 @@ use aya_ebpf::programs::TcContext;
 use lb_common::{
     expire::expire,
     packet::{EditError, Outlet},
-    state::{Flow, FlowKey},
+    state::{Flow, FlowKey, Walk as Extent},
     tables::Tables as _,
 };
 
 use crate::{
-    maps::{KernelTables, Visit, for_each_flow},
+    maps::{KernelTables, Visit, control, for_each_flow, is_zoned, note_due},
     packet::Skb,
 };
 
@@ -22,12 +22,16 @@ struct Walk {
     skb: Skb,
     sent: u32,
     put_off: u32,
+    /// The one zone that it is for, or every one.
+    zone: Option<u16>,
 }
 
 /// Ends and removes what has expired; returns how many connections were left for another
 /// walk, and marks the frame with the number of entries.
 pub(crate) fn sweep(ctx: &TcContext) -> u32 {
-    let mut walk = Walk { skb: Skb::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0 };
+    let [zone, extent] = control(ctx);
+    let zone = (!is_zoned() || extent == Extent::Zone as u32).then_some(zone as u16);
+    let mut walk = Walk { skb: Skb::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0, zone };
     let entries = for_each_flow(&mut walk);
     walk.skb.set_mark(entries);
     walk.put_off
@@ -43,7 +47,7 @@ impl Outlet for Walk {
 
     #[inline(always)]
     fn deliver(&mut self) -> Result<(), EditError> {
-        if self.sent >= BUDGET {
+        if self.sent >= BUDGET || self.zone.is_none() {
             return Err(EditError);
         }
         self.sent += 1;
@@ -54,8 +58,15 @@ impl Outlet for Walk {
 impl Visit for Walk {
     #[inline(always)]
     fn visit(&mut self, key: &FlowKey, flow: &Flow) {
-        if expire(&KernelTables, self, key, flow, KernelTables.now()).is_err() {
+        if self.zone.is_some_and(|zone| zone != key.zone) {
+            return;
+        }
+        let tables = KernelTables::of(key.zone);
+        if expire(&tables, self, key, flow, tables.now()).is_err() {
             self.put_off += 1;
+            if self.zone.is_none() {
+                note_due(key.zone);
+            }
         }
     }
 }

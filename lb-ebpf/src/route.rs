@@ -8,5 +8,6 @@ use crate::{maps::KernelTables, packet::Skb};
 /// Writes what would become of the frame over its last bytes; returns whether they are too few: zero or
 /// one.
 pub(crate) fn ask(ctx: TcContext) -> i32 {
-    route(&mut Skb::new(ctx), &KernelTables).is_err() as i32
+    let tables = KernelTables::for_frame(&ctx);
+    route(&mut Skb::new(ctx), &tables).is_err() as i32
 }

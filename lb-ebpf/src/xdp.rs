@@ -12,6 +12,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lb_common::{
+    addr::Addr,
     checksum,
     counter::Xdp,
     forward::Hop,
@@ -24,9 +25,7 @@ use lb_common::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
-/// `AF_INET` and `AF_INET6` of linux/socket.h.
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+use crate::packet::{AF_INET, AF_INET6};
 
 /// Whether frames leave by a redirect to their own device and not by XDP_TX; set at load.
 ///
@@ -171,6 +170,11 @@ impl Packet for XdpFrame {
         // byte as it lies (IntoBytes).
         unsafe { place.write_unaligned(core::ptr::read(value)) };
         Ok(())
+    }
+
+    #[inline(always)]
+    fn set_next_hop(&mut self, _hop: &Addr) -> Result<(), EditError> {
+        Err(EditError)
     }
 
     #[inline(always)]

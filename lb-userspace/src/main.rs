@@ -1,22 +1,34 @@
 //! The `qlb` command.
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use lb_userspace::agent::client::ClientError;
+use lb_userspace::agent::{AgentError, Talk};
 use lb_userspace::cli::{Args, execute};
 use lb_userspace::config::model::ValueError;
 use lb_userspace::control::ControlError;
+use lb_userspace::haproxy::{stand, stands_in};
 use lb_userspace::registry::RegistryError;
 use nix::errno::Errno;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    if stands_in() {
+        return stand();
+    }
+    let mut given = std::env::args_os();
+    let name = given.next().map(PathBuf::from).unwrap_or_default();
+    let args = match name.file_name() {
+        Some(name) if name == "haproxy" => Args::haproxy(given.collect()),
+        Some(_) | None => Args::parse(),
+    };
     let filter = EnvFilter::try_from_env("QLB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| Talk)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .init();
@@ -51,6 +63,12 @@ fn hint(error: &anyhow::Error) -> &'static str {
 fn code(error: anyhow::Error) -> u8 {
     if error.is::<ValueError>() {
         return 2;
+    }
+    if let Some(error) = error.downcast_ref::<AgentError>() {
+        return error.exit_code();
+    }
+    if let Some(error) = error.downcast_ref::<ClientError>() {
+        return error.exit_code();
     }
     match error.downcast::<RegistryError>() {
         Ok(error) => ControlError::from(error).exit_code(),

@@ -22,6 +22,11 @@ fn nothing_names_no_pool_and_no_member() {
         &["conns", ""],
         &["drops", ""],
         &["events", ""],
+        &["metrics", ""],
+        &["pool", "set", "", "--name", "n"],
+        &["pool", "show", ""],
+        &["monitor", "add", "", "--type", "TCP"],
+        &["monitor", "remove", "p", ""],
         &["member", "list", ""],
         &["member", "remove", "", "m"],
         &["member", "remove", "p", ""],
@@ -67,6 +72,50 @@ fn a_member_that_cannot_be_is_refused_at_the_command_line() {
         &["member", "set", "p", "m"],
         &["--weight", "--backup", "--max-connections", "--health"],
     );
+}
+
+#[test]
+fn what_a_pool_cannot_be_is_refused_at_the_command_line() {
+    let set = |option: &str, value: &str, words: &[&str]| {
+        refused(&["pool", "set", "p", option, value], &[words, &[option]].concat());
+    };
+    set("--lb-method", "FASTEST", &["ROUND_ROBIN, LEAST_CONNECTIONS, SOURCE_IP"]);
+    set("--admin-state", "off", &["write up or down"]);
+    for limit in ["-2", "4294967296", "many", "+1"] {
+        set("--connection-limit", limit, &["0 to 4294967295, or -1 for no limit"]);
+    }
+    set("--overflow", "wait", &["drop, reset"]);
+    set("--max-connections", "0", &["1..=16777216"]);
+    set("--max-connections", "many", &["1 to 16777216"]);
+    for option in ["--drain-timeout", "--timeout-client", "--eject-for"] {
+        set(option, "5s", &["milliseconds from 0 to 2073600000"]);
+    }
+    set("--session-persistence", "HTTP_COOKIE", &["SOURCE_IP, none"]);
+    set("--persistence-timeout", "5", &["--session-persistence"]);
+    let none = ["pool", "set", "p", "--session-persistence", "none", "--persistence-timeout", "5"];
+    refused(&none, &["--persistence-timeout", "SOURCE_IP"]);
+    refused(&["pool", "set", "p"], &["--lb-method", "--connection-limit", "--drain-timeout"]);
+}
+
+#[test]
+fn what_a_monitor_cannot_be_is_refused_at_the_command_line() {
+    refused(&["monitor", "add", "p"], &["--type <TYPE>"]);
+    refused(&["monitor", "add", "p", "--type", "ARP"], &["TCP, HTTP, HTTPS, TLS-HELLO, PING"]);
+    let set = |option: &str, value: &str, words: &[&str]| {
+        refused(&["monitor", "set", "p", "1", option, value], &[words, &[option]].concat());
+    };
+    set("--delay", "0", &["0.001 and 2073600 seconds"]);
+    set("--timeout", "soon", &["such as 5 or 0.5"]);
+    set("--max-retries", "11", &["1..=10"]);
+    set("--expected-codes", "2xx", &["200-204"]);
+    set("--http-version", "2", &["1.0, 1.1"]);
+    set("--verify", "yes", &["none, required"]);
+    refused(&["monitor", "set", "p", "1"], &["--delay", "--url-path", "--ca-file"]);
+}
+
+#[test]
+fn metrics_are_served_at_an_address_with_a_port() {
+    refused(&["agent", "--metrics-listen", "9922"], &["--metrics-listen", "127.0.0.1:9922"]);
 }
 
 #[test]

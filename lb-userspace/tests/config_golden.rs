@@ -6,13 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lb_userspace::config::model::{
-    LbMethod, MonitorCheck, PoolSpec, Protocol, SessionPersistence, Timeouts,
+    LbMethod, Mode, MonitorCheck, PoolSpec, Protocol, SessionPersistence, Timeouts,
 };
 use lb_userspace::config::report::{self, Outcome};
 use lb_userspace::config::{Format, LoadOptions, Loaded, Verdict, load, parse, servable, yaml};
-
-/// The first line of every example that asks for a log.
-const LOG: (usize, Verdict) = (5, Verdict::Native);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -40,7 +37,7 @@ fn lines(loaded: &Loaded) -> Vec<(usize, Verdict)> {
 fn the_ssh_pool_is_native_and_served() {
     let loaded = read("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
     let pool = only(&loaded);
-    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![LOG]));
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![]));
     assert_eq!(pool.id.as_str(), "574a31da-a28a-449f-8c9d-3d3687c3c02a");
     assert_eq!(pool.namespace(), "qlbaas-574a31da-a28a-449f-8c9d-3d3687c3c02a");
     let vip = pool.vip.as_ref().unwrap();
@@ -53,7 +50,7 @@ fn the_ssh_pool_is_native_and_served() {
         .map(|m| (m.address.to_string(), m.port.get(), m.weight.get(), m.admin_state_up))
         .collect();
     assert_eq!(members, [("10.0.0.2".into(), 22, 1, true), ("10.0.0.4".into(), 22, 1, true)]);
-    assert_eq!((&pool.monitor, &pool.session_persistence), (&None, &None));
+    assert_eq!((pool.monitors.len(), &pool.session_persistence), (0, &None));
     assert_eq!(pool.timeouts, Timeouts::default());
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
     assert_eq!(fields, [""; 0]);
@@ -63,53 +60,50 @@ fn the_ssh_pool_is_native_and_served() {
 fn the_web_pool_is_degraded_by_http_only() {
     let loaded = read("examples/8c1f6d2e-5b7a-4e39-9d40-2a6b7c8d9e01/conf");
     let pool = only(&loaded);
-    let mut expected = vec![LOG];
-    expected.extend([18, 20, 22, 24].map(|line| (line, Verdict::Degraded)));
+    let expected = [18, 20, 22, 24].map(|line| (line, Verdict::Degraded)).to_vec();
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, expected));
     assert_eq!((pool.protocol, pool.lb_method), (Protocol::Http, LbMethod::RoundRobin));
-    let monitor = pool.monitor.as_ref().unwrap();
+    let monitor = &pool.monitors[0];
     assert_eq!((monitor.delay.as_f64(), monitor.timeout.as_f64()), (5.0, 5.0));
-    assert_eq!(monitor.max_retries.get(), 3);
+    assert_eq!((monitor.max_retries.get(), monitor.max_retries_down.get()), (2, 3));
     let MonitorCheck::Http(http) = &monitor.check else { panic!("{monitor:?}") };
     assert_eq!((http.http_method.as_str(), http.url_path.as_str()), ("GET", "/"));
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
-    assert_eq!(fields, ["protocol", "monitor"]);
+    assert_eq!(fields, ["protocol"]);
 }
 
 #[test]
 fn the_mysql_pool_is_native_and_served() {
     let loaded = read("examples/haproxy/mysql-tcp.conf");
     let pool = only(&loaded);
-    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![LOG]));
+    assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, vec![]));
     assert_eq!(pool.vip.as_ref().unwrap().connection_limit, Some(500));
     assert_eq!(pool.session_persistence, Some(SessionPersistence::SOURCE_IP));
     let weights: Vec<_> = pool.members.iter().map(|m| m.weight.get()).collect();
     assert_eq!(weights, [10, 5, 0]);
-    let monitor = pool.monitor.as_ref().unwrap();
+    let monitor = &pool.monitors[0];
     assert_eq!((&monitor.check, monitor.delay.as_f64()), (&MonitorCheck::Tcp, 5.0));
-    assert_eq!((monitor.timeout.as_f64(), monitor.max_retries.get()), (3.0, 3));
+    assert_eq!((monitor.timeout.as_f64(), monitor.max_retries_down.get()), (3.0, 3));
     let fields: Vec<_> = servable(pool, []).unwrap().into_iter().map(|n| n.field).collect();
-    assert_eq!(fields, ["vip.connection_limit", "monitor"]);
+    assert_eq!(fields, ["vip.connection_limit"]);
 }
 
 #[test]
 fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
     let degraded = |line| (line, Verdict::Degraded);
     let loaded = read("examples/haproxy/http-cookie.conf");
-    let mut expected = vec![LOG];
-    expected.extend([18, 20, 22, 24].map(degraded));
+    let mut expected = [18, 20, 22, 24].map(degraded).to_vec();
     expected.push((28, Verdict::Unsupported));
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Unsupported, expected));
     assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::HttpCookie));
-    let MonitorCheck::Http(http) = &only(&loaded).monitor.as_ref().unwrap().check else {
+    let MonitorCheck::Http(http) = &only(&loaded).monitors[0].check else {
         panic!("not an HTTP monitor")
     };
     assert_eq!(http.url_path, "/health?x=1");
     assert_eq!(http.expected_codes.to_string(), "200-204");
 
     let loaded = read_with("examples/haproxy/http-cookie.conf", true);
-    let mut expected = vec![LOG];
-    expected.extend([18, 20, 22, 24, 28].map(degraded));
+    let expected = [18, 20, 22, 24, 28].map(degraded).to_vec();
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Degraded, expected));
     assert_eq!(only(&loaded).session_persistence, Some(SessionPersistence::SOURCE_IP));
 }
@@ -118,13 +112,13 @@ fn cookies_are_unsupported_unless_the_operator_accepts_the_client_address() {
 fn the_ipv6_pool_is_native_and_its_https_monitor_is_a_tls_hello() {
     let loaded = read("examples/haproxy/https-v6.conf");
     let pool = only(&loaded);
-    let expected = vec![LOG, (26, Verdict::Native)];
+    let expected = vec![(26, Verdict::Native)];
     assert_eq!((loaded.verdict(), lines(&loaded)), (Verdict::Native, expected));
-    assert!(loaded.findings[1].text.contains("HEAD /, expecting 200"));
+    assert!(loaded.findings[0].text.contains("HEAD /, expecting 200"));
     assert_eq!(pool.vip.as_ref().unwrap().address.to_string(), "2001:db8:5::20");
     assert_eq!((pool.lb_method, pool.admin_state_up), (LbMethod::SourceIp, false));
-    assert_eq!(pool.monitor.as_ref().unwrap().check, MonitorCheck::TlsHello);
-    assert_eq!(pool.monitor.as_ref().unwrap().max_retries.get(), 10);
+    assert_eq!(pool.monitors[0].check, MonitorCheck::TlsHello);
+    assert_eq!(pool.monitors[0].max_retries_down.get(), 10);
     let members: Vec<_> = pool.members.iter().map(|m| (m.port.get(), m.weight.get())).collect();
     assert_eq!(members, [(443, 256), (8443, 1)]);
     assert!(servable(pool, []).is_ok(), "IPv6 is served");
@@ -184,22 +178,28 @@ fn import_says_of_each_pool_whether_it_is_served_and_the_verdict_alone_is_its_ou
     let (head, pool) = talk.split_once(&format!("pool {id}\n")).unwrap();
     assert_eq!(head.lines().next(), Some("verdict: native"));
     let pool: Vec<&str> = pool.lines().collect();
-    assert_eq!(pool.len(), 3, "{talk}");
+    assert_eq!(pool.len(), 2, "{talk}");
     assert!(pool[0].starts_with("  notice: vip.connection_limit: above 500 "), "{talk}");
-    assert_eq!(pool[2], "  served: yes");
+    assert_eq!(pool[1], "  served: yes");
 
     let (outcome, _, talk) = said("examples/574a31da-a28a-449f-8c9d-3d3687c3c02a/conf");
     assert_eq!((outcome, talk.lines().last()), (Outcome::Accepted, Some("  served: yes")));
 }
 
-#[test]
-fn the_dual_stack_example_is_served_as_it_is() {
-    let file = "examples/ipv6/pool.yaml";
+/// What `qlb check` says of a file whose two pools are both served.
+fn served_both(file: &str) -> String {
     let mut talk = Vec::new();
     let outcome = report::check(&mut talk, file, &read(file)).unwrap();
     let talk = String::from_utf8(talk).unwrap();
     assert_eq!(outcome, Outcome::Accepted, "{talk}");
     assert_eq!(talk.matches("  served: yes").count(), 2, "{talk}");
+    talk
+}
+
+#[test]
+fn the_dual_stack_example_is_served_as_it_is() {
+    let file = "examples/ipv6/pool.yaml";
+    let talk = served_both(file);
     for words in [
         "vip: [2001:db8:a::250]:443 for 2001:db8::/32, fd00::/8",
         "SOURCE_IP by ffff:ffff:ffff:ffff:: for 360 s",
@@ -219,4 +219,37 @@ fn the_yaml_examples_are_the_confs_they_were_made_from() {
         assert_eq!((conf.format, yaml.format), (Format::Haproxy, Format::Yaml));
         assert_eq!(conf.pools, yaml.pools);
     }
+}
+
+#[test]
+fn the_example_of_modes_is_served_as_it_is() {
+    let file = "examples/modes/pool.yaml";
+    let talk = served_both(file);
+    for words in [
+        "  mode: dnat\n",
+        "  mode: dsr\n",
+        "notice: mode: dnat: members' way to clients has to lead by the VIP",
+        "notice: mode: dsr: answers are not seen",
+    ] {
+        assert!(talk.contains(words), "{words} in {talk}");
+    }
+    // What is printed reads back, modes and all.
+    let pools = read(file).pools;
+    assert_eq!(yaml::parse("again", &yaml::print(&pools).unwrap()).unwrap(), pools);
+}
+
+#[test]
+fn two_pools_cannot_share_a_member_that_sees_only_clients() {
+    let file = "examples/modes/pool.yaml";
+    let mut pools = read(file).pools;
+    let mut other = pools[0].clone();
+    other.id = pools[1].id.clone();
+    other.namespace = Some(pools[0].namespace());
+    other.vip = pools[1].vip.clone();
+    pools[1] = other;
+    let refused = servable(&pools[0], &pools).unwrap_err();
+    let words = "10.0.1.2:2525 is also a member of pool b04e9d27-15c8-4f6a-9a3b-7de2c8f05163";
+    assert!(refused[0].text.starts_with(words), "{refused:?}");
+    pools[1].mode = Mode::Nat;
+    assert!(servable(&pools[0], &pools).is_ok());
 }

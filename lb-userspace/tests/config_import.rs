@@ -4,7 +4,9 @@
 
 use lb_common::state::MAX_MEMBERS;
 use lb_userspace::config::haproxy::{Import, ImportOptions, import};
-use lb_userspace::config::model::{MonitorCheck, OnMarkedDown, Seconds, SessionPersistence};
+use lb_userspace::config::model::{
+    HttpVersion, MonitorCheck, OnMarkedDown, Seconds, SessionPersistence, Verify,
+};
 use lb_userspace::config::report::{Outcome, check};
 use lb_userspace::config::{LoadOptions, Verdict, parse, servable, yaml};
 
@@ -66,7 +68,7 @@ fn lines_with_a_visible_difference_are_degraded() {
         "maxconn 0",
         "server b 192.0.2.3:80 cookie b",
         "server b 192.0.2.3:80 maxconn 5",
-        "option httpchk GET / HTTP/1.1",
+        "option httpchk GET / HTTP/1.1\\r\\nX:\\ y",
     ] {
         assert_eq!(verdict_of(line), Verdict::Degraded, "{line}");
     }
@@ -94,18 +96,28 @@ fn lines_neutron_writes_everywhere_need_no_finding() {
 }
 
 #[test]
-fn logging_is_reported_once_and_no_log_is_promised() {
-    for line in ["log global", "option tcplog", "option httplog"] {
-        let import = with(line);
-        let found: Vec<_> = import.findings.iter().map(|f| (f.line, f.verdict)).collect();
-        assert_eq!(found, [(5, Verdict::Native)], "{line}");
-        assert!(import.findings[0].text.contains("writes no log of connections"), "{line}");
+fn lines_are_those_of_tcplog_and_go_where_the_proxy_says() {
+    for line in ["log global", "option tcplog"] {
+        assert_eq!(with(line).findings, [], "{line}");
     }
-    let import = with("log-format %ci");
-    assert!(import.findings[0].text.contains("writes no log of connections"));
-    let text = "global\n log /dev/log local0\ndefaults\n log global\n option tcplog\n";
-    let import = import_text(text);
-    assert_eq!(import.findings.iter().map(|f| f.line).collect::<Vec<_>>(), [2]);
+    for line in ["option httplog", "log-format %ci"] {
+        let found: Vec<_> = with(line).findings.into_iter().map(|f| (f.line, f.verdict)).collect();
+        assert_eq!(found, [(5, Verdict::Degraded)], "{line}");
+    }
+    let logs = |defaults: &str, frontend: &str| {
+        let text = format!(
+            "global\n log /dev/log local0\n log /dev/log local1 notice\n log ring@x local2\n\
+             defaults\n{defaults}frontend v\n bind 192.0.2.1:80\n default_backend p\n{frontend}\
+             backend p\n server a 192.0.2.2:80\n"
+        );
+        let import = import_text(&text);
+        assert_eq!(import.findings.iter().map(|f| f.line).collect::<Vec<_>>(), [4]);
+        import.pools[0].logs.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let global = ["/dev/log local0", "/dev/log local1 notice"];
+    assert_eq!(logs(" log global\n", ""), global);
+    assert_eq!(logs("", ""), [""; 0]);
+    assert_eq!(logs(" log global\n", " no log\n log 192.0.2.9 user\n"), ["192.0.2.9:514 user"]);
     assert_eq!(import_text("defaults\n no log\n option dontlognull\n").findings, []);
 }
 
@@ -183,12 +195,17 @@ fn a_section_qlb_does_not_import_is_reported_line_by_line() {
 }
 
 #[test]
-fn a_pool_behind_two_frontends_keeps_the_first() {
+fn a_pool_behind_two_frontends_is_one_for_each() {
     let text = format!("{FRONTEND}frontend w\n bind 192.0.2.9:80\n default_backend p\nbackend p");
     let import = import("conf", &text, ImportOptions::default()).unwrap();
-    assert_eq!(import.pools.len(), 1);
-    assert_eq!(import.pools[0].vip.as_ref().unwrap().id.as_str(), "v");
-    assert_eq!((import.findings[0].line, import.verdict()), (6, Verdict::Unsupported));
+    let named = import.pools.iter().map(|pool| {
+        let vip = pool.vip.as_ref().unwrap();
+        (pool.id.as_str(), vip.id.as_str(), pool.namespace())
+    });
+    let namespace = || "qlbaas-p".to_owned();
+    assert!(named.eq([("p", "v", namespace()), ("p:w", "w", namespace())]));
+    assert_eq!(import.pools[0].members, import.pools[1].members);
+    assert_eq!((import.findings[0].line, import.verdict()), (4, Verdict::Degraded));
 }
 
 #[test]
@@ -204,8 +221,8 @@ fn timeouts_come_from_the_section_that_rules_them() {
 #[test]
 fn a_monitor_is_read_from_backend_and_servers_together() {
     let import = with("server b 192.0.2.3:80 check inter 5s fall 4");
-    let monitor = import.pools[0].monitor.as_ref().unwrap();
-    assert_eq!((&monitor.check, monitor.max_retries.get()), (&MonitorCheck::Tcp, 4));
+    let monitor = &import.pools[0].monitors[0];
+    assert_eq!((&monitor.check, monitor.max_retries_down.get()), (&MonitorCheck::Tcp, 4));
     assert_eq!((monitor.delay.as_f64(), monitor.timeout.as_f64()), (5.0, 5.0));
     let other: Vec<_> = import.findings.iter().map(|f| (f.line, f.verdict)).collect();
     assert_eq!(other, [(6, Verdict::Degraded)], "the server that is not checked");
@@ -333,4 +350,34 @@ fn several_backups_share_only_if_haproxy_is_told_so() {
     };
     assert_eq!(found(backups), [(6, Verdict::Degraded)]);
     assert_eq!(found(&format!("option allbackups\n {backups}")), []);
+}
+
+#[test]
+fn how_a_server_is_probed_is_imported_whole() {
+    let monitored = |backend: &str, server: &str| {
+        let server = format!("server a 192.0.2.9:80 check {server}");
+        let import = import_text(&format!("{FRONTEND}backend p\n {backend}\n {server}"));
+        assert_eq!(import.findings, [], "{backend} {server}");
+        let pool = &import.pools[0];
+        (pool.monitors[0].clone(), pool.members[0].clone())
+    };
+    let (monitor, member) = monitored("", "inter 4s fall 3 rise 5 addr 192.0.2.200 port 81");
+    assert_eq!((monitor.max_retries.get(), monitor.max_retries_down.get()), (5, 3));
+    assert_eq!(member.monitored_at().to_string(), "192.0.2.200:81");
+    assert_eq!(monitored("", "").0.max_retries.get(), 2, "HAProxy's own rise");
+
+    let (monitor, _) = monitored(
+        r"option httpchk GET /up HTTP/1.1\r\nHost:\ www.example.com",
+        "check-ssl verify required ca-file /etc/ca.pem",
+    );
+    let MonitorCheck::Https(http, verify) = &monitor.check else { panic!("{monitor:?}") };
+    assert_eq!(http.domain_name.as_deref(), Some("www.example.com"));
+    assert_eq!(http.http_version, HttpVersion::V1_1);
+    assert_eq!(*verify, Verify::Required(Some("/etc/ca.pem".into())));
+
+    let sent = "option httpchk GET /up HTTP/1.1\n http-check send hdr Host web\n http-check expect status 200-204,301";
+    let (monitor, _) = monitored(sent, "check-ssl verify none");
+    let MonitorCheck::Https(http, Verify::None) = &monitor.check else { panic!("{monitor:?}") };
+    assert_eq!(http.domain_name.as_deref(), Some("web"));
+    assert_eq!(http.expected_codes.to_string(), "200-204,301");
 }

@@ -8,9 +8,10 @@ use std::num::NonZeroU32;
 
 use lb_common::state::MAX_SNAT;
 use lb_userspace::config::model::{
-    Cidr, ExpectedCodes, Failover, HttpCheck, Id, LbMethod, MaxConnections, MemberSpec,
-    MonitorCheck, MonitorSpec, Netmask, OnMarkedDown, Overflow, PoolSpec, Port, Protocol, Retries,
-    Seconds, SessionPersistence, Timeouts, VipSpec, Weight, validate,
+    Cidr, ExpectedCodes, Failover, HttpCheck, HttpVersion, Id, LbMethod, MaxConnections,
+    MemberSpec, Mode, MonitorCheck, MonitorSpec, Netmask, OnMarkedDown, Overflow, PoolSpec, Port,
+    Protocol, Retries, Seconds, SessionPersistence, StartRule, Timeouts, Verify, VipSpec, Weight,
+    validate,
 };
 use lb_userspace::config::{ConfigError, LoadOptions, parse, yaml};
 use proptest::collection::vec;
@@ -27,6 +28,9 @@ const CONFS: [&str; 6] = [
     include_str!("../../tests/corpus/good/octavia.conf"),
 ];
 
+const SOCKETS: [&str; 2] = ["/a/sock mode 0666 level user", "/b/sock"];
+const TARGETS: [&str; 3] = ["/dev/log local0", "journald local1 notice", "stdout format json user"];
+
 fn codes() -> impl Strategy<Value = ExpectedCodes> {
     vec(100_u16..600, 1..6).prop_map(|codes| {
         let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
@@ -35,9 +39,22 @@ fn codes() -> impl Strategy<Value = ExpectedCodes> {
 }
 
 fn http() -> impl Strategy<Value = HttpCheck> {
-    ("[A-Z]{1,8}", "/[!-~]{0,20}", codes()).prop_map(|(http_method, url_path, expected_codes)| {
-        HttpCheck { http_method, url_path, expected_codes }
-    })
+    let version = select(vec![HttpVersion::V1_0, HttpVersion::V1_1]);
+    let host = option::of("[a-z0-9]{1,9}(\\.[a-z]{2,3})?");
+    ("[A-Z]{1,8}", "/[!-~]{0,20}", codes(), version, host).prop_map(
+        |(http_method, url_path, expected_codes, http_version, domain_name)| HttpCheck {
+            http_method,
+            url_path,
+            expected_codes,
+            http_version,
+            domain_name,
+        },
+    )
+}
+
+fn verify() -> impl Strategy<Value = Verify> {
+    let file = option::of("/[a-z]{1,9}".prop_map(Into::into));
+    prop_oneof![Just(Verify::None), file.prop_map(Verify::Required)]
 }
 
 fn check() -> impl Strategy<Value = MonitorCheck> {
@@ -45,19 +62,26 @@ fn check() -> impl Strategy<Value = MonitorCheck> {
         Just(MonitorCheck::Tcp),
         Just(MonitorCheck::TlsHello),
         Just(MonitorCheck::Ping),
+        Just(MonitorCheck::UdpConnect),
         http().prop_map(MonitorCheck::Http),
-        http().prop_map(MonitorCheck::Https),
+        (http(), verify()).prop_map(|(http, verify)| MonitorCheck::Https(http, verify)),
     ]
 }
 
 fn monitor() -> impl Strategy<Value = MonitorSpec> {
     let millis = 1_u64..=2_073_600_000;
-    (check(), millis.clone(), millis, 1_i64..=10).prop_map(|(check, a, b, retries)| MonitorSpec {
-        check,
-        delay: Seconds::from_millis(a.max(b)).unwrap(),
-        timeout: Seconds::from_millis(a.min(b)).unwrap(),
-        max_retries: Retries::try_from(retries).unwrap(),
-    })
+    let retries = || (1_i64..=10).prop_map(|count| Retries::try_from(count).unwrap());
+    let start = select(vec![StartRule::Haproxy, StartRule::Optimistic]);
+    (check(), millis.clone(), millis, retries(), retries(), start).prop_map(
+        |(check, a, b, max_retries, max_retries_down, start)| MonitorSpec {
+            check,
+            delay: Seconds::from_millis(a.max(b)).unwrap(),
+            timeout: Seconds::from_millis(a.min(b)).unwrap(),
+            max_retries,
+            max_retries_down,
+            start,
+        },
+    )
 }
 
 fn by_address(v6: bool) -> impl Strategy<Value = SessionPersistence> {
@@ -89,20 +113,25 @@ fn host(v6: bool, net: u16, host: u16) -> IpAddr {
 }
 
 fn members(v6: bool) -> impl Strategy<Value = Vec<MemberSpec>> {
-    let more = (any::<bool>(), option::of(1..=u32::MAX), 0..=Timeouts::MAX);
+    let probed = (option::of(1_u16..2000), option::of(1_i64..=65535));
+    let more = (any::<bool>(), option::of(1..=u32::MAX), 0..=Timeouts::MAX, probed);
     let one = (1_u16..2000, 1_i64..=65535, 0_i64..=256, any::<bool>(), more);
     vec(one, 0..8).prop_map(move |list| {
         let mut seen = BTreeSet::new();
         let fresh = list.into_iter().filter(|(number, ..)| seen.insert(*number));
-        let member = |(number, port, weight, up, (backup, limit, slow_start))| MemberSpec {
-            id: Id::new(&format!("m-{number}")).unwrap(),
-            address: host(v6, 1, number),
-            port: Port::try_from(port).unwrap(),
-            weight: Weight::try_from(weight).unwrap(),
-            backup,
-            max_connections: Option::and_then(limit, NonZeroU32::new),
-            slow_start,
-            admin_state_up: up,
+        let member = |(number, port, weight, up, (backup, limit, slow_start, (at, probe_port)))| {
+            MemberSpec {
+                id: Id::new(&format!("m-{number}")).unwrap(),
+                address: host(v6, 1, number),
+                port: Port::try_from(port).unwrap(),
+                weight: Weight::try_from(weight).unwrap(),
+                backup,
+                max_connections: Option::and_then(limit, NonZeroU32::new),
+                slow_start,
+                monitor_address: Option::map(at, |number| host(v6, 1, number)),
+                monitor_port: Option::map(probe_port, |port| Port::try_from(port).unwrap()),
+                admin_state_up: up,
+            }
         };
         fresh.map(member).collect()
     })
@@ -163,43 +192,77 @@ fn pool(index: u16) -> impl Strategy<Value = PoolSpec> {
     let names = ("[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", option::of("\\PC{0,20}"));
     let namespace = option::of("[!-.0-~]{3,40}");
     let head = (names, namespace, protocol, select(methods), any::<bool>());
-    (head, any::<bool>()).prop_flat_map(move |(head, v6)| {
+    let modes = select(vec![Mode::Nat, Mode::Dnat, Mode::Dsr]);
+    (head, any::<bool>(), modes).prop_flat_map(move |(head, v6, mode)| {
         let network = (option::of(vip(v6, index)), members(v6), snat_addresses(v6));
         let rest = (
             option::of(persistence(v6)),
-            option::of(monitor()),
+            vec(monitor(), 0..4),
             (timeouts(), failover()),
             option::of(1_i64..=1 << 24),
             (0..=Timeouts::MAX, option::of(Just(OnMarkedDown::ShutdownSessions))),
+            (option::of(select(&SOCKETS[..])), vec(select(&TARGETS[..]), 0..3)),
         );
         (Just(head), network, rest).prop_map(move |(head, (vip, members, snat_addresses), rest)| {
             let ((id, name), namespace, protocol, lb_method, admin_state_up) = head;
-            let (session_persistence, monitor, (mut timeouts, failover), most, drain) = rest;
+            let (
+                session_persistence,
+                mut monitors,
+                (mut timeouts, failover),
+                most,
+                drain,
+                attendance,
+            ) = rest;
             let is_source =
                 |kept: &SessionPersistence| matches!(kept, SessionPersistence::SourceIp { .. });
             let session_persistence =
                 session_persistence.filter(|kept| !protocol.is_udp() || is_source(kept));
+            monitors.retain(|monitor| monitor.check.suits(protocol));
             timeouts.keepalive_counts &= !protocol.is_udp();
-            PoolSpec {
-                id: Id::new(&format!("{id}.{index}")).unwrap(),
-                name,
-                namespace,
-                protocol,
-                lb_method,
-                admin_state_up,
-                vip,
-                session_persistence,
-                snat_addresses,
-                members,
-                monitor,
-                timeouts,
-                failover,
-                max_connections: most.map(|most| MaxConnections::try_from(most).unwrap()),
-                drain_timeout: drain.0,
-                on_marked_down: drain.1,
-            }
+            // What the members of a UDP pool say has to come by.
+            let mode = if protocol.is_udp() && mode == Mode::Dsr { Mode::Nat } else { mode };
+            in_mode(
+                mode,
+                PoolSpec {
+                    id: Id::new(&format!("{id}.{index}")).unwrap(),
+                    name,
+                    namespace,
+                    protocol,
+                    lb_method,
+                    mode,
+                    admin_state_up,
+                    vip,
+                    session_persistence,
+                    snat_addresses,
+                    members,
+                    monitors,
+                    timeouts,
+                    failover,
+                    max_connections: most.map(|most| MaxConnections::try_from(most).unwrap()),
+                    drain_timeout: drain.0,
+                    on_marked_down: drain.1,
+                    stats_socket: attendance.0.map(|text| text.parse().unwrap()),
+                    logs: attendance.1.iter().map(|text| text.parse().unwrap()).collect(),
+                },
+            )
         })
     })
+}
+
+/// What the mode allows of the pool.
+fn in_mode(mode: Mode, mut pool: PoolSpec) -> PoolSpec {
+    if mode != Mode::Nat {
+        pool.snat_addresses.clear();
+    }
+    if mode == Mode::Dsr {
+        if pool.lb_method == LbMethod::LeastResponseTime {
+            pool.lb_method = LbMethod::LeastConnections;
+        }
+        for (member, vip) in pool.members.iter_mut().zip(pool.vip.iter().cycle()) {
+            member.port = vip.port;
+        }
+    }
+    pool
 }
 
 proptest! {

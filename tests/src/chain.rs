@@ -37,7 +37,8 @@ struct Function {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// Bytes of its deepest chain of calls, as the kernel adds them up (`check_max_stack_depth`,
-    /// kernel/bpf/verifier.c): each function takes a multiple of 16, and 16 at least.
+    /// kernel/bpf/verifier.c): each function takes a multiple of 32, and 32 at least. That is before Linux 6.8 (16 since, where
+    /// programs are compiled).
     pub bytes: u32,
     /// What the functions of that chain take, from the program on.
     pub frames: Vec<u32>,
@@ -139,7 +140,7 @@ fn depth(code: &[u8]) -> u32 {
 
 /// What a function takes of the stack that calls others.
 const fn rounded(depth: u32) -> u32 {
-    if depth == 0 { 16 } else { depth.next_multiple_of(16) }
+    if depth == 0 { 32 } else { depth.next_multiple_of(32) }
 }
 
 fn chain(functions: &HashMap<Place, Function>, function: &Function) -> Chain {

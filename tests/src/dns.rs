@@ -11,7 +11,7 @@ use crate::error::Context;
 use crate::{Error, Namespace, Process, wait_for};
 
 /// Longest a server may take to start.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Bytes of a header, and of what stands between a question's name and the text of the answer: type and class,
 /// then name (compressed), type, class, time to live and length of the answer.

@@ -6,6 +6,8 @@
 //! ([`Sshd`], [`Nginx`]) or small exact ones ([`tcp`]) play the members, and [`Qlb`] drives the
 //! `qlb` program as an operator would. Every value removes in its `Drop` what it made.
 
+pub mod bench;
+mod bpf;
 pub mod capture;
 pub mod chain;
 pub mod counters;
@@ -15,6 +17,8 @@ pub mod dns;
 mod error;
 pub mod ethtool;
 pub mod fuzz;
+mod haproxy;
+mod iperf;
 mod link;
 mod namespace;
 mod net;
@@ -30,6 +34,8 @@ pub mod topology;
 mod wait;
 
 pub use error::Error;
+pub use haproxy::haproxy;
+pub use iperf::iperf3_server;
 pub use link::{Bridge, Cidr, Plug, Port, Veth};
 pub use namespace::{Namespace, NsCommand};
 pub use nginx::{Nginx, Response, curl};

@@ -13,7 +13,7 @@ use crate::error::Context;
 use crate::{Cidr, Error, wait_for};
 
 /// An address is usable within microseconds of being added, on a busy machine as well.
-const USABLE: Duration = Duration::from_secs(5);
+const USABLE: Duration = Duration::from_secs(30);
 
 /// `IFA_F_TENTATIVE` of linux/if_addr.h: duplicate address detection is not over.
 const TENTATIVE: u32 = 0x40;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::error::Context;
 use crate::{Error, Namespace, NsCommand, Process};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A real nginx. Dropping it ends it.
 ///
@@ -42,14 +42,7 @@ impl Nginx {
         write("www/index.html", format!("{member}\n").as_bytes())?;
         write("www/big", &crate::tcp::pattern(big))?;
         write("conf", settings(member, address, dir.path()).as_bytes())?;
-        let command =
-            namespace.command("nginx").arg("-p").arg(dir.path()).args(["-e", "stderr", "-c"]);
-        let mut process = Process::spawn(command.arg(dir.path().join("conf")))?;
-        // The pid file is written after the listening sockets are open.
-        let pid = dir.path().join("pid");
-        let started = |_: &Process| fs::read_to_string(&pid).ok().filter(|pid| !pid.is_empty());
-        process.wait_ready(started, DEADLINE, "nginx running")?;
-        Ok(Self { process, dir })
+        Ok(Self { process: serve(namespace, dir.path())?, dir })
     }
 
     /// Where uploads are stored.
@@ -62,6 +55,17 @@ impl Nginx {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// Starts nginx with the conf in `dir`, which names the pid file there. Returns when it accepts connections.
+pub(crate) fn serve(namespace: &Namespace, dir: &Path) -> Result<Process, Error> {
+    let command = namespace.command("nginx").arg("-p").arg(dir).args(["-e", "stderr", "-c"]);
+    let mut process = Process::spawn(command.arg(dir.join("conf")))?;
+    // The pid file is written after the listening sockets are open.
+    let pid = dir.join("pid");
+    let started = |_: &Process| fs::read_to_string(&pid).ok().filter(|pid| !pid.is_empty());
+    process.wait_ready(started, DEADLINE, "nginx running")?;
+    Ok(process)
 }
 
 fn settings(member: &str, address: SocketAddr, dir: &Path) -> String {

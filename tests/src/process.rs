@@ -13,7 +13,7 @@ use crate::namespace::failed;
 use crate::{Error, NsCommand, wait_for, wait_until};
 
 /// How long a process may take to end after SIGTERM before it is killed.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A process in a process group of its own. Dropping it ends the group (SIGTERM, then SIGKILL) and
 /// reaps it. Its stdout and stderr go to files, so it can never block on them.

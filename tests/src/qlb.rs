@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{Error, Namespace, Process, sandbox};
 
 /// Loading and verifying the BPF programs takes a moment on a slow machine.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(120);
 
 /// The `qlb` program, driven as an operator would: by its command line.
 #[derive(Clone, Debug)]
@@ -65,6 +65,24 @@ impl Qlb {
             stdout.lines().any(|line| line.split(' ').next() == Some("ready")).then_some(())
         };
         process.wait_ready(ready, READY, "qlb ready")?;
+        Ok(process)
+    }
+
+    /// Starts `qlb agent` in the sandbox's root namespace on a directory of desired state and waits for the line `ready` on its
+    /// stdout. Dropping the answer stops it with SIGTERM, which leaves its pools served.
+    ///
+    /// # Errors
+    /// As for [`Qlb::run`].
+    pub fn agent<S: AsRef<OsStr>>(
+        &self,
+        state_dir: &Path,
+        options: impl IntoIterator<Item = S>,
+    ) -> Result<Process, Error> {
+        sandbox::require()?;
+        let command = Namespace::root()?.command(&self.program).args(["agent", "--state-dir"]);
+        let mut process = Process::spawn(command.arg(state_dir).args(options))?;
+        let ready = |process: &Process| process.stdout().starts_with("ready ").then_some(());
+        process.wait_ready(ready, READY, "qlb agent ready")?;
         Ok(process)
     }
 

@@ -10,7 +10,7 @@ use crate::error::Context;
 use crate::namespace::failed;
 use crate::{Error, Namespace, NsCommand, Process};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// One host key for all members, as behind a VIP that clients know by one name, and one client
 /// key that logs in as root.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::Context;
 use crate::{Error, Namespace, Process, SshKeys, ssh_command};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Says who serves it and whom the member sees, then repeats what it is told.
 const REMOTE: &str = "echo $QLB_MEMBER $SSH_CONNECTION; exec cat";

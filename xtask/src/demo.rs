@@ -16,9 +16,5 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     build::qlb()?;
     build::sandbox()?;
     command.arg(env::binary("qlb-demo")).args(args).env("QLB_BIN", env::binary("qlb"));
-    let status = exec::status(&mut command)?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from))
+    exec::code(&mut command)
 }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::exec;
+
 /// The workspace root.
 pub(crate) fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -36,9 +38,10 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
 /// The cargo that started xtask, for this machine's own code, in the workspace root.
 ///
 /// The toolchain (`RUSTUP_TOOLCHAIN`) and the user's flags stay as they were; what `cargo run` told xtask about xtask
-/// goes, so that builds here and builds by hand share their results.
+/// goes, so that builds here and builds by hand share their results. It ends with xtask, and with it the sandbox of the
+/// test that it runs.
 pub(crate) fn host_cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let mut command = exec::mortal(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     remove(&mut command, |name| about_xtask(name) || name.ends_with("TARGET_DIR"));
     command.env("CARGO_TARGET_DIR", target()).current_dir(root());
     command

@@ -1,8 +1,9 @@
 //! Running children: shown, logged, captured, and how a failure of theirs is told.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -12,10 +13,29 @@ use crate::signals;
 /// Lines of a log shown when the command that wrote it failed.
 const TAIL: usize = 25;
 
+/// `program`, which gets SIGTERM when the thread that starts it ends, killed or not: what it is doing is of use to nobody
+/// then, and what it runs may hold namespaces. Through setpriv(1), which is essential on Debian; a set-user-ID program
+/// like sudo takes the request back (prctl(2), `PR_SET_PDEATHSIG`).
+pub(crate) fn mortal(program: impl AsRef<OsStr>) -> Command {
+    let [first, words @ ..] = MORTAL;
+    let mut command = Command::new(first);
+    command.args(words).arg(program);
+    command
+}
+
+/// The words in front of a program that make it so.
+pub(crate) const MORTAL: [&str; 3] = ["setpriv", "--pdeathsig", "TERM"];
+
 /// Runs `command` on our own standard streams.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(command)))?;
     signals::wait(&mut child)
+}
+
+/// As [`status`], as an exit code of our own.
+pub(crate) fn code(command: &mut Command) -> Result<ExitCode> {
+    let code = status(command)?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// As [`status`], but a failure is an error.
@@ -83,6 +103,12 @@ fn tail(text: &str, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::thread;
+
+    use nix::sys::signal::Signal;
+
     use super::*;
 
     #[test]
@@ -90,6 +116,21 @@ mod tests {
         assert_eq!(tail("a\nb\nc\n", 2), "    b\n    c\n");
         assert_eq!(tail("a\n", 2), "    a\n");
         assert_eq!(tail("", 2), "");
+    }
+
+    #[test]
+    fn what_is_mortal_does_not_outlive_who_started_it() {
+        let start = || {
+            let mut command = mortal("sh");
+            command.args(["-c", "echo started; exec sleep 60"]).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            assert_eq!(line, "started\n");
+            child
+        };
+        let ended = thread::spawn(start).join().unwrap().wait().unwrap();
+        assert_eq!(ended.signal(), Some(Signal::SIGTERM as i32));
     }
 
     #[test]

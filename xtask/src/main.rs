@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, loads, demonstrates and tests qlb on a machine that has only rustup and a Debian-like system.
 
+mod bench;
 mod build;
 mod demo;
 mod doctor;
@@ -14,6 +15,7 @@ mod test;
 #[cfg(test)]
 mod tidy;
 mod toolchain;
+mod vm;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -52,6 +54,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Build, then measure: by default qlb beside HAProxy, nginx, nftables and IPVS, in turns
+    Bench {
+        /// In an emulated machine whose clock counts instructions: as long each time, and slow
+        #[arg(long)]
+        vm: bool,
+        /// Arguments of the measurement; `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Build, then run the checks and tests; the last line is the sum
     Test {
         /// Run only the tests whose name contains this; skips the lints
@@ -79,6 +90,7 @@ fn main() -> ExitCode {
         Task::Build => build::all(),
         Task::Load { args } => load::run(&args),
         Task::Demo { args } => demo::run(&args),
+        Task::Bench { vm, args } => bench::run(vm, &args),
         Task::Test { filter, tier } => test::run(filter.as_deref(), &tier),
         Task::Fuzz { target, seconds } => fuzz::run(target, seconds),
         Task::Doctor => doctor::run(),

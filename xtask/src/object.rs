@@ -1,4 +1,4 @@
-//! The BPF object: lb-ebpf compiled for `bpfel-unknown-none` together with core.
+//! The BPF objects: lb-ebpf compiled for `bpfel-unknown-none` together with core.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,23 +13,37 @@ const PROFILE: &str = "bpf";
 /// The oldest kernels we attach to know all of BPF's v3 instructions (32-bit jumps and arithmetic; Linux 5.1).
 const CPU: &str = "v3";
 
-/// Where the object is. `lb-userspace/build.rs` names the same place.
+/// The object with the datapath, the one that devices begin with which share it, and the one that the bench compares
+/// with.
+const OBJECTS: [&str; 3] = ["lb-ebpf", "lb-enter", "lb-hairpin"];
+
+/// Where the object with the datapath is. `lb-userspace/build.rs` names the same place.
 pub(crate) fn path() -> PathBuf {
-    env::target().join("bpf").join(TARGET).join(PROFILE).join("lb-ebpf")
+    built(OBJECTS[0])
 }
 
-/// Brings the object up to date.
+/// Where the bench's own object is.
+pub(crate) fn hairpin() -> PathBuf {
+    built(OBJECTS[2])
+}
+
+fn built(object: &str) -> PathBuf {
+    env::target().join("bpf").join(TARGET).join(PROFILE).join(object)
+}
+
+/// Brings the objects up to date.
 pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let mut command = command(toolchain, Command::new(&toolchain.compiler.cargo), "build");
     exec::run(&mut command).context(
         "the BPF object was not built (the first time, cargo fetches core's own crates)",
     )?;
-    let object = path();
-    if !object.is_file() {
-        bail!(
-            "cargo built lb-ebpf but {} is not there: remove target/bpf and build again",
-            object.display()
-        );
+    for object in OBJECTS.map(built) {
+        if !object.is_file() {
+            bail!(
+                "cargo built lb-ebpf but {} is not there: remove target/bpf and build again",
+                object.display()
+            );
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! (`retries` and `option redispatch` of the HAProxy configuration manual, section 4.2).
 
 use crate::{
-    forward::{eject, known, open::Wish, udp, waiting},
+    forward::{direct, eject, known, open::Wish, udp, waiting},
     packet::Packet,
     state::{Flow, FlowKey, PhaseBits, Pool},
     tables::Tables,
@@ -92,7 +92,8 @@ fn quoted<P: Packet>(packet: &P, answers: &mut FlowKey) -> u64 {
 /// Whether a client that asks once more does so because its member has not answered.
 #[inline(always)]
 fn is_silent<T: Tables>(tables: &T, client: &Flow) -> bool {
-    client.phase.get() == PhaseBits::NONE && tables.now().saturating_sub(client.opened) >= PATIENCE
+    let patience = if client.is_direct() { direct::PATIENCE } else { PATIENCE };
+    client.phase.get() == PhaseBits::NONE && tables.now().saturating_sub(client.opened) >= patience
 }
 
 /// Holds it against the member, and wishes for another one if the connection, whose client the wish

@@ -8,12 +8,12 @@ use crate::{
     addr::Tuple,
     be::Be16,
     counter::Event,
-    forward::{Path, open},
+    forward::{Path, direct, known, open},
     packet::Packet,
     schedule::spread,
     state::{FlowKey, FragmentKey, Fragmented},
     tables::Tables,
-    verdict::{Direction, DropReason, PassReason, Verdict},
+    verdict::{DropReason, PassReason, Verdict},
     wire::{Datagram, Segment, header_len},
 };
 
@@ -25,11 +25,11 @@ const UNIT: usize = 8;
 #[inline(never)]
 pub(super) fn begin<T: Tables>(tables: &T, key: &FlowKey, segment: &Segment) -> bool {
     tables.forget(&key_of(key, segment));
-    tables.flow(key).is_some_and(|flow| !flow.is_left_behind())
+    known::is_there(tables, key)
 }
 
-/// Takes note of the datagram whose first fragment was just rewritten, and gives that its new identification.
-/// Returns whether the packet could be changed.
+/// Takes note of the datagram whose first fragment was just rewritten, and gives that its new identification. One that
+/// goes on as it is keeps its own. Returns whether the packet could be changed.
 #[inline(never)]
 pub(super) fn track<P: Packet, T: Tables>(
     packet: &mut P,
@@ -38,6 +38,12 @@ pub(super) fn track<P: Packet, T: Tables>(
     segment: &Segment,
     path: &Path,
 ) -> bool {
+    if path.is_direct {
+        let datagram = Fragmented::new(key, segment.fragment.id, tables.now());
+        tables.remember(&key_of(key, segment), &datagram);
+        tables.count(Event::Fragmented.into());
+        return true;
+    }
     let to = &path.rewrite.to;
     // Who puts it together knows datagrams by both addresses.
     let hash = spread(to.src.folded() ^ to.dst.folded().rotate_left(16));
@@ -79,13 +85,16 @@ pub(super) fn follow<P: Packet, T: Tables>(
     }
     let flow = tables.flow(&known.flow(&key)).filter(|flow| !flow.is_left_behind());
     let Some(flow) = flow else { return Ok(Verdict::Pass(PassReason::Fragment)) };
-    let direction = if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember };
+    let direction = flow.direction();
     let payload = (end - l4) as u32;
     tables.add64(&flow.payload, payload.into());
     tables.account(flow.member, direction, payload);
-    let rewritten = flow.rewrite.apply_to_later(packet, Datagram::L3, fragment, known.id);
-    rewritten.map_err(|_| DropReason::Rewrite)?;
-    Ok(Verdict::Forward(direction))
+    let sent = if flow.is_direct() {
+        direct::is_sent_on(packet, &flow.rewrite.to.dst)
+    } else {
+        flow.rewrite.apply_to_later(packet, Datagram::L3, fragment, known.id).is_ok()
+    };
+    if sent { Ok(Verdict::Forward(direction)) } else { Err(DropReason::Rewrite) }
 }
 
 /// Decides about a first fragment that ends before the header of the protocol above does. Nobody sends such
@@ -102,8 +111,7 @@ fn stunted<P: Packet, T: Tables>(
         return Ok(Verdict::Pass(PassReason::Malformed));
     };
     let key = FlowKey::new(Tuple { src, dst, sport, dport }, tables.zone(), protocol);
-    let known = tables.flow(&key).is_some_and(|flow| !flow.is_left_behind());
-    if known || tables.vip(&open::listener(&key)).is_some() {
+    if known::is_there(tables, &key) || tables.vip(&open::listener(&key)).is_some() {
         return Err(DropReason::FragmentTiny);
     }
     Ok(Verdict::Pass(PassReason::NotVip))

@@ -3,7 +3,7 @@
 use crate::{
     counter::Event,
     ending,
-    forward::{Path, eject, udp, waiting},
+    forward::{Path, direct, eject, udp, waiting},
     packet::Packet,
     schedule,
     state::{Flow, FlowKey, PhaseBits},
@@ -19,19 +19,26 @@ const HANDSHAKE: u32 = 1 << 16;
 /// Whether the segment opens a new connection on the client port of one that is over, or was never whole.
 #[inline(always)]
 pub(super) fn is_superseded(flow: &Flow, segment: &Segment) -> bool {
+    segment.opens() && (is_over(flow) || direct::begins_anew(flow, segment))
+}
+
+/// Whether the connection of this client's entry is over, or was never whole.
+#[inline(always)]
+pub(super) fn is_over(flow: &Flow) -> bool {
     let phase = flow.phase.get();
-    segment.opens()
-        && !flow.is_from_member()
-        && (phase.is_closed() || phase.is_closing() && !phase.contains(PhaseBits::COMPLETED))
+    let broken = phase.is_closing() && !phase.contains(PhaseBits::COMPLETED);
+    !flow.is_from_member() && (phase.is_closed() || broken)
 }
 
 /// Whether the segment is a SYN of the client's on a connection that is open: an old duplicate, a forged one, or a
-/// client that has forgotten the connection. One end may have closed: the other may still be sending.
+/// client that has forgotten the connection. One end may have closed: the other may still be sending. A member that
+/// answers past the node tells its client itself.
 #[inline(always)]
 pub(super) fn is_doubtful(flow: &Flow, segment: &Segment) -> bool {
     let phase = flow.phase.get();
     segment.flags.opens()
         && !flow.is_from_member()
+        && !flow.is_direct()
         && phase.contains(PhaseBits::COMPLETED)
         && !phase.is_closed()
 }
@@ -40,6 +47,12 @@ pub(super) fn is_doubtful(flow: &Flow, segment: &Segment) -> bool {
 #[inline(never)]
 pub(super) fn is_doubtful_at<T: Tables>(tables: &T, key: &FlowKey, segment: &Segment) -> bool {
     tables.flow(key).is_some_and(|flow| is_doubtful(&flow, segment))
+}
+
+/// Whether there is an entry with the key, of a connection that it leads to.
+#[inline(never)]
+pub(super) fn is_there<T: Tables>(tables: &T, key: &FlowKey) -> bool {
+    tables.flow(key).is_some_and(|flow| !flow.is_left_behind())
 }
 
 /// Whether the key is of a member's entry.
@@ -83,14 +96,16 @@ fn follow_segment<T: Tables>(
 pub(super) fn is_plain(flow: &Flow, segment: &Segment) -> bool {
     let flags = segment.flags;
     let plain = !flags.syn() && !flags.fin() && !flags.rst() && !may_be_last(flow, segment);
-    plain && (flow.is_from_member() || flow.phase.get().contains(PhaseBits::COMPLETED))
+    plain
+        && !flow.is_direct()
+        && (flow.is_from_member() || flow.phase.get().contains(PhaseBits::COMPLETED))
 }
 
 /// Records a segment in the entry of its own direction and in nothing else.
 #[inline(always)]
 pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) -> Direction {
     flow.touch(tables, tables.now(), segment);
-    let direction = if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember };
+    let direction = flow.direction();
     tables.account(flow.member, direction, segment.payload);
     direction
 }
@@ -99,10 +114,12 @@ pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, segment: &Segment) 
 /// then remembers.
 #[inline(always)]
 pub(super) fn may_be_last(flow: &Flow, segment: &Segment) -> bool {
-    !flow.is_from_member() && (segment.flags.fin() || flow.phase.get().is_closed())
+    !flow.is_from_member()
+        && !flow.is_direct()
+        && (segment.flags.fin() || flow.phase.get().is_closed())
 }
 
-/// Finds the path of a segment if its connection is known.
+/// Finds the path of a segment if its connection is known, and follows one that is not direct.
 #[inline(never)]
 pub(super) fn follow_if_there<T: Tables>(
     tables: &T,
@@ -111,12 +128,15 @@ pub(super) fn follow_if_there<T: Tables>(
     path: &mut Path,
 ) -> bool {
     let Some(flow) = tables.flow(key) else { return false };
-    path.direction = if segment.is_udp() {
+    path.rewrite = flow.rewrite;
+    path.is_direct = flow.is_direct();
+    path.direction = if flow.is_direct() {
+        Direction::ToMember
+    } else if segment.is_udp() {
         udp::pass_along(tables, &flow, segment)
     } else {
         follow_segment(tables, key, &flow, segment)
     };
-    path.rewrite = flow.rewrite;
     true
 }
 

@@ -11,10 +11,12 @@
 
 mod admit;
 mod challenge;
+mod direct;
 mod early;
 mod eject;
 mod failover;
 mod fragment;
+mod keep;
 mod known;
 mod open;
 mod persist;
@@ -54,6 +56,8 @@ fn key_of<T: Tables>(tables: &T, segment: &Segment) -> FlowKey {
 struct Path {
     rewrite: Rewrite,
     direction: Direction,
+    /// Whether the packet stays as it is, and goes to the member as its next hop.
+    is_direct: bool,
 }
 
 /// What becomes of a packet that is not forwarded.
@@ -73,7 +77,8 @@ pub fn forward<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdi
 }
 
 /// The first part of [`forward`], enough for nearly every packet: those of known connections, and those
-/// that are not ours. No fragment is among them. `None` wants the second part, [`connect`].
+/// that are not ours. No fragment is among them, and nothing of a connection that is direct. `None` wants the second
+/// part, [`connect`].
 ///
 /// Parts because the BPF stack is small: each is a program of its own.
 #[inline(always)]
@@ -91,9 +96,15 @@ pub fn established<P: Packet, T: Tables>(
     let key = key_of(tables, &segment);
     let known = tables.flow(&key).filter(|flow| !flow.is_left_behind());
     let Some(flow) = known else {
+        // It may be our own, to the client of one that is direct.
+        if segment.flags.rst() {
+            return Ok(None);
+        }
         return Ok(open::is_stray(tables, &key, &segment).map(Verdict::Pass));
     };
-    if known::is_superseded(&flow, &segment)
+    if flow.is_direct()
+        || segment.is_out_of_hops() && !flow.is_from_member()
+        || known::is_superseded(&flow, &segment)
         || known::may_be_last(&flow, &segment)
         || failover::may_wish(tables, &flow, &segment)
     {
@@ -169,6 +180,14 @@ fn connect_at<P: Packet, T: Tables>(
     {
         return Ok(Some(Verdict::Pass(reason)));
     }
+    if desk.segment.flags.rst() && !known::is_there(tables, &desk.key) {
+        if direct::is_reset(tables, &desk.key) {
+            return Ok(Some(Verdict::Forward(Direction::ToClient)));
+        }
+        if let Some(reason) = open::is_stray(tables, &desk.key, &desk.segment) {
+            return Ok(Some(Verdict::Pass(reason)));
+        }
+    }
     if desk.segment.is_out_of_hops() && !known::is_of_member(tables, &desk.key) {
         return Err(DropReason::HopLimit);
     }
@@ -182,6 +201,9 @@ fn connect_at<P: Packet, T: Tables>(
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());
+                    open::note_refusal(tables, &desk.wish.client, false);
+                } else if declined == Err(DropReason::NotAllowed) {
+                    open::note_refusal(tables, &desk.wish.client, true);
                 }
                 return declined.map(Some);
             }
@@ -194,6 +216,9 @@ fn connect_at<P: Packet, T: Tables>(
     }
     known::note_stamp(packet, tables, &desk.key, &desk.segment);
     if known::follow_if_there(tables, &desk.key, &desk.segment, &mut desk.path) {
+        if desk.path.is_direct {
+            direct::follow_if_there(tables, &desk.key, &desk.segment);
+        }
         return leave(packet, tables, desk).map(Some);
     }
     Ok(Some(Verdict::Refuse(RefuseReason::TableFull)))
@@ -234,9 +259,13 @@ fn leave<P: Packet, T: Tables>(
 fn is_rewritten<P: Packet>(packet: &mut P, desk: &Desk) -> bool {
     let Desk { segment, path, .. } = desk;
     // Whoever is sent round in a circle comes to the end of it.
-    let circles = segment.flags.opens() && path.direction == Direction::ToMember;
-    path.rewrite.apply(packet, segment).is_ok()
-        && (!circles || nat::take_hop(packet, segment).is_ok())
+    let circles = segment.opens() && path.direction == Direction::ToMember;
+    let sent = if path.is_direct {
+        direct::is_sent_on(packet, &path.rewrite.to.dst)
+    } else {
+        path.rewrite.apply(packet, segment).is_ok()
+    };
+    sent && (!circles || nat::take_hop(packet, segment.l3, segment.tuple.src.is_v4()).is_ok())
 }
 
 /// Rewrites the packet that holds `segment`.
@@ -248,5 +277,17 @@ fn take<P: Packet>(
     segment: &Segment,
 ) -> Result<Verdict, DropReason> {
     rewrite.apply(packet, segment).map_err(|_| DropReason::Rewrite)?;
+    // A SYN has gone another way.
+    let circles = segment.is_udp() && direction == Direction::ToMember;
+    if circles && !is_hop_taken(packet, segment.l3, segment.tuple.src.is_v4()) {
+        return Err(DropReason::Rewrite);
+    }
     Ok(Verdict::Forward(direction))
+}
+
+/// Takes a hop of the packet with its IP header at `l3`; returns whether that was possible. Has the BPF stack for itself
+/// as long as it does.
+#[inline(never)]
+fn is_hop_taken<P: Packet>(packet: &mut P, l3: usize, v4: bool) -> bool {
+    nat::take_hop(packet, l3, v4).is_ok()
 }

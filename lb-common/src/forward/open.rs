@@ -1,7 +1,7 @@
 //! Connections that open, or open once more at another member.
 
 use crate::{
-    addr::Tuple,
+    addr::{Addr, Tuple},
     counter::Event,
     ending, event,
     forward::{
@@ -10,9 +10,9 @@ use crate::{
         waiting,
     },
     packet::Packet,
-    ports::{self, Syn},
+    ports::Syn,
     schedule::{self, Ask, Avoid},
-    state::{Flow, FlowKey, PhaseBits, Pool, Vip, VipKey},
+    state::{FlowKey, Mode, PhaseBits, Pool, Vip, VipKey},
     tables::{InsertError, Tables},
     verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict},
     wire::{Outgoing, Segment},
@@ -77,10 +77,16 @@ pub(super) fn is_stray<T: Tables>(
     key: &FlowKey,
     segment: &Segment,
 ) -> Option<PassReason> {
-    if tables.vip(&listener(key)).is_none() {
+    if !is_for_listener(tables, key) {
         return Some(PassReason::NotVip);
     }
     (!segment.opens()).then_some(PassReason::NoConnection)
+}
+
+/// Has the BPF stack for itself as long as it looks.
+#[inline(never)]
+fn is_for_listener<T: Tables>(tables: &T, client: &FlowKey) -> bool {
+    tables.vip(&listener(client)).is_some()
 }
 
 /// Where a client's packets go.
@@ -101,7 +107,10 @@ pub(super) fn wishes<P: Packet, T: Tables>(
     wish.client = *key;
     let Some(flow) = tables.flow(key) else { return true };
     if known::is_superseded(&flow, segment) {
-        wish.former = flow.rewrite.to;
+        // Only a NAT port is worth having once more.
+        if flow.mode() == Mode::Nat {
+            wish.former = flow.rewrite.to;
+        }
         ending::supersede(tables, key, &flow);
         return true;
     }
@@ -174,7 +183,7 @@ pub(super) fn choose<T: Tables>(
     goal: &mut Goal,
 ) -> Result<bool, Unconnected> {
     let (tuple, now) = (&wish.client.tuple, tables.now());
-    (goal.pool, goal.now) = (vip.pool, now);
+    (goal.pool, goal.mode, goal.now) = (vip.pool, pool.mode(), now);
     if wish.tries == 0 && persist::recall(tables, vip, pool, tuple.src, goal) {
         return Ok(true);
     }
@@ -206,35 +215,35 @@ fn connect<P: Packet, T: Tables>(
     pool: &Pool,
 ) -> Result<(), Unconnected> {
     let Desk { segment, wish, goal, path, .. } = desk;
-    let key = &wish.client;
     choose(tables, vip, pool, wish, goal)?;
     goal.former = wish.former;
     if wish.is_new() && !segment.is_udp() {
         goal.syn = Syn::of(packet, tables, segment);
     }
-    reserve::port(tables, key, pool, goal)?;
-    let (index, client, now) = (vip.pool, key.tuple.src, goal.now);
-    let Goal { slot, outgoing, answers, .. } = &*goal;
+    reserve::source(tables, wish, pool, goal)?;
+    let key = &wish.client;
+    let (index, client, now) = (vip.pool, &key.tuple.src, goal.now);
+    let Goal { slot, outgoing, mode, .. } = &*goal;
     path.rewrite.set(&key.tuple, outgoing);
-    let ticket = waiting::ticket(tables, index);
+    let ticket = waiting::ticket(tables);
 
     let before = if wish.is_new() { None } else { tables.flow(key) };
     if before.is_none() && !wish.is_new() {
         // It ended meanwhile, and nobody has counted it anew.
-        ports::release(tables, answers);
+        reserve::give_back(tables, key, goal);
         return Err(Unconnected::Stays);
     }
     if let Some(before) = &before {
         // Exactly one packet moves a connection, however many say the same.
         if !before.phase.record(tables, PhaseBits::ABANDONED).closed {
-            ports::release(tables, answers);
+            reserve::give_back(tables, key, goal);
             return Err(Unconnected::Stays);
         }
-        forget_answers(tables, key, before);
+        ending::forget_answers(tables, key, before);
     }
     let placed = tables.put_flow(key, before.is_some(), |flow| {
         flow.rewrite = path.rewrite;
-        flow.begin(slot.member, index, false, now);
+        flow.begin(slot.member, index, *mode, false, now);
         flow.opened = tables.exact_now();
         flow.ticket = ticket;
         if segment.is_udp() {
@@ -250,7 +259,7 @@ fn connect<P: Packet, T: Tables>(
         }
     });
     if let Err(error) = placed {
-        ports::release(tables, answers);
+        reserve::give_back(tables, key, goal);
         if let Some(before) = &before {
             // Lost between two members: no memory for the entry that replaces this one.
             ending::conclude(tables, key, before, Event::Closed);
@@ -271,6 +280,9 @@ fn connect<P: Packet, T: Tables>(
             }
             schedule::moved(tables, index, before.member, slot.member);
             tables.count(wish.why().into());
+            if wish.moves == 0 {
+                note_redispatch(tables, index);
+            }
             if let Some(after) = tables.flow(key) {
                 event::redispatched(tables, key, &after, before.member);
             }
@@ -282,20 +294,41 @@ fn connect<P: Packet, T: Tables>(
             event::opened(tables, key, outgoing, index, slot.member);
         }
     }
-    eject::chosen(tables, index, pool, slot.member, now);
-    persist::remember(tables, vip, client, slot.member, now);
-    tables.account_connection(slot.member);
+    settle(tables, vip, pool, client, goal);
     // What becomes a SYN has no payload then.
     let payload = if segment.opens() { segment.payload } else { 0 };
     tables.account(slot.member, Direction::ToMember, payload);
     path.direction = Direction::ToMember;
+    path.is_direct = *mode == Mode::Dsr;
     Ok(())
 }
 
-/// Removes the member's entry of a connection that has left it.
+/// Takes note of who has a connection now. Has the BPF stack for itself as long as it does.
 #[inline(never)]
-fn forget_answers<T: Tables>(tables: &T, key: &FlowKey, client: &Flow) {
-    ports::release(tables, &client.peer_key(key));
+fn settle<T: Tables>(tables: &T, vip: &Vip, pool: &Pool, client: &Addr, goal: &Goal) {
+    let member = goal.slot.member;
+    eject::chosen(tables, goal.pool, pool, member, goal.now);
+    persist::remember(tables, vip, *client, member, goal.now);
+    tables.account_connection(member);
+}
+
+/// Counts a connection of the pool that its member did not accept and another one has now.
+#[inline(never)]
+fn note_redispatch<T: Tables>(tables: &T, pool: u32) {
+    if let Some(cursor) = tables.cursor(pool) {
+        tables.add64(&cursor.redispatched, 1);
+    }
+}
+
+/// Counts for the pool of its listener that a connection of the client with this key did not come to be: it was
+/// refused, or its client is `denied`.
+#[inline(never)]
+pub(super) fn note_refusal<T: Tables>(tables: &T, client: &FlowKey, denied: bool) {
+    if let Some(vip) = tables.vip(&listener(client))
+        && let Some(cursor) = tables.cursor(vip.pool)
+    {
+        tables.add64(if denied { &cursor.denied } else { &cursor.refused }, 1);
+    }
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 
 use crate::{
     counter::Event,
-    forward::{udp, waiting},
+    forward::{direct, udp, waiting},
     packet::Packet,
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
@@ -32,26 +32,20 @@ pub(super) fn report<P: Packet, T: Tables>(
     let Some(flow) = tables.flow(&key) else {
         return Ok(Verdict::Pass(PassReason::ErrorUnknown));
     };
-    let sender_key = flow.peer_key(&key);
-    let Some(sender) = tables.flow(&sender_key) else {
+    if flow.is_direct() {
+        return direct::report(packet, tables, &flow, error);
+    }
+    let Some(sender) = other(tables, &key, &flow) else {
         return Ok(Verdict::Pass(PassReason::ErrorUnknown));
     };
     let to_client = flow.is_from_member();
-    let is_one = if to_client { sender.answers(&key) } else { flow.answers(&sender_key) };
-    if !is_one {
-        return Ok(Verdict::Pass(PassReason::ErrorUnknown));
-    }
     if !is_outstanding(tables, &flow, &sender, error) {
         return Ok(Verdict::Pass(PassReason::ErrorStale));
     }
     if to_client && error.is_udp() && icmp::is_unreachable(packet) {
         udp::unreachable(tables, &sender);
     }
-    match tables.budget(flow.pool()) {
-        Some(budget) if budget.spend(tables, tables.now()) => {}
-        Some(_) => return Err(DropReason::ErrorRate),
-        None => return Err(DropReason::Inconsistent),
-    }
+    afford(tables, &flow)?;
     flow.rewrite.apply_to_error(packet, error).map_err(|_| DropReason::Rewrite)?;
     if to_client {
         tables.count(Event::ErrorToClient.into());
@@ -60,6 +54,22 @@ pub(super) fn report<P: Packet, T: Tables>(
         tables.count(Event::ErrorToMember.into());
         Ok(Verdict::Forward(Direction::ToMember))
     }
+}
+
+/// The entry of the connection's other direction than `flow`, which has this key.
+#[inline(never)]
+fn other<T: Tables>(tables: &T, key: &FlowKey, flow: &Flow) -> Option<T::Ref<Flow>> {
+    let other_key = flow.peer_key(key);
+    let other = tables.flow(&other_key)?;
+    let is_one = if flow.is_from_member() { other.answers(key) } else { flow.answers(&other_key) };
+    is_one.then_some(other)
+}
+
+/// Takes one more error out of what a pool's connections may be told of, or says that it is too many.
+#[inline(always)]
+pub(super) fn afford<T: Tables>(tables: &T, flow: &Flow) -> Result<(), DropReason> {
+    let budget = tables.budget(flow.pool()).ok_or(DropReason::Inconsistent)?;
+    if budget.spend(tables, tables.now()) { Ok(()) } else { Err(DropReason::ErrorRate) }
 }
 
 /// Whether `sender` may have sent a segment with this number that the other end, of which `flow` is, has

@@ -12,7 +12,7 @@ use crate::{
     packet::{EditError, Packet},
     ports::Syn,
     route::{Answer, Choice, Lost},
-    state::{Flow, NOBODY, Pool},
+    state::{Flow, Mode, NOBODY, Pool},
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, Verdict},
     wire::Segment,
@@ -54,7 +54,7 @@ fn ask<T: Tables>(dry: &Dry<'_, T>, desk: &mut Desk) -> Result<Verdict, DropReas
     wish.client = *key;
     let mut make_way = 0;
     if let Some(flow) = dry.flow(key).filter(|flow| !flow.is_left_behind()) {
-        let ends = known::is_superseded(&flow, segment);
+        let ends = segment.opens() && known::is_over(&flow);
         let moves = !ends
             && segment.is_udp()
             && udp::may_wish(dry, &flow)
@@ -65,7 +65,9 @@ fn ask<T: Tables>(dry: &Dry<'_, T>, desk: &mut Desk) -> Result<Verdict, DropReas
         if moves {
             answer.replaces = if wish.moves != 0 { Answer::MOVES } else { Answer::RETRIES };
         } else {
-            wish.former = flow.rewrite.to;
+            if flow.mode() == Mode::Nat {
+                wish.former = flow.rewrite.to;
+            }
             answer.replaces = Answer::MAKES_WAY;
             make_way = !flow.phase.get().is_closed() as u32;
         }
@@ -73,7 +75,7 @@ fn ask<T: Tables>(dry: &Dry<'_, T>, desk: &mut Desk) -> Result<Verdict, DropReas
     if let Some(reason) = open::is_stray(dry, key, segment) {
         return Ok(Verdict::Pass(reason));
     }
-    match open(dry, (segment, wish, make_way), goal, answer) {
+    match open(dry, segment, make_way, wish, goal, answer) {
         Ok(()) => Ok(Verdict::Forward(Direction::ToMember)),
         Err(_) if wish.tries != 0 => {
             // Nobody else takes what its member does not.
@@ -92,14 +94,16 @@ fn stays(flow: &Flow, answer: &mut Answer) -> Direction {
     answer.choice = Choice::Known.number();
     (answer.member, answer.pool) = (flow.member, flow.pool());
     answer.outgoing = flow.rewrite.to;
-    if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember }
+    flow.direction()
 }
 
 /// The same steps as [`super::open::open`]. `make_way` is how many connections that the listener counts are ending for it.
 #[inline(always)]
 fn open<T: Tables>(
     dry: &Dry<'_, T>,
-    (segment, wish, make_way): (&Segment, &Wish, u32),
+    segment: &Segment,
+    make_way: u32,
+    wish: &mut Wish,
     goal: &mut Goal,
     answer: &mut Answer,
 ) -> Result<(), Unconnected> {
@@ -119,21 +123,32 @@ fn open<T: Tables>(
     answer.kept_lost = lost(dry, &pool, goal, answer.kept);
     answer.due_lost = lost(dry, &pool, goal, answer.due);
     let had_before = chosen?;
-    answer.member = goal.slot.member;
-    answer.choice = if had_before {
+    let first = goal.slot.member;
+    answer.member = first;
+    answer.choice = choice(dry, goal, had_before, answer.due).number();
+    goal.former = wish.former;
+    reserve::source(dry, wish, &pool, goal)?;
+    answer.outgoing = goal.outgoing;
+    if goal.slot.member != first {
+        answer.member = goal.slot.member;
+        (answer.due, answer.due_lost) = (dry.due(), lost(dry, &pool, goal, dry.due()));
+        answer.choice = choice(dry, goal, false, answer.due).number();
+    }
+    Ok(())
+}
+
+/// Why the goal's member is the one.
+#[inline(always)]
+fn choice<T: Tables>(dry: &Dry<'_, T>, goal: &Goal, had_before: bool, due: u32) -> Choice {
+    if had_before {
         Choice::Persistence
-    } else if is_ejected(dry, goal, answer.member) {
+    } else if is_ejected(dry, goal, goal.slot.member) {
         Choice::LastResort
-    } else if answer.due != NOBODY {
+    } else if due != NOBODY {
         Choice::Next
     } else {
         Choice::Method
     }
-    .number();
-    goal.former = wish.former;
-    reserve::port(dry, &wish.client, &pool, goal)?;
-    answer.outgoing = goal.outgoing;
-    Ok(())
 }
 
 /// Why a member cannot have the connection; zero if there is no such member.

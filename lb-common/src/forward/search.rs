@@ -273,9 +273,9 @@ impl<T: Tables> Step<T> for Search<'_> {
                 if !self.enter(tables) {
                     return false;
                 }
-                tables.count(Event::PortTaken.into());
+                tables.count_in(self.key.zone, Event::PortTaken.into());
             } else if self.goal.walk.way == Way::OWN {
-                tables.count(Event::PortTaken.into());
+                tables.count_in(self.key.zone, Event::PortTaken.into());
             }
         }
         if !walks {

@@ -98,7 +98,7 @@ pub(super) fn follow<T: Tables>(
 #[inline(always)]
 pub(super) fn pass_along<T: Tables>(tables: &T, flow: &Flow, datagram: &Segment) -> Direction {
     flow.pass(tables, tables.now(), datagram.payload);
-    let direction = if flow.is_from_member() { Direction::ToClient } else { Direction::ToMember };
+    let direction = flow.direction();
     tables.account(flow.member, direction, datagram.payload);
     direction
 }

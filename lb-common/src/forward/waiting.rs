@@ -6,16 +6,15 @@ use crate::{
     forward::open::Wish,
     packet::Packet,
     schedule::Avoid,
-    state::{Flow, FlowKey, HalfOpen, PhaseBits},
+    state::{Flow, FlowKey, HalfOpen, PhaseBits, TICKETS},
     tables::Tables,
     wire::Segment,
 };
 
-/// A ticket for a connection of the pool with index `pool`; zero, which gets no place, when there is
-/// none to be had.
+/// A ticket for a connection; zero, which gets no place, when there is none to be had.
 #[inline(always)]
-pub(super) fn ticket<T: Tables>(tables: &T, pool: u32) -> u32 {
-    match tables.cursor(pool) {
+pub(super) fn ticket<T: Tables>(tables: &T) -> u32 {
+    match tables.cursor(TICKETS) {
         Some(cursor) => (tables.add64(&cursor.tickets, 1) + 1) as u32,
         None => 0,
     }

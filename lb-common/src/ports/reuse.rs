@@ -106,7 +106,7 @@ pub(crate) fn evict<T: Tables>(tables: &T, key: &FlowKey) {
         }
         tables.remove_flow(key);
     }
-    tables.count(Event::PortReused.into());
+    tables.count_in(key.zone, Event::PortReused.into());
 }
 
 /// Lets the member's entry with this `key` outlive that of its client, which knows what a member in

@@ -41,6 +41,8 @@ impl Default for Avoid {
 }
 
 impl Avoid {
+    /// How many members it can name.
+    pub(crate) const ROOM: u32 = RULED_OUT as u32;
     /// Everybody will do.
     pub const NONE: Self = Self([NOBODY; RULED_OUT]);
 

@@ -39,14 +39,16 @@ impl<T: Tables> Step<T> for Returns<'_> {
         if member == NOBODY {
             return false;
         }
-        let Some(load) = tables.load(member) else { return false };
+        let (Some(load), Some(leaf)) = (tables.load(member), self.set.leaf(tables, member)) else {
+            return false;
+        };
         let until = load.out_until.get();
         if until > self.now {
             return false;
         }
         // Unless it is ejected once more in this moment.
         tables.exchange64(&load.out_until, until, 0);
-        self.next = Match::above(self.set, member);
+        self.next = Match::above(self.set, leaf);
         true
     }
 }

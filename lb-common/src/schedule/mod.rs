@@ -56,6 +56,24 @@ pub fn pick<T: Tables>(
     })
 }
 
+/// The least loaded member of the pool with index `index` that is neither to be avoided nor ejected, where
+/// the method's choice cannot have a connection for a reason that is none of the schedule's.
+#[inline(always)]
+pub fn pick_other<T: Tables>(
+    tables: &T,
+    index: u32,
+    pool: &Pool,
+    ask: &Ask,
+) -> Option<T::Ref<Slot>> {
+    let member = other(tables, index, pool, ask);
+    if member == NOBODY { None } else { tables.slot(&pool.part(index, member)) }
+}
+
+#[inline(never)]
+fn other<T: Tables>(tables: &T, index: u32, pool: &Pool, ask: &Ask) -> u32 {
+    scan::best(tables, Set { index, pool }, ask).unwrap_or(NOBODY)
+}
+
 /// The index of the member that is chosen. Has the BPF stack for itself as long as it looks.
 #[inline(never)]
 fn answer<T: Tables>(tables: &T, index: u32, pool: &Pool, ask: &Ask) -> u32 {
@@ -64,11 +82,12 @@ fn answer<T: Tables>(tables: &T, index: u32, pool: &Pool, ask: &Ask) -> u32 {
 
 #[inline(always)]
 fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
+    // A number even if it is nobody: older verifiers do not see that a value that may be missing is not used then.
     let least_loaded = match set.pool.has_tournament() {
         // Whoever only asks lets nobody back in, and wants to know who was due.
-        true if T::DRY => Some(scan::least_loaded(tables, set)?),
-        true => Some(tournament::winner(tables, set, ask.now)?),
-        false => None,
+        true if T::DRY => scan::least_loaded(tables, set)?,
+        true => tournament::winner(tables, set, ask.now)?,
+        false => NOBODY,
     };
     let method = Method::from_number(set.pool.method)?;
     let place = match method {
@@ -77,7 +96,7 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
         Method::SourceIpPort => Place::at(hash(ask)),
         Method::LeastConn => return best(tables, set, ask, least_loaded),
         // Who is fastest a tournament does not know.
-        Method::LeastResponseTime => return best(tables, set, ask, None),
+        Method::LeastResponseTime => return best(tables, set, ask, NOBODY),
     };
     let terms = Terms::of(ask);
     order::next(tables, set, place, terms).or_else(|| {
@@ -92,12 +111,12 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
 
 /// The best that may have the connection, an ejected one only if all of them are.
 #[inline(always)]
-fn best<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, least_loaded: Option<u32>) -> Option<u32> {
-    if let Some(member) = least_loaded {
-        if set.can_take(tables, member, Terms::of(ask)) {
-            return Some(member);
+fn best<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask, least_loaded: u32) -> Option<u32> {
+    if least_loaded != NOBODY {
+        if set.can_take(tables, least_loaded, Terms::of(ask)) {
+            return Some(least_loaded);
         }
-        tables.overlook(member, false);
+        tables.overlook(least_loaded, false);
         if !T::DRY {
             return descend::best(tables, set, ask);
         }
@@ -137,6 +156,9 @@ pub fn accepted<T: Tables>(tables: &T, pool: u32, member: u32, elapsed: u64) {
 #[inline(always)]
 pub fn opened<T: Tables>(tables: &T, pool: u32, member: u32) {
     change(tables, pool, member, 1);
+    if let Some(cursor) = tables.cursor(pool) {
+        tables.add64(&cursor.opened, 1);
+    }
 }
 
 /// Moves a connection from one member's count to another's.

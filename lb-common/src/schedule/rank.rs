@@ -88,6 +88,18 @@ pub(super) fn has_room(slot: &Slot, load: &Load) -> bool {
 }
 
 impl Set<'_> {
+    /// The index of the member that has this leaf.
+    #[inline(always)]
+    pub(super) fn member<T: Tables>(&self, tables: &T, leaf: u32) -> Option<u32> {
+        tables.seat(&self.pool.part(self.index, leaf))
+    }
+
+    /// The leaf of the member with this index; none if it is not of this set.
+    #[inline(always)]
+    pub(super) fn leaf<T: Tables>(&self, tables: &T, member: u32) -> Option<u32> {
+        Some(tables.slot(&self.pool.part(self.index, member))?.leaf.into())
+    }
+
     /// The member with this index and its load, if it can take a connection that is free to go elsewhere.
     #[inline(always)]
     fn able<T: Tables>(&self, tables: &T, member: u32) -> Option<(T::Ref<Slot>, T::Ref<Load>)> {

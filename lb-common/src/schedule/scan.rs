@@ -22,7 +22,8 @@ struct Scan<'a> {
 
 impl<T: Tables> Step<T> for Scan<'_> {
     #[inline(always)]
-    fn step(&mut self, tables: &T, member: u32) -> bool {
+    fn step(&mut self, tables: &T, leaf: u32) -> bool {
+        let Some(member) = self.set.member(tables, leaf) else { return false };
         let rank = self.set.rank_for(tables, member, self.ask);
         if rank.beats(&self.rank) {
             self.best = member;
@@ -48,7 +49,8 @@ struct Leaves<'a> {
 
 impl<T: Tables> Step<T> for Leaves<'_> {
     #[inline(always)]
-    fn step(&mut self, tables: &T, member: u32) -> bool {
+    fn step(&mut self, tables: &T, leaf: u32) -> bool {
+        let Some(member) = self.set.member(tables, leaf) else { return false };
         let rank = self.set.rank(tables, member);
         if rank.beats(&self.rank) {
             self.best = member;

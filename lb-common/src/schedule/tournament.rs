@@ -1,6 +1,6 @@
 //! The least loaded member without looking at all of them.
 //!
-//! A binary tree has the members as its leaves, by index; each node names the winner below it, so the
+//! A binary tree has the members as its leaves; each node names the winner below it, so the
 //! root names the best. Whoever changes a member's load afterwards plays the matches on the
 //! way from that leaf to the root again. That is a lock-free f-array (P. Jayanti, "f-arrays:
 //! implementation and applications", PODC 2002): a match is played by reading the node, comparing its
@@ -50,8 +50,8 @@ pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>, now: u64) -> Option<u3
 /// Lets the tree know that the load of a member has changed.
 #[inline(always)]
 pub(super) fn changed<T: Tables>(tables: &T, set: Set<'_>, member: u32) {
-    if member < set.pool.leaves {
-        let mut climb = Climb { set, next: Match::above(set, member) };
+    if let Some(leaf) = set.leaf(tables, member) {
+        let mut climb = Climb { set, next: Match::above(set, leaf) };
         tables.repeat(TRIES * set.pool.leaves.trailing_zeros(), &mut climb);
     }
 }
@@ -107,10 +107,10 @@ impl Match {
         self.place != 0
     }
 
-    /// The first match of a member.
+    /// The first match of whoever has this leaf.
     #[inline(always)]
-    pub(super) const fn above(set: Set<'_>, member: u32) -> Self {
-        Self::at((set.pool.leaves + member) / 2)
+    pub(super) const fn above(set: Set<'_>, leaf: u32) -> Self {
+        Self::at((set.pool.leaves + leaf) / 2)
     }
 
     /// Plays it, and goes on to the one above. Returns whether there is one.
@@ -186,8 +186,11 @@ impl Outcome {
 #[inline(always)]
 pub(super) fn outcome<T: Tables>(tables: &T, set: Set<'_>, place: u32) -> Outcome {
     match place.checked_sub(set.pool.leaves) {
-        Some(member) if set.is_out(tables, member) => Outcome::new(member, member),
-        Some(member) => Outcome::new(member, NOBODY),
+        Some(leaf) => match set.member(tables, leaf) {
+            Some(member) if set.is_out(tables, member) => Outcome::new(member, member),
+            Some(member) => Outcome::new(member, NOBODY),
+            None => Outcome::new(NOBODY, NOBODY),
+        },
         None => {
             let node = tables.node(&set.pool.part(set.index, place));
             Outcome(node.map_or(0, |node: T::Ref<Node>| node.0.get() as u32))

@@ -43,7 +43,8 @@ pub struct Event {
     pub previous: u32,
     /// From the client to the VIP.
     pub client: Tuple,
-    /// From the VIP to the member; all zero of a refusal.
+    /// Source and destination of packets to the member, the next hop in place of the VIP with
+    /// [`Mode::Dsr`](crate::state::Mode::Dsr); all zero of a refusal.
     pub nat: Tuple,
     /// As in [`crate::state::FlowKey::zone`].
     pub zone: u16,
@@ -72,7 +73,7 @@ reasons! {
 reasons! {
     /// How a connection ended.
     End {
-        /** both ends closed, the client first */
+        /** both ends closed, the client first; with `mode: dsr` the client closed */
         ClientFin = 1, "client_fin";
         /** both ends closed, the member first */
         MemberFin = 2, "member_fin";

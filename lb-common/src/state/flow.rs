@@ -6,7 +6,8 @@ use crate::{
     addr::Tuple,
     atomic::{Atomics, Word32, Word64},
     nat::Rewrite,
-    state::phase::Phase,
+    state::{Mode, phase::Phase},
+    verdict::Direction,
     wire::{Segment, Seq},
 };
 
@@ -37,7 +38,7 @@ impl FlowKey {
 /// How far the numbers of a packet may lie from those of its direction, in bytes: beyond what a window in use holds, so
 /// that a stray segment does not take the connection's numbers along. Who knows neither number comes near both in one
 /// of 16,384 tries.
-const LEAP: u32 = 1 << 24;
+pub(crate) const LEAP: u32 = 1 << 24;
 
 /// One direction of a connection: the whole rewrite and what was seen of it.
 ///
@@ -46,14 +47,18 @@ const LEAP: u32 = 1 << 24;
 #[derive(Debug, FromBytes, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Flow {
-    /// How packets are rewritten. Never changes.
+    /// How packets are rewritten. Of [`Mode::Dsr`], whose packets stay as they are, what they would become
+    /// with [`Mode::Dnat`]: the destination is the next hop. Never changes.
     pub rewrite: Rewrite,
     /// Index of the member. Never changes.
     pub member: u32,
     /// Index of the pool. Never changes.
     pool: u16,
     /// Zero in the client's entry, one in the member's. Never changes.
-    from_member: u16,
+    from_member: u8,
+    /// The [`Mode`] that the pool had when the connection was given to the member, as its number. Never
+    /// changes.
+    mode: u8,
     /// The phase of the connection, in the client's entry, and in a member's entry that has outlived it. The
     /// member's entry of a UDP flow has here whether the member has answered, which its packets need not look
     /// up then.
@@ -83,7 +88,8 @@ pub struct Flow {
     pub acked: Word32,
     /// The client's latest timestamp (TSval, RFC 7323) since it has closed, zero if there was none: what
     /// a member in TIME_WAIT compares a SYN with. In the client's entry; the member's has it once it has
-    /// outlived that.
+    /// outlived that. Of [`Mode::Dsr`], in place of that, the number that a SYN on a connection that is
+    /// open announces; zero if there was none.
     pub stamp: Word32,
 }
 
@@ -93,10 +99,11 @@ impl Flow {
     /// Makes this the entry of a direction that opens now, all but the rewrite. Written where it lies: the
     /// BPF stack has no room for another.
     #[inline(always)]
-    pub fn begin(&mut self, member: u32, pool: u32, from_member: bool, now: u64) {
+    pub fn begin(&mut self, member: u32, pool: u32, mode: Mode, from_member: bool, now: u64) {
         self.member = member;
         self.pool = pool as u16;
-        self.from_member = from_member as u16;
+        self.from_member = from_member as u8;
+        self.mode = mode as u8;
         self.phase = Phase::default();
         self.last_seen = Word64::new(now);
         self.last_news = Word64::new(now);
@@ -134,6 +141,24 @@ impl Flow {
     #[inline(always)]
     pub const fn is_from_member(&self) -> bool {
         self.from_member != 0
+    }
+
+    /// Which way the packets of this entry go.
+    #[inline(always)]
+    pub const fn direction(&self) -> Direction {
+        if self.is_from_member() { Direction::ToClient } else { Direction::ToMember }
+    }
+
+    /// The mode of the connection, whatever that of its pool is by now.
+    #[inline(always)]
+    pub const fn mode(&self) -> Mode {
+        Mode::from_number(self.mode as u32)
+    }
+
+    /// Whether the member answers past the node ([`Mode::Dsr`]): there is no member's entry.
+    #[inline(always)]
+    pub const fn is_direct(&self) -> bool {
+        self.mode == Mode::Dsr as u8
     }
 
     /// Records a packet; nothing is written that has not changed.
@@ -224,11 +249,11 @@ impl Flow {
     /// Whether this client's entry and the member's entry with `key` are of one connection.
     #[inline(always)]
     pub fn answers(&self, key: &FlowKey) -> bool {
-        self.rewrite.to == key.tuple.reversed()
+        !self.is_direct() && self.rewrite.to == key.tuple.reversed()
     }
 
     /// The key of the other direction of the same connection: its packets come from
-    /// where ours are sent to.
+    /// where ours are sent to. A connection that [is direct](Self::is_direct) has none; the key may be another one's.
     #[inline(always)]
     pub const fn peer_key(&self, key: &FlowKey) -> FlowKey {
         FlowKey::new(self.rewrite.to.reversed(), key.zone, key.protocol)

@@ -73,6 +73,9 @@ impl PhaseBits {
     /// the next datagram then asks for another member.
     pub const UNREACHABLE: Self = Self(1 << 15);
 
+    /// What the member says is not seen ([`crate::state::Mode::Dsr`]), so the client's FIN is the end.
+    pub const ONE_SIDED: Self = Self(1 << 16);
+
     /// Every fact with its name, in the order in which an ordinary life meets them.
     pub const NAMED: &'static [(Self, &'static str)] = &[
         (Self::ACCEPTED, "accepted"),
@@ -91,6 +94,7 @@ impl PhaseBits {
         (Self::CROWDED_OUT, "crowded_out"),
         (Self::DRAINED, "drained"),
         (Self::MARKED_DOWN, "marked_down"),
+        (Self::ONE_SIDED, "one_sided"),
     ];
 
     const BOTH_FIN: u32 = Self::CLIENT_FIN.0 | Self::MEMBER_FIN.0;
@@ -128,7 +132,9 @@ impl PhaseBits {
     /// Whether the connection is over and no longer counted.
     #[inline(always)]
     pub const fn is_closed(self) -> bool {
-        self.is_abrupt() || self.0 & Self::BOTH_FIN == Self::BOTH_FIN
+        self.is_abrupt()
+            || self.0 & Self::BOTH_FIN == Self::BOTH_FIN
+            || self.0 & Self::ONE_SIDED.0 != 0
     }
 
     /// Whether the connection ended without both ends having said so: nobody waits for its last
@@ -209,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..16, 0..40)) {
+        fn exactly_one_fact_closes(facts in proptest::collection::vec(0u32..17, 0..40)) {
             let (phase, tables) = (Phase::default(), HostTables::default());
             let closes = facts.iter().filter(|bit| phase.record(&tables, PhaseBits(1 << **bit)).closed).count();
             prop_assert_eq!(closes, usize::from(phase.get().is_closed()));

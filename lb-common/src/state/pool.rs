@@ -10,7 +10,7 @@ pub const MAX_MEMBERS: usize = 4096;
 /// have connections.
 pub const MEMBER_INDEXES: u32 = 5120;
 /// Most pools of one datapath.
-pub const MAX_POOLS: u32 = 1024;
+pub const MAX_POOLS: u32 = 4096;
 /// A weight of one, as slots have it: HAProxy's own sixteenths (`BE_WEIGHT_SCALE`), so that a
 /// member can take a part of its share.
 pub const WEIGHT_ONE: u32 = 16;
@@ -49,6 +49,44 @@ impl Method {
     }
 }
 
+/// How packets get to a member and its answers to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mode {
+    /// Members see the VIP, or another address of the node, as the source: answers come back by
+    /// themselves.
+    #[default]
+    Nat = 0,
+    /// Members see the client as the source, and have their route to clients across the node.
+    Dnat = 1,
+    /// Packets go to the member as they are: it has the VIP itself, shares the link with the node, and
+    /// answers past it (direct server return).
+    Dsr = 2,
+}
+
+impl Mode {
+    /// The mode stored as `number`; what is no mode's stands for [`Self::Nat`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::Dnat,
+            2 => Self::Dsr,
+            _ => Self::Nat,
+        }
+    }
+
+    /// Its name, as reports print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nat => "nat",
+            Self::Dnat => "dnat",
+            Self::Dsr => "dsr",
+        }
+    }
+}
+
 /// A member as its pool has it now. Its key is the member's index ([`PartKey`]).
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -67,8 +105,8 @@ pub struct Slot {
     pub address: Addr,
     /// The member's port.
     pub port: Be16,
-    /// Always zero.
-    pub reserved: u16,
+    /// The member's leaf in the tournament, counted from zero; the members of a set have the first ones.
+    pub leaf: u16,
 }
 
 /// How long a connection may stay as it is, in nanoseconds, by its state.
@@ -105,7 +143,7 @@ pub struct Pool {
     pub method: u32,
     /// Ticks of the method's order; zero if it has none, or there are no members.
     pub ticks: u32,
-    /// A power of two, two at least, above every index of a member: the leaves of the tournament.
+    /// A power of two, two at least, and no fewer than there are members: the leaves of the tournament.
     pub leaves: u32,
     /// Lowest NAT port, in host order.
     pub port_low: u16,
@@ -127,8 +165,8 @@ pub struct Pool {
     pub snat: [Addr; MAX_SNAT],
     /// How many of them there are, from the first.
     pub snat_count: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// The [`Mode`] of new connections, as its number.
+    pub mode: u32,
 }
 
 impl Pool {
@@ -136,6 +174,12 @@ impl Pool {
     #[inline(always)]
     pub const fn has_tournament(&self) -> bool {
         self.tournament != 0
+    }
+
+    /// The mode of new connections.
+    #[inline(always)]
+    pub const fn mode(&self) -> Mode {
+        Mode::from_number(self.mode)
     }
 
     /// The key of a part of this set, in the pool with index `pool`.
@@ -149,8 +193,8 @@ const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Pool>() == 224);
 
 /// A part of a pool's set that is too large for the pool itself.
 ///
-/// Slots have the member's index as their `part`. The ticks of an order count from zero to
-/// [`Pool::ticks`]; the value is the index of the member. Nodes are [`Node`].
+/// Slots have the member's index as their `part`. Seats count from zero to [`Pool::leaves`], the ticks of an order to
+/// [`Pool::ticks`]; the value of either is the index of the member. Nodes are [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct PartKey {
@@ -166,7 +210,7 @@ pub struct PartKey {
 /// ejection ends first.
 ///
 /// Node 1 is the root, the children of node `n` are `2n` and `2n + 1`; from [`Pool::leaves`] on they
-/// are the members themselves, which have no node. Node 0 says whether the others are to be relied on.
+/// are the leaves ([`Slot::leaf`]), which have no node. Node 0 says whether the others are to be relied on.
 #[derive(Debug, Default, FromBytes, IntoBytes, KnownLayout)]
 #[repr(transparent)]
 pub struct Node(pub Word64);
@@ -179,6 +223,18 @@ pub struct Cursor {
     pub turn: Word64,
     /// Changes of any member's load so far.
     pub stamp: Word64,
-    /// Tickets given to half-open connections so far.
+    /// Tickets given to half-open connections so far, of all pools at [`TICKETS`].
     pub tickets: Word64,
+    /// Connections opened so far.
+    pub opened: Word64,
+    /// Connections refused so far: no member could have them, or the pool has enough.
+    pub refused: Word64,
+    /// Clients' SYNs and datagrams dropped so far because the listener does not serve their network.
+    pub denied: Word64,
+    /// Times that a connection was given to another member because its own did not accept it.
+    pub redispatched: Word64,
 }
+
+/// The cursor that no pool has: half-open connections of all pools take their tickets there, because they share the
+/// places.
+pub const TICKETS: u32 = MAX_POOLS - 1;

@@ -61,12 +61,12 @@ impl Segment {
         self.l4 + if self.is_udp() { Udp::CHECKSUM } else { Tcp::CHECKSUM }
     }
 
-    /// Whether it asks for a connection and is not to go any further, because it has no hop left. With the last
+    /// Whether it may open a connection and is not to go any further, because it has no hop left. With the last
     /// one it may still go to a member: who is not a router does not look (RFC 1122 section 3.2.1.7, RFC 8200
     /// section 3), and a router between says that the way ends at the VIP.
     #[inline(always)]
     pub const fn is_out_of_hops(&self) -> bool {
-        self.flags.opens() && self.hops == 0
+        self.opens() && self.hops == 0
     }
 
     /// The sequence number after everything in the segment: SYN and FIN take one each

@@ -28,7 +28,13 @@ impl World {
         if dst != LISTENER || !frame::opens(frame) {
             return None;
         }
-        let counted = |flow: Rc<Flow>| flow.phase.get().state() == State::Closing;
+        // Whether a SYN begins anew where the last connection has not opened, its number tells, and a question
+        // has none.
+        let counted = |flow: Rc<Flow>| match flow.phase.get().state() {
+            State::Closing => true,
+            State::Opening => flow.is_direct(),
+            State::Established | State::Closed => false,
+        };
         let ask = || {
             let answer = self.tables.ask(frame);
             // A count of the test's own.

@@ -8,10 +8,12 @@ mod datagrams;
 mod frame;
 mod numbers;
 mod ports;
+mod watched;
+mod whose;
 mod world;
 
 use lb_common::addr::Addr;
-use lb_common::state::{Method, Persistence};
+use lb_common::state::{Method, Mode, Persistence};
 use lb_common::wire::ipv4;
 use proptest::prelude::*;
 
@@ -45,6 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(|which| Step::Unreachable { which }),
         2 => (0_u64..4_000).prop_map(Step::Wait),
         2 => any::<u64>().prop_map(Step::Sweep),
+        1 => prop_oneof![Just(Mode::Nat), Just(Mode::Dnat), Just(Mode::Dsr)].prop_map(Step::Mode),
         1 => proptest::collection::vec(0_u32..4, 0..4).prop_map(Step::Members),
         1 => (method(), 1_u32..=16, prop_oneof![Just(0), 1_u32..4])
             .prop_map(|(method, times, limit)| Step::Policy { method, times, limit }),

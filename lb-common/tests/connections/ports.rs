@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use lb_common::addr::Addr;
 use lb_common::atomic::Word64;
 use lb_common::host::HostTables;
-use lb_common::state::{MAX_SNAT, Pool, PortBlock, Slot};
+use lb_common::state::{Flow, MAX_SNAT, Mode, Pool, PortBlock, Slot};
 
 use crate::world::LISTENER;
 
@@ -47,7 +47,8 @@ impl Ports {
     pub(crate) fn check(&self, tables: &HostTables) {
         let taken = taken(tables);
         let flows = tables.flows.borrow();
-        let answers = flows.iter().filter(|(_, flow)| flow.is_from_member());
+        let has_port = |flow: &Flow| flow.is_from_member() && flow.mode() == Mode::Nat;
+        let answers = flows.iter().filter(|(_, flow)| has_port(flow));
         let held: HashSet<Taken> =
             answers.map(|(key, _)| (key.tuple.dst, key.tuple.src, key.tuple.dport.get())).collect();
         assert!(taken.is_subset(&held), "taken by nobody: {:?}", taken.difference(&held));

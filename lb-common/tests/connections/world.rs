@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
-use lb_common::addr::Tuple;
+use lb_common::addr::{Addr, Tuple};
 use lb_common::be::Be16;
 use lb_common::counter::{Counter, Event};
 use lb_common::expire::expire;
@@ -12,14 +12,15 @@ use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
 use lb_common::schedule::{Cycle, Turn};
 use lb_common::state::{
-    Admission, Drain, DrainCause, FlowKey, Identity, Method, Node, Persistence, Pool, Slot, Timers,
-    Vip, VipKey, WEIGHT_ONE,
+    Admission, Drain, DrainCause, FlowKey, Identity, Method, Mode, Node, Persistence, Pool, Slot,
+    Timers, Vip, VipKey, WEIGHT_ONE,
 };
 use lb_common::tables::Tables as _;
 use lb_common::verdict::{Direction, DropReason, PassReason, RefuseReason, Verdict};
 
 use crate::frame::{self, Bases, Flags};
 use crate::ports::Ports;
+use crate::watched::Watched;
 
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
 
@@ -43,6 +44,8 @@ pub(crate) enum Step {
     Members(Vec<u32>),
     /// They are chosen by this method from now on, with weights so many times as high, and so many connections for each at most.
     Policy { method: Method, times: u32, limit: u32 },
+    /// New connections have this mode from now on.
+    Mode(Mode),
     /// The connections that this member has end after so many milliseconds; whether it is down. New
     /// ones it may get as before, which no proper controller allows: they go on.
     Drain { member: u32, within: u64, down: bool },
@@ -101,7 +104,7 @@ impl World {
             limit: if weight.is_multiple_of(4) { 2 } else { 0 },
             address: Ipv4Addr::new(10, 0, 0, index as u8 + 1).into(),
             port: Be16::new(8080),
-            reserved: 0,
+            leaf: 0,
         };
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
         let port_capacity = ports.capacity;
@@ -160,8 +163,11 @@ impl World {
 
     fn serve(&self) {
         let (all, present) = (self.all.borrow(), self.present.borrow());
-        let members: Vec<Slot> =
+        let mut members: Vec<Slot> =
             all.iter().filter(|slot| present.contains(&slot.member)).copied().collect();
+        for (leaf, slot) in (0..).zip(&mut members) {
+            slot.leaf = leaf;
+        }
         let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
@@ -176,6 +182,8 @@ impl World {
             let identity = Identity { incarnation: 1, pool: POOL };
             self.tables.identities.borrow_mut().insert(slot.member, identity);
             self.tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
+            let seat = pool.part(POOL, slot.leaf.into());
+            self.tables.seats.borrow_mut().insert(seat, slot.member);
         }
         for node in 0..pool.leaves {
             let node_of = pool.part(POOL, node);
@@ -221,6 +229,12 @@ impl World {
                 pool.tournament = u32::from(method == Method::LeastConn || limit != 0);
                 self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
                 self.serve();
+            }
+            // What the members of a UDP pool say has to come by.
+            Step::Mode(Mode::Dsr) if self.is_udp() => {}
+            Step::Mode(mode) => {
+                let pool = Pool { mode: mode as u32, ..*self.pool() };
+                self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
             }
             Step::Drain { member, within, down } => {
                 let end = self.tables.now.get() + within * MILLISECOND;
@@ -276,7 +290,7 @@ impl World {
         assert!(frame::is_sound(&input));
         let orphans = self.orphans();
         let asked = self.ask(&input);
-        let (verdict, output) = self.run(input.clone());
+        let (verdict, output, hop) = self.watch(input.clone());
         self.compare(asked, (src, dst), verdict);
         if !self.is_udp() {
             self.shake(&input, verdict);
@@ -291,15 +305,37 @@ impl World {
         };
         assert!(frame::is_sound(&output), "{src} {dst}: wrong checksum");
         let (new_src, new_dst) = frame::ends(&output);
+        // A member that refused may have had the connection in another mode than the next one.
+        let moved = direction == Direction::ToMember && dst != LISTENER && hop.is_some();
+        let mode = self.mode_of(if moved { (new_src, new_dst) } else { (src, dst) });
+        assert_eq!(hop.is_some(), mode == Some(Mode::Dsr), "{src} {dst}");
+        if src == LISTENER || hop.is_some() {
+            let opens = frame::opens(&input);
+            assert!(moved || opens || output == input, "packets stay as they are");
+            let (src, dst) = (new_src, new_dst);
+            assert!(src == LISTENER || dst == LISTENER);
+            let is_member = |hop| self.all.borrow().iter().any(|slot| slot.address == hop);
+            assert!(hop.is_none_or(is_member), "{hop:?}");
+            if src != LISTENER {
+                self.seen.borrow_mut().push((src, LISTENER));
+            }
+            return;
+        }
         match direction {
             Direction::ToMember => {
                 let pool = self.pool();
-                assert!(self.ports.sources().contains(new_src.ip()), "{new_src}");
-                assert_ne!(new_src, LISTENER);
-                assert!((pool.port_low..=pool.port_high).contains(&new_src.port()), "{new_src}");
-                assert!(
-                    self.all.borrow().iter().any(|slot| slot.address == (*new_dst.ip()).into())
-                );
+                // One that moves has the pool's mode from now on.
+                if mode.unwrap_or(pool.mode()) == Mode::Dnat {
+                    assert!(new_src == src || dst != LISTENER, "{new_src}");
+                } else {
+                    assert!(self.ports.sources().contains(new_src.ip()), "{new_src}");
+                    assert_ne!(new_src, LISTENER);
+                    let ports = pool.port_low..=pool.port_high;
+                    assert!(ports.contains(&new_src.port()), "{new_src}");
+                }
+                let all = self.all.borrow();
+                assert!(all.iter().any(|slot| slot.address == (*new_dst.ip()).into()));
+                drop(all);
                 self.seen.borrow_mut().push((new_src, new_dst));
             }
             Direction::ToClient => assert_eq!(new_src, LISTENER),
@@ -323,52 +359,21 @@ impl World {
         }
     }
 
-    /// The client of the connection that reaches its member with these ends.
-    fn client_of(
-        &self,
-        (vip, member): (SocketAddrV4, SocketAddrV4),
-    ) -> (SocketAddrV4, SocketAddrV4) {
-        let key = self.key((member, vip));
-        let to = self.tables.flow(&key).unwrap().rewrite.to;
-        (SocketAddrV4::new(Ipv4Addr::from_bits(to.dst.to_v4().get()), to.dport.get()), LISTENER)
-    }
-
-    fn is_known(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        self.tables.flow(&self.key(ends)).is_some()
-    }
-
-    /// What came out, sent back, arrives where it began, unless the packet was an orphan's. An
-    /// answer without flags changes no connection.
-    fn reverse(&self, output: &[u8], began: (SocketAddrV4, SocketAddrV4)) {
-        let (src, dst) = frame::ends(output);
-        let (before, stats) = (self.active(), self.tables.stats.borrow().clone());
-        let base = self.base((dst, src));
-        let (verdict, back) = self.run(frame::tcp_from(base, dst, src, 0, 0));
-        if self.is_whole(began) {
-            assert!(matches!(verdict, Ok(Verdict::Forward(_))), "{began:?} back {verdict:?}");
-            assert_eq!(frame::ends(&back), (began.1, began.0));
-        }
-        *self.tables.stats.borrow_mut() = stats;
-        assert_eq!(self.active(), before);
-    }
-
-    /// Whether packets with these ends belong to a connection that has both entries.
-    pub(crate) fn is_whole(&self, ends: (SocketAddrV4, SocketAddrV4)) -> bool {
-        let key = self.key(ends);
-        let flows = self.tables.flows.borrow();
-        let peer = flows[&key].peer_key(&key);
-        flows.get(&peer).is_some_and(|flow| flow.peer_key(&peer) == key)
-    }
-
     pub(crate) fn count(&self, event: Event) -> u64 {
         self.tables.counters.borrow().get(&event.number()).copied().unwrap_or(0)
     }
 
     pub(crate) fn run(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>) {
-        let mut frame = Frame(frame);
-        let verdict = forward(&mut frame, &self.tables);
+        let (verdict, output, _) = self.watch(frame);
+        (verdict, output)
+    }
+
+    /// What becomes of the frame, and which next hop it is given.
+    fn watch(&self, frame: Vec<u8>) -> (Result<Verdict, DropReason>, Vec<u8>, Option<Addr>) {
+        let mut watched = Watched { frame: Frame(frame), hop: None };
+        let verdict = forward(&mut watched, &self.tables);
         self.tables.count(Counter::from(verdict));
-        (verdict, frame.0)
+        (verdict, watched.frame.0, watched.hop)
     }
 
     /// A frame that need not be well formed.

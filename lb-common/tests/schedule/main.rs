@@ -13,7 +13,7 @@ use lb_common::tables::Tables as _;
 use lb_common::verdict::RefuseReason;
 use proptest::prelude::*;
 
-use set::{NOW, POOL, eject, pool};
+use set::{NOW, POOL, eject, pool, seated};
 
 /// What happens to a pool.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ fn slots() -> impl Strategy<Value = Vec<Slot>> {
             let weight = weight * WEIGHT_ONE;
             there.then(|| Slot { member, weight, limit, ..Slot::default() })
         };
-        (0..).zip(all).filter_map(slot).collect()
+        seated((0..).zip(all).filter_map(slot).collect())
     })
 }
 

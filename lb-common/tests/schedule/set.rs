@@ -9,21 +9,30 @@ use lb_common::state::{Method, Node, Pool, Slot};
 pub(crate) const POOL: u32 = 3;
 pub(crate) const NOW: u64 = 1 << 40;
 
+/// The members, each with a leaf.
+pub(crate) fn seated(mut slots: Vec<Slot>) -> Vec<Slot> {
+    for (leaf, slot) in (0..).zip(&mut slots) {
+        slot.leaf = leaf;
+    }
+    slots
+}
+
 /// Makes these the members of the pool.
 pub(crate) fn pool(tables: &HostTables, method: Method, slots: &[Slot]) -> Pool {
+    let slots = seated(slots.to_vec());
     let usable = || slots.iter().filter(|slot| slot.weight > 0);
-    let indexes = slots.iter().map(|slot| slot.member + 1);
     let limits = usable().any(|slot| slot.limit > 0);
     let pool = Pool {
         generation: 1,
         method: method as u32,
         ticks: usable().count() as u32,
-        leaves: indexes.max().unwrap_or(0).max(2).next_power_of_two(),
+        leaves: (slots.len() as u32).max(2).next_power_of_two(),
         members: usable().count() as u32,
         tournament: u32::from(method == Method::LeastConn || limits),
         ..Pool::default()
     };
-    for slot in slots {
+    for slot in &slots {
+        tables.seats.borrow_mut().insert(pool.part(POOL, slot.leaf.into()), slot.member);
         tables.slots.borrow_mut().insert(pool.part(POOL, slot.member), *slot);
     }
     for (tick, slot) in (0..).zip(usable()) {

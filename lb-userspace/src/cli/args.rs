@@ -1,14 +1,16 @@
 //! What can be typed. Help texts are the documentation operators read first.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::model::{Id, Port, Timeouts, Weight};
-use crate::config::unserved_address;
-use crate::control::AttachChoice;
+use super::agent_args::AgentCommand;
+use super::values::{Limit, address, limit, millis, name, port, socket, weight};
+use crate::agent::SOCKET;
+use crate::config::model::{Id, Port, Weight};
+use crate::control::{AttachChoice, Rounds};
 use crate::datapath::HookChoice;
 use crate::report::{Lines, Output};
 
@@ -18,14 +20,28 @@ use crate::report::{Lines, Output};
 #[derive(Debug, Parser)]
 #[command(name = "qlb", version, propagate_version = true)]
 pub struct Args {
+    /// The socket of the agent.
+    #[arg(long, global = true, env = "QLB_SOCKET", value_name = "PATH", default_value = SOCKET)]
+    pub socket: PathBuf,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
+impl Args {
+    /// Those of a process that was called as HAProxy.
+    pub fn haproxy(args: Vec<OsString>) -> Self {
+        let socket = std::env::var_os("QLB_SOCKET").unwrap_or_else(|| SOCKET.into());
+        Self { socket: socket.into(), command: Command::Haproxy { args } }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What has to do with the agent.
+    #[command(flatten)]
+    Agent(AgentCommand),
     /// Serve pools in the foreground until SIGINT or SIGTERM.
     Run(Run),
     /// Say what is in a file and whether it can be served; change nothing.
@@ -65,6 +81,19 @@ pub enum Command {
         /// How to print.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
+    },
+    /// Print the status of pools as metrics for Prometheus.
+    Metrics {
+        /// Id, name or beginning of the id; all pools by default.
+        #[arg(value_parser = name)]
+        pool: Option<String>,
+    },
+    /// Be HAProxy: its arguments, messages, exit statuses, stats socket and log lines. A link named `haproxy` does the same.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Haproxy {
+        /// As for HAProxy, such as `-db -f CONF`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
     },
     /// Show which clients are kept on which members (session_persistence SOURCE_IP).
     Persistence {
@@ -147,18 +176,28 @@ pub struct Run {
     /// Leave the datapath running at the end. Nothing expires then until the next `qlb run`.
     #[arg(long)]
     pub keep: bool,
-    /// By which hooks of the VIP's device to serve it; the log says why, and what a probe has proved.
-    #[arg(long, value_enum, default_value_t)]
-    pub attach: AttachChoice,
-    /// Which hook of TC to attach to.
-    #[arg(long, value_enum, default_value_t)]
-    pub hook: HookChoice,
+    #[command(flatten)]
+    pub at: AtDevice,
     /// Most connections of a pool that does not say so itself, ending ones included.
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub max_connections: u32,
     /// What to do about cookie persistence.
     #[arg(long, value_name = "WHAT")]
     pub persistence_fallback: Option<Fallback>,
+}
+
+/// What is done at the VIP's device.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct AtDevice {
+    /// By which hooks of the VIP's device to serve it; the log says why, and what a probe has proved.
+    #[arg(long, value_enum, default_value_t)]
+    pub attach: AttachChoice,
+    /// Which hook of TC to attach to.
+    #[arg(long, value_enum, default_value_t)]
+    pub hook: HookChoice,
+    /// How often to tell neighbours the MAC address of VIPs when they start (gratuitous ARP, neighbor advertisements); 0 is not at all.
+    #[arg(long, value_name = "N", default_value_t = Rounds::default().0, value_parser = clap::value_parser!(u8).range(0..=i64::from(Rounds::MAX)))]
+    pub announce: u8,
 }
 
 /// What replaces persistence by cookies, which a balancer below HTTP cannot see.
@@ -168,17 +207,15 @@ pub enum Fallback {
     SourceIp,
 }
 
-/// A member's `max_connections`; none for no limit.
-#[derive(Clone, Copy, Debug)]
-pub struct Limit(pub Option<NonZeroU32>);
-
 /// How a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Health {
-    /// It answers.
+    /// It answers, whatever its monitors find.
     Up,
     /// It does not.
     Down,
+    /// As its monitors find it.
+    Auto,
 }
 
 /// `qlb member`.
@@ -240,7 +277,7 @@ pub enum Member {
         /// Whether it takes new connections.
         #[arg(long, value_name = "BOOL")]
         admin_state_up: Option<bool>,
-        /// What its monitor would find. A member that is down takes no new connections; its existing ones go on, or are
+        /// How it is, instead of what its monitors find, until `auto` lets them decide again. A member that is down takes no new connections; its existing ones go on, or are
         /// reset if the pool says `on_marked_down: shutdown-sessions`.
         #[arg(long, value_enum)]
         health: Option<Health>,
@@ -272,67 +309,4 @@ pub enum Member {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
-}
-
-/// Usually an unset variable of a script, which must not stand for whatever there is.
-fn name(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("the name is empty; write an id or the beginning of one".to_owned()),
-        _ => Ok(text.to_owned()),
-    }
-}
-
-fn address(text: &str) -> Result<IpAddr, String> {
-    let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"))?;
-    match unserved_address("members", address) {
-        None => Ok(address),
-        Some(refusal) => Err(format!("{}; {}", refusal.text, refusal.alternative)),
-    }
-}
-
-fn socket(text: &str) -> Result<SocketAddr, String> {
-    let socket: SocketAddr = text.parse().map_err(|_| {
-        format!(
-            "`{text}` is not an IP address and a port; write them as 192.0.2.1:80 or [2001:db8::1]:80"
-        )
-    })?;
-    if let Some(refusal) = unserved_address("address", socket.ip()) {
-        return Err(format!("{}; {}", refusal.text, refusal.alternative));
-    }
-    if socket.port() == 0 {
-        return Err("port 0 is nobody's; write 1 to 65535".to_owned());
-    }
-    Ok(socket)
-}
-
-fn port(text: &str) -> Result<Port, String> {
-    let number = number(text).ok_or("not a port from 1 to 65535")?;
-    Port::try_from(number).map_err(|error| error.to_string())
-}
-
-fn weight(text: &str) -> Result<Weight, String> {
-    let number = number(text).ok_or("not a number from 0 to 256")?;
-    Weight::try_from(number).map_err(|error| error.to_string())
-}
-
-fn limit(text: &str) -> Result<Limit, String> {
-    let help = "not a number from 1 to 4294967295, or -1 for no limit; weight 0 takes none";
-    match number(text).ok_or(help)? {
-        -1 => Ok(Limit(None)),
-        most => match u32::try_from(most).ok().and_then(NonZeroU32::new) {
-            Some(most) => Ok(Limit(Some(most))),
-            None => Err(help.to_owned()),
-        },
-    }
-}
-
-fn millis(text: &str) -> Result<u32, String> {
-    let millis = number(text).and_then(|millis| u32::try_from(millis).ok());
-    let millis = millis.filter(|millis| *millis <= Timeouts::MAX);
-    millis.ok_or_else(|| format!("not milliseconds from 0 to {}, which is 24 days", Timeouts::MAX))
-}
-
-/// `+5` reads like a change by 5, which no option takes.
-fn number(text: &str) -> Option<i64> {
-    text.parse().ok().filter(|_| !text.starts_with('+'))
 }

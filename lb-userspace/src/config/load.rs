@@ -30,6 +30,8 @@ pub struct Loaded {
     pub format: Format,
     /// The pools; they satisfy [`super::model::validate`].
     pub pools: Vec<PoolSpec>,
+    /// Whether HAProxy would go to the background with its conf.
+    pub daemon: bool,
     /// Remarks of the HAProxy import; none for YAML.
     pub findings: Vec<Finding>,
 }
@@ -61,14 +63,14 @@ pub fn parse(file: &str, bytes: &[u8], options: &LoadOptions) -> Result<Loaded, 
     match format(file, text)? {
         Format::Yaml => {
             let pools = yaml::parse(file, text)?;
-            Ok(Loaded { format: Format::Yaml, pools, findings: Vec::new() })
+            Ok(Loaded { format: Format::Yaml, pools, daemon: false, findings: Vec::new() })
         }
         Format::Haproxy => {
             let options = ImportOptions {
                 persistence_fallback_source_ip: options.persistence_fallback_source_ip,
             };
-            let Import { pools, findings } = haproxy::import(file, text, options)?;
-            Ok(Loaded { format: Format::Haproxy, pools, findings })
+            let Import { pools, daemon, findings } = haproxy::import(file, text, options)?;
+            Ok(Loaded { format: Format::Haproxy, pools, daemon, findings })
         }
     }
 }

@@ -19,3 +19,4 @@ pub use haproxy::{Finding, Import, Verdict};
 pub use load::{Format, LoadOptions, Loaded, load, parse};
 pub use model::PoolSpec;
 pub use servable::{Notice, Refusal, servable, unserved_address};
+pub use yaml::{MonitorSchema, PoolSchema, PoolsSchema};

@@ -1,10 +1,12 @@
 //! A pool that could be served: everything is found and nothing is changed for packets yet.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
+use super::reach::check_link;
 use super::standing::{Standing, standing, take_down};
 use super::{ControlError, update::listener};
 use crate::config::PoolSpec;
+use crate::config::model::VipSpec;
 use crate::node::{Site, locate};
 use crate::registry::{Lock, Registry, RegistryError, Served};
 
@@ -19,21 +21,23 @@ pub(super) struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// Finds the place of `pool` and claims it. The registry's lock must be held.
     pub(super) fn find(registry: &Registry, pool: &'a PoolSpec) -> Result<Self, ControlError> {
-        let address = listener(pool)?.address;
-        let site = locate(&pool.namespace(), address)?;
+        let vip = listener(pool)?;
+        let site = locate(&pool.namespace(), vip.address)?;
         for source in pool.snat_addresses.iter().copied() {
             site.check_source(source)?;
         }
-        check_vip(registry, pool, address, &site)?;
+        let device = (site.device.index, site.device.name.as_str());
+        check_link(&site.place, device, pool, &pool.members)?;
+        check_vip(registry, pool, end(vip), &site)?;
         let claim = registry.claim(pool.id.as_str())?;
         let earlier = Earlier::of(registry, pool, &site)?;
         Ok(Self { pool, site, earlier, claim })
     }
 
-    /// Makes sure that no two candidates have one VIP, unless one is of TCP and the other of UDP.
+    /// Makes sure that no two candidates have one port of a VIP, unless one is of TCP and the other of UDP.
     pub(super) fn check_each_other(candidates: &[Self]) -> Result<(), ControlError> {
         let place = |candidate: &Self| {
-            let vip = candidate.pool.vip.as_ref().map(|vip| vip.address);
+            let vip = candidate.pool.vip.as_ref().map(end);
             (candidate.site.netns, candidate.pool.protocol.is_udp(), vip)
         };
         for (index, candidate) in candidates.iter().enumerate() {
@@ -49,23 +53,23 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Makes sure that no other pool of TCP, or of UDP as this one is, is served at the VIP. What is left of one
+/// Makes sure that no other pool of TCP, or of UDP as this one is, is served at this port of the VIP. What is left of one
 /// whose namespace or device is gone is removed.
 fn check_vip(
     registry: &Registry,
     pool: &PoolSpec,
-    vip: IpAddr,
+    vip: SocketAddr,
     site: &Site,
 ) -> Result<(), ControlError> {
     for Served { record, pool: other } in registry.list()? {
-        let same_vip = other.vip.as_ref().is_some_and(|theirs| theirs.address == vip);
+        let same_vip = other.vip.as_ref().is_some_and(|theirs| end(theirs) == vip);
         let same_place = record.netns == site.netns || record.namespace == site.place.name();
         let same_ports = other.protocol.is_udp() == pool.protocol.is_udp();
         if other.id == pool.id || !same_vip || !same_place || !same_ports {
             continue;
         }
         let id = other.id.as_str();
-        match standing(registry, id, &record)? {
+        match standing(registry, &record)? {
             Standing::Gone if registry.controller(id).is_none() => {
                 tracing::warn!(pool = id, "its namespace or device is gone: it is forgotten");
                 registry.discard(id)?;
@@ -78,6 +82,11 @@ fn check_vip(
         }
     }
     Ok(())
+}
+
+/// Where clients connect.
+fn end(vip: &VipSpec) -> SocketAddr {
+    SocketAddr::new(vip.address, vip.port.get())
 }
 
 /// How the pool of a candidate is served already.
@@ -97,7 +106,7 @@ impl Earlier {
         let Some(served) = registry.get(id)? else { return Ok(Self::None) };
         let record = &served.record;
         let here = record.netns == site.netns && record.ifindex == site.device.index;
-        let attached = here && standing(registry, id, record)? == Standing::Attached;
+        let attached = here && standing(registry, record)? == Standing::Attached;
         Ok(if attached { Self::Here(served) } else { Self::Left(served) })
     }
 

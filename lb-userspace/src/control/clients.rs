@@ -5,15 +5,16 @@ use lb_common::state::{Identity, Overflow, Persistence};
 
 use crate::config::PoolSpec;
 use crate::config::model::{self, Cidr, SessionPersistence, VipSpec};
-use crate::datapath::{Listener, Network, POOL};
+use crate::datapath::{Listener, Network};
 use crate::registry::{MemberRecord, Record};
 
-/// The pool's listener.
-pub(super) fn listener(pool: &PoolSpec, vip: &VipSpec) -> Listener {
+/// The pool's listener, at a device of this zone.
+pub(super) fn listener(pool: &PoolSpec, vip: &VipSpec, zone: u16) -> Listener {
     Listener {
         address: vip.address.into(),
         port: vip.port.get(),
         protocol: pool.protocol.number(),
+        zone,
         enabled: pool.admin_state_up && vip.admin_state_up,
         limit: vip.connection_limit,
         overflow: match vip.overflow {
@@ -40,7 +41,7 @@ pub(super) fn identities(pool: &PoolSpec, record: &Record) -> Vec<(u32, Identity
     let usable =
         record.members.iter().filter(|member| !member.removed && !member.down && up(&member.id));
     let identity = |member: &MemberRecord| {
-        (member.index, Identity { incarnation: member.incarnation, pool: POOL })
+        (member.index, Identity { incarnation: member.incarnation, pool: record.index })
     };
     usable.map(identity).collect()
 }

@@ -87,6 +87,26 @@ impl Door {
         Self { early: false, why: format!("XDP was tried: {}", why.chain()), ..self }
     }
 
+    /// The same device, which is to share programs with others: no XDP program can be among them.
+    pub(super) fn shared(self, device: &Device) -> Result<Self, ControlError> {
+        match (self.early, self.optional) {
+            (false, _) => Ok(self),
+            (true, true) => {
+                let why =
+                    "it shares its programs with other devices, and XDP's are for one".to_owned();
+                Ok(Self { early: false, why, ..self })
+            }
+            (true, false) => {
+                let needs = vec![
+                    "it shares its programs with other devices: end its pools, and declare the first one \
+                     with `max_connections`, so that it gets its own"
+                        .to_owned(),
+                ];
+                Err(ControlError::Early { device: device.name.clone(), needs })
+            }
+        }
+    }
+
     /// The hooks, for people.
     pub(super) const fn name(&self) -> &'static str {
         if self.early { "native XDP and TC" } else { "TC" }

@@ -1,12 +1,14 @@
 //! Why the controller does not do what was asked.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
 use crate::config::{ConfigError, Refusal, model::Violation};
 use crate::datapath::DatapathError;
+use crate::haproxy::SocketError;
+use crate::monitor::MonitorError;
 use crate::node::NodeError;
 use crate::registry::RegistryError;
 
@@ -16,6 +18,12 @@ pub enum ControlError {
     /// A file could not be read or is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Whoever passed on the events of a pool does not any more.
+    #[error("the process that passed on the pool's events has ended")]
+    CutOff,
+    /// A stats socket cannot be had.
+    #[error(transparent)]
+    StatsSocket(#[from] SocketError),
     /// The pool asks for what the datapath does not do.
     #[error("pool {pool} is not served:\n{}", lines(.refusals))]
     NotServable {
@@ -55,6 +63,22 @@ pub enum ControlError {
         pool: String,
         /// Each broken rule.
         violations: Vec<Violation>,
+    },
+    /// A member is not on the link of the VIP's device, and has to be.
+    #[error(
+        "member {member} of pool {pool}: {address} {problem}, and `mode: dsr` needs every member on the link of {device}, the VIP's device; give the member's address there, or write `mode: dnat`"
+    )]
+    OffLink {
+        /// The pool.
+        pool: String,
+        /// The member.
+        member: String,
+        /// Its address.
+        address: IpAddr,
+        /// Where it is instead.
+        problem: &'static str,
+        /// The VIP's device.
+        device: String,
     },
     /// No member of the pool is meant.
     #[error("pool {pool} has no member `{member}`; `qlb member list {pool}` shows those it has")]
@@ -131,6 +155,9 @@ pub enum ControlError {
     /// The datapath failed.
     #[error(transparent)]
     Datapath(#[from] DatapathError),
+    /// A monitor cannot be run.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     /// What was found could not be told.
     #[error("cannot write")]
     Tell(#[source] io::Error),
@@ -156,15 +183,19 @@ impl ControlError {
             | Self::NoPools(_)
             | Self::Twice(_)
             | Self::Invalid { .. }
-            | Self::TwoFamilies { .. } => 2,
-            Self::NoMember { .. }
+            | Self::TwoFamilies { .. }
+            | Self::Monitor(MonitorError::Authorities { .. }) => 2,
+            Self::OffLink { .. }
+            | Self::NoMember { .. }
             | Self::AmbiguousMember { .. }
             | Self::NoIndex(_)
             | Self::Elsewhere { .. }
             | Self::NoRouter(_)
             | Self::Early { .. }
+            | Self::StatsSocket(SocketError::Live(_) | SocketError::Foreign(_))
             | Self::Registry(
                 RegistryError::Busy { .. }
+                | RegistryError::Agent { .. }
                 | RegistryError::Heard { .. }
                 | RegistryError::VipTaken { .. }
                 | RegistryError::NoPool(_)
@@ -174,10 +205,13 @@ impl ControlError {
                 | RegistryError::Layout { .. },
             ) => 4,
             Self::NothingLeft
+            | Self::CutOff
             | Self::Probe { .. }
             | Self::Node(_)
+            | Self::StatsSocket(SocketError::Io { .. })
             | Self::Registry(_)
             | Self::Datapath(_)
+            | Self::Monitor(MonitorError::Start(_))
             | Self::Tell(_)
             | Self::Start(_) => 1,
         }

@@ -1,7 +1,7 @@
 //! The pools of one controller, together: all start or none does, and each ends for itself.
 
 use super::candidate::Candidate;
-use super::{ControlError, ServeOptions, Serving, Standing};
+use super::{ControlError, ServeOptions, Serving, Standing, announce};
 use crate::config::PoolSpec;
 use crate::registry::Registry;
 
@@ -19,7 +19,22 @@ pub(super) fn start_all(
         }
         registry.tidy()?;
     }
-    started
+    let started = started?;
+    announce::begin(pools, &started, options.announce);
+    Ok(started)
+}
+
+/// Starts one pool. Whatever is served of it already is taken over without touching a connection.
+///
+/// # Errors
+/// When it cannot be served; then everything is as before.
+pub fn start(
+    registry: &Registry,
+    pool: &PoolSpec,
+    options: &ServeOptions,
+) -> Result<Serving, ControlError> {
+    let mut started = start_all(registry, std::slice::from_ref(pool), options)?;
+    started.pop().ok_or(ControlError::NothingLeft)
 }
 
 /// Looks for what could go wrong with any pool before it changes the first.

@@ -3,12 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::plan::endpoint;
-use super::reach::warn_unreachable;
+use super::reach::{check_link, warn_unreachable};
 use super::standing::{Whereabouts, whereabouts};
 use super::{ControlError, update::update};
 use crate::config::model::{Id, MemberSpec, Port, Weight, validate};
 use crate::config::{PoolSpec, servable};
+use crate::monitor::PoolHealth;
 use crate::registry::{Record, Registry, Served};
 
 /// A change to one member.
@@ -43,15 +47,26 @@ pub struct Settings {
     pub slow_start: Option<u32>,
     /// Its admin state.
     pub admin_state_up: Option<bool>,
-    /// Whether it is well, as its monitor would find it.
-    pub healthy: Option<bool>,
+    /// How it is, instead of what its monitors find.
+    pub health: Option<HealthOrder>,
+}
+
+/// What an operator says about a member's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthOrder {
+    /// It is well, whatever its monitors find.
+    Up,
+    /// It is not.
+    Down,
+    /// It is as its monitors find it; without any it is well.
+    Auto,
 }
 
 impl Settings {
     /// Changes the declaration of a member; its health is not declared.
     const fn apply(&self, member: &mut MemberSpec) {
-        let Self { weight, backup, max_connections, slow_start, admin_state_up, healthy: _ } =
-            *self;
+        let Self { weight, backup, max_connections, slow_start, admin_state_up, health: _ } = *self;
         if let Some(weight) = weight {
             member.weight = weight;
         }
@@ -92,6 +107,8 @@ pub fn new_member(
         backup: false,
         max_connections: None,
         slow_start: 0,
+        monitor_address: None,
+        monitor_port: None,
         admin_state_up: true,
     };
     settings.apply(&mut member);
@@ -110,7 +127,8 @@ pub fn change_member(
 ) -> Result<MemberSpec, ControlError> {
     let (_lock, Served { mut record, mut pool }) = registry.find_to_change(pool)?;
     let is_new = matches!(change, MemberChange::Add(_));
-    let changed = apply(&mut pool, &mut record, change)?;
+    let found = registry.health(pool.id.as_str())?;
+    let changed = apply(&mut pool, &mut record, change, &found)?;
     let violations = validate(std::slice::from_ref(&pool));
     if !violations.is_empty() {
         return Err(ControlError::Invalid { pool: pool.id.to_string(), violations });
@@ -119,7 +137,9 @@ pub fn change_member(
         return Err(ControlError::NotServable { pool: pool.id.to_string(), refusals });
     }
     if let (true, Whereabouts::At(place)) = (is_new, whereabouts(&record)) {
-        warn_unreachable(&place, &record, &pool.id, std::slice::from_ref(&changed));
+        let added = std::slice::from_ref(&changed);
+        check_link(&place, (record.ifindex, &record.device), &pool, added)?;
+        warn_unreachable(&place, &record, &pool.id, added);
     }
     update(registry, &pool, &mut record)?;
     Ok(changed)
@@ -129,27 +149,42 @@ fn apply(
     pool: &mut PoolSpec,
     record: &mut Record,
     change: MemberChange,
+    found: &PoolHealth,
 ) -> Result<MemberSpec, ControlError> {
+    let member = declare(pool, &change)?;
+    if let MemberChange::Set { settings: Settings { health: Some(order), .. }, .. } = change {
+        let mut records = record.members.iter_mut();
+        if let Some(known) = records.find(|known| !known.removed && known.id == member.id.as_str())
+        {
+            known.forced = order != HealthOrder::Auto;
+            known.down = match order {
+                HealthOrder::Up => false,
+                HealthOrder::Down => true,
+                HealthOrder::Auto => found.is_down(&known.id),
+            };
+        }
+    }
+    Ok(member)
+}
+
+/// Changes the declaration of a pool as asked, and nothing else. Returns the member as it is, or was.
+///
+/// # Errors
+/// When the member is not found. The result may break a rule; that is the caller's to find out.
+pub fn declare(pool: &mut PoolSpec, change: &MemberChange) -> Result<MemberSpec, ControlError> {
     match change {
         MemberChange::Add(member) => {
             pool.members.push(member.clone());
-            Ok(member)
+            Ok(member.clone())
         }
         MemberChange::Set { member, settings } => {
-            let index = position(pool, &member)?;
+            let index = position(pool, member)?;
             let member = &mut pool.members[index];
             settings.apply(member);
-            let mut records = record.members.iter_mut();
-            if let (Some(healthy), Some(known)) = (
-                settings.healthy,
-                records.find(|known| !known.removed && known.id == member.id.as_str()),
-            ) {
-                known.down = !healthy;
-            }
             Ok(member.clone())
         }
         MemberChange::Remove { member } => {
-            let index = position(pool, &member)?;
+            let index = position(pool, member)?;
             Ok(pool.members.remove(index))
         }
     }

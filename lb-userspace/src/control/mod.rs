@@ -1,6 +1,9 @@
 //! The controller: brings pools up, changes their members, expires their connections, takes
 //! them down.
 
+mod announce;
+mod announced;
+mod beside;
 mod candidate;
 mod clients;
 mod difference;
@@ -9,22 +12,40 @@ mod error;
 mod fill;
 mod fleet;
 mod follow;
+mod health;
+mod heard;
+mod home;
+mod listen;
+mod look;
 mod member;
+mod others;
+mod places;
 mod plan;
 mod pressure;
+mod programs;
 mod ramp;
 mod reach;
+mod relay;
+pub mod rounds;
 mod run;
 mod serve;
 mod standing;
 mod stop;
 mod update;
 
+pub use announce::Rounds;
+pub use announced::announce_served;
 pub use door::AttachChoice;
 pub use error::ControlError;
-pub use follow::follow;
-pub use member::{MemberChange, Settings, change_member, new_member};
-pub use run::{RunOptions, run};
+pub use fleet::start;
+pub use follow::{follow, follow_until};
+pub use health::Care;
+pub use home::Home;
+pub use look::{status, with_maps};
+pub use member::{HealthOrder, MemberChange, Settings, change_member, declare, new_member};
+pub use relay::Relay;
+pub use run::{Company, RunOptions, run, serve_pools};
 pub use serve::{ServeOptions, Serving};
 pub use standing::{Standing, standing};
 pub use stop::stop;
+pub use update::change_pool;

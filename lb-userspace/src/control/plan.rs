@@ -6,20 +6,23 @@ use std::num::NonZeroU32;
 
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
-use lb_common::state::{MEMBER_INDEXES, Method, Slot, Timers};
+use lb_common::state::{Method, Mode, Slot, Timers};
 
+use super::places::Places;
 use super::ramp::{self, WHOLE};
 use super::{ControlError, clients};
 use crate::config::PoolSpec;
 use crate::config::model::{
-    Failover as FailoverSpec, LbMethod, MemberSpec, OnMarkedDown, Timeouts, VipSpec,
+    Failover as FailoverSpec, LbMethod, MemberSpec, Mode as ModeSpec, OnMarkedDown, Timeouts,
+    VipSpec,
 };
-use crate::datapath::{Ending, Failover, Maps, POOL, Target};
-use crate::registry::{MemberRecord, Record};
+use crate::datapath::{Ending, Failover, Maps, Target};
+use crate::registry::{MemberRecord, Record, Registry};
 
 /// Gives every member of `pool` an index and forgets removed ones that nothing refers to any
-/// more; returns what the datapath is to do. `record` is brought up to date.
+/// more; returns what the datapath is to do. `record` is brought up to date. The registry's lock must be held.
 pub(super) fn plan(
+    registry: &Registry,
     pool: &PoolSpec,
     vip: &VipSpec,
     record: &mut Record,
@@ -28,12 +31,26 @@ pub(super) fn plan(
     // Who is there when a service begins is not held back.
     let is_start = record.members.is_empty();
     let now = ramp::now();
-    forget_idle(record, maps)?;
+    let is_known = |spec: &&MemberSpec| {
+        let known = record.members.iter().find(|known| known.id == spec.id.as_str());
+        known.is_some_and(|known| known.endpoint == endpoint(spec))
+    };
+    let goes = record.members.iter().any(|known| known.removed);
+    let coming = pool.members.iter().filter(|spec| !is_known(spec)).count() as u32;
+    let places = Places::of(registry, pool.id.as_str(), record);
+    let fresh = if coming > 0 { places.members(coming, maps)? } else { None };
+    let mut fresh = fresh.map_or(0..0, |first| first..first + coming);
+    // Conntrack may be large, and most changes neither bring members nor rid of any.
+    let looks = coming > 0 && fresh.is_empty();
+    let mut taken = if looks || goes { taken(record, maps)? } else { HashSet::new() };
+    if looks {
+        taken.extend(places.members_of_others()?);
+    }
     for member in &mut record.members {
         member.removed = !pool.members.iter().any(|spec| spec.id.as_str() == member.id);
     }
     // Unlike a count in the record, it grows even if the change is undone.
-    let incarnation = maps.next_generation(POOL)?;
+    let incarnation = maps.next_generation(record.index)?;
     let mut newcomers = Vec::new();
     for spec in &pool.members {
         match record.members.iter_mut().find(|member| member.id == spec.id.as_str()) {
@@ -44,8 +61,10 @@ pub(super) fn plan(
                     known.removed = true;
                     known.id = format!("{} (before)", known.id);
                 }
-                let index =
-                    free_index(record).ok_or_else(|| ControlError::NoIndex(pool.id.to_string()))?;
+                let index = fresh
+                    .next()
+                    .or_else(|| free_index(record, &taken, maps.member_capacity()))
+                    .ok_or_else(|| ControlError::NoIndex(pool.id.to_string()))?;
                 newcomers.push(index);
                 record.members.push(MemberRecord {
                     index,
@@ -53,6 +72,7 @@ pub(super) fn plan(
                     endpoint: endpoint(spec),
                     removed: false,
                     down: false,
+                    forced: false,
                     up: is_start,
                     up_since: None,
                     share: WHOLE,
@@ -68,9 +88,10 @@ pub(super) fn plan(
         }
     }
     Ok(Target {
-        listener: clients::listener(pool, vip),
+        listener: clients::listener(pool, vip, record.zone),
         allowed: clients::allowed(vip),
         method,
+        mode: mode(pool.mode),
         timers: timers(&pool.timeouts),
         failover: failover(&pool.failover),
         keepalive_counts: pool.timeouts.keepalive_counts,
@@ -81,6 +102,14 @@ pub(super) fn plan(
         endings: record.members.iter().map(|known| (known.index, ending(pool, known))).collect(),
         newcomers,
     })
+}
+
+const fn mode(mode: ModeSpec) -> Mode {
+    match mode {
+        ModeSpec::Nat => Mode::Nat,
+        ModeSpec::Dnat => Mode::Dnat,
+        ModeSpec::Dsr => Mode::Dsr,
+    }
 }
 
 const fn method(method: LbMethod) -> Method {
@@ -98,17 +127,24 @@ pub(super) fn endpoint(member: &MemberSpec) -> SocketAddr {
     SocketAddr::new(member.address, member.port.get())
 }
 
-fn forget_idle(record: &mut Record, maps: &Maps) -> Result<(), ControlError> {
-    if record.members.iter().any(|member| member.removed) {
-        let referred: HashSet<u32> = maps.flows()?.values().map(|flow| flow.member).collect();
-        record.members.retain(|member| !member.removed || referred.contains(&member.index));
+/// The indexes that members cannot have because connections are theirs, beside those of the record, from which removed
+/// members go that have no connection any more. A pool that has ended has left some.
+fn taken(record: &mut Record, maps: &Maps) -> Result<HashSet<u32>, ControlError> {
+    let taken: HashSet<u32> = maps.flows()?.values().map(|flow| flow.member).collect();
+    let is_idle = |member: &MemberRecord| member.removed && !taken.contains(&member.index);
+    for member in record.members.iter().filter(|member| is_idle(member)) {
+        let stats = maps.stats(member.index)?;
+        record.past.failed += stats.failed;
+        record.past.bytes_in += stats.bytes_in;
+        record.past.bytes_out += stats.bytes_out;
     }
-    Ok(())
+    record.members.retain(|member| !is_idle(member));
+    Ok(taken)
 }
 
-fn free_index(record: &Record) -> Option<u32> {
-    let taken: HashSet<u32> = record.members.iter().map(|member| member.index).collect();
-    (0..MEMBER_INDEXES).find(|index| !taken.contains(index))
+fn free_index(record: &Record, taken: &HashSet<u32>, capacity: u32) -> Option<u32> {
+    let own: HashSet<u32> = record.members.iter().map(|member| member.index).collect();
+    (0..capacity).find(|index| !own.contains(index) && !taken.contains(index))
 }
 
 /// What becomes of the connections of a member.
@@ -146,7 +182,7 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
             limit: member.max_connections.map_or(0, |limit| part(limit, known.share)),
             address: member.address.into(),
             port: Be16::new(member.port.get()),
-            reserved: 0,
+            leaf: 0,
         }
     };
     up().map(slot).collect()

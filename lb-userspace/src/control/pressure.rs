@@ -9,7 +9,7 @@ use super::ControlError;
 use super::fill::Fill;
 use super::plan::endpoint;
 use super::update::listener;
-use crate::datapath::{Maps, POOL};
+use crate::datapath::{Maps, PortUses};
 use crate::registry::{Registry, Served};
 
 /// Watches the NAT ports of a pool's members.
@@ -17,13 +17,18 @@ use crate::registry::{Registry, Served};
 pub(super) struct Pressure(HashMap<SocketAddr, Fill>);
 
 impl Pressure {
-    /// Logs where four fifths are taken, once for each member until there are some again. Tidies up what
-    /// is known of ports that are all free.
-    pub(super) fn watch(&mut self, registry: &Registry, id: &str) -> Result<(), ControlError> {
-        let Some(Served { pool, .. }) = registry.get(id)? else { return Ok(()) };
-        let mut maps = Maps::open(&registry.pins(id))?;
+    /// Logs where four fifths are taken, once for each member until there are some again.
+    pub(super) fn watch(
+        &mut self,
+        registry: &Registry,
+        id: &str,
+        maps: &Maps,
+        uses: &PortUses,
+    ) -> Result<(), ControlError> {
+        let Some(Served { pool, record }) = registry.get(id)? else { return Ok(()) };
         let vip = listener(&pool)?;
-        let ports = maps.port_use(POOL, (Addr::from(vip.address), vip.port.get()))?;
+        let listener = (Addr::from(vip.address), vip.port.get());
+        let ports = uses.of_pool(record.zone, maps.sources(record.index, listener)?);
         let members: Vec<SocketAddr> = pool.members.iter().map(endpoint).collect();
         self.0.retain(|member, _| members.contains(member));
         for member in members {
@@ -41,6 +46,6 @@ impl Pressure {
                 );
             }
         }
-        Ok(maps.forget_free_ports()?)
+        Ok(())
     }
 }

@@ -5,9 +5,10 @@
 //! a client to its own member give the whole share at once, there as here.
 
 use lb_common::state::{Method, WEIGHT_ONE};
-use nix::time::{ClockId, clock_gettime};
+use nix::time::ClockId;
 
 use crate::config::model::MemberSpec;
+use crate::node::clock;
 use crate::registry::{MemberRecord, Served};
 
 /// All of a member's share.
@@ -16,8 +17,7 @@ pub(super) const WHOLE: u32 = WEIGHT_ONE;
 /// Milliseconds since the machine started, which is as long as records live. If nobody knows,
 /// time stands still.
 pub(super) fn now() -> u64 {
-    let clock = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from);
-    clock.map_or(0, |since| since.as_millis() as u64)
+    clock(ClockId::CLOCK_BOOTTIME).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Brings the record of a member up to date: whether it is up, since when, and its share now.
@@ -72,6 +72,8 @@ mod tests {
             backup: false,
             max_connections: None,
             slow_start,
+            monitor_address: None,
+            monitor_port: None,
             admin_state_up,
         }
     }
@@ -86,6 +88,7 @@ mod tests {
             endpoint,
             removed: false,
             down: false,
+            forced: false,
             up: true,
             up_since,
             share: WHOLE,

@@ -5,23 +5,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::fleet::{end_all, end_lost, start_all};
-use super::{ControlError, ServeOptions, Serving, update::listener};
+use super::{Care, ControlError, ServeOptions, Serving, health, rounds, update::listener};
 use crate::config::{self, LoadOptions, Loaded, PoolSpec, Verdict, servable};
 use crate::node::enter_root_mounts;
 use crate::registry::Registry;
-
-/// How often expired connections are looked for.
-const SWEEP: Duration = Duration::from_millis(500);
-/// How often it is looked how many NAT ports are left.
-const PORTS: Duration = Duration::from_secs(5);
-/// How often it is looked whether the devices are still there.
-const WATCH: Duration = Duration::from_secs(1);
 
 /// What `qlb run` is to do.
 #[derive(Clone, Debug)]
@@ -36,12 +28,44 @@ pub struct RunOptions {
     pub serve: ServeOptions,
 }
 
+/// What goes along with the pools of a controller.
+pub trait Company {
+    /// Gets ready, before anything is served.
+    ///
+    /// # Errors
+    /// When something is missing without which the pools are not to be served.
+    fn prepare(&mut self, pools: &[PoolSpec]) -> Result<(), ControlError>;
+    /// The pools are served from now on; to be called in a runtime.
+    fn begin(&mut self);
+    /// The pools are about to be left.
+    fn end(&mut self) -> impl Future<Output = ()>;
+}
+
 /// Serves the pools of the files until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// When a file or a pool is not in order; then nothing is served.
-pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError> {
+pub fn run(
+    registry: &Registry,
+    options: &RunOptions,
+    company: &mut impl Company,
+) -> Result<(), ControlError> {
     let pools = read(options)?;
+    serve_pools(registry, &pools, options.keep, &options.serve, company)
+}
+
+/// Serves pools that are servable until SIGINT, SIGTERM or SIGHUP; the datapath goes on then if it is to `keep`.
+///
+/// # Errors
+/// When a pool is not in order; then nothing is served.
+pub fn serve_pools(
+    registry: &Registry,
+    pools: &[PoolSpec],
+    keep: bool,
+    options: &ServeOptions,
+    company: &mut impl Company,
+) -> Result<(), ControlError> {
+    health::check(pools)?;
     enter_root_mounts()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -53,10 +77,14 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
         let mut interrupt = on(SignalKind::interrupt())?;
         let mut terminate = on(SignalKind::terminate())?;
         let mut hangup = on(SignalKind::hangup())?;
-        let mut serving = start_all(registry, &pools, &options.serve)?;
-        announce(&pools, &serving);
-        let (mut sweep, mut watch) = (interval(SWEEP), interval(WATCH));
-        let mut ports = interval(PORTS);
+        company.prepare(pools)?;
+        let (mut care, mut results) = Care::start()?;
+        let mut serving = start_all(registry, pools, options)?;
+        company.begin();
+        care.look(registry, &serving);
+        say_ready(pools, &serving);
+        let (mut sweep, mut watch) = (interval(rounds::SWEEP), interval(rounds::LOOK));
+        let mut ports = interval(rounds::PORTS);
         ports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,56 +93,28 @@ pub fn run(registry: &Registry, options: &RunOptions) -> Result<(), ControlError
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => break,
-                _ = sweep.tick() => serving.iter_mut().for_each(reap),
-                _ = ports.tick() => serving.iter_mut().for_each(|pool| watch_ports(registry, pool)),
+                news = results.next() => care.take_in(registry, &news),
+                _ = sweep.tick() => rounds::reap(&mut serving),
+                _ = ports.tick() => rounds::watch_ports(registry, &mut serving),
                 _ = watch.tick() => {
                     serving = end_lost(registry, serving);
                     if serving.is_empty() {
+                        company.end().await;
                         return Err(ControlError::NothingLeft);
                     }
-                    serving.iter_mut().for_each(|pool| guard(registry, pool));
-                    serving.iter().for_each(|pool| ramp(registry, pool));
+                    rounds::look_after(registry, &mut serving);
+                    care.look(registry, &serving);
                 }
             }
         }
-        if options.keep {
+        company.end().await;
+        drop(care);
+        if keep {
             tracing::info!("the datapath goes on without a controller; nothing expires until the next `qlb run`");
             return Ok(());
         }
         end_all(registry, serving)
     })
-}
-
-/// Expires connections; a sweep that fails is tried again with the next.
-fn reap(serving: &mut Serving) {
-    if let Err(error) = serving.reap() {
-        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot expire connections");
-    }
-}
-
-/// Warns when NAT ports run out; what fails is tried again with the next look.
-fn watch_ports(registry: &Registry, serving: &mut Serving) {
-    if let Err(error) = serving.watch_ports(registry) {
-        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot look at NAT ports");
-    }
-}
-
-/// Goes on with slow starts; what fails is tried again with the next step.
-fn ramp(registry: &Registry, serving: &Serving) {
-    if let Err(error) = serving.ramp(registry) {
-        tracing::warn!(
-            pool = serving.id(),
-            error = error.chain(),
-            "cannot go on with a slow start"
-        );
-    }
-}
-
-/// Sees to it that what XDP sends is received; what fails is tried again in a second.
-fn guard(registry: &Registry, serving: &mut Serving) {
-    if let Err(error) = serving.guard(registry) {
-        tracing::warn!(pool = serving.id(), error = error.chain(), "cannot look at the peer");
-    }
 }
 
 /// Every pool of every file, found to be servable.
@@ -170,7 +170,7 @@ fn report_findings(file: &str, loaded: &Loaded) -> Result<(), ControlError> {
     Err(ControlError::Unsupported { file, lines })
 }
 
-fn announce(pools: &[PoolSpec], serving: &[Serving]) {
+fn say_ready(pools: &[PoolSpec], serving: &[Serving]) {
     let members: usize = pools.iter().map(|pool| pool.members.len()).sum();
     let mut line = format!("ready pools={} members={members}", pools.len());
     for (pool, serving) in pools.iter().zip(serving) {

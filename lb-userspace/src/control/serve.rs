@@ -1,34 +1,42 @@
 //! A pool that this process serves.
 
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use lb_common::state::LAYOUT_VERSION;
 
+use super::beside::Beside;
 use super::candidate::Candidate;
 use super::door::{AttachChoice, Door, reads};
 use super::fill::Fill;
+use super::home::{Home, sweep_zone};
 use super::pressure::Pressure;
+use super::programs::{Programs, open};
 use super::reach::warn_unreachable;
 use super::standing::{Standing, standing, take_down};
 use super::update::{listener, undo, update};
-use super::{ControlError, difference, plan::plan, ramp};
+use super::{ControlError, Rounds, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
 use crate::datapath::{
-    Attach, Datapath, Hook, HookChoice, Inlet, Options, POOL, detach_early, install,
+    Attach, Datapath, Hook, HookChoice, Maps, Options, PortUses, attach, detach_early, install,
 };
-use crate::node::{Device, Peer, Place, Site, device_mac, nat_ports};
-use crate::registry::{Lock, Record, Registry, RegistryError, Served};
+use crate::node::{Peer, Place, Site, nat_ports};
+use crate::registry::{Lock, Record, Registry, Served, Stamp};
 
 /// How pools are served.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ServeOptions {
     /// By which hooks a device is served.
     pub attach: AttachChoice,
     /// Which hook of TC to attach to.
     pub hook: HookChoice,
-    /// Limits of the maps.
+    /// Limits of the maps of a device that has its own.
     pub datapath: Options,
+    /// Whether devices share programs and maps, but for those with pools that say how large theirs are to be.
+    pub share: bool,
+    /// What they share.
+    pub home: Home,
+    /// How often neighbours are told of the pool's addresses when it starts.
+    pub announce: Rounds,
 }
 
 /// A pool in service, with the right to expire its connections.
@@ -37,13 +45,15 @@ pub struct Serving {
     record: Record,
     /// The pool as it was served before this process.
     before: Option<PoolSpec>,
-    datapath: Datapath,
+    programs: Programs,
     hook: Hook,
     place: Place,
     /// Who has to go on reading what the XDP program sends.
     reader: Option<Peer>,
     fill: Fill,
     pressure: Pressure,
+    /// A record in which nobody starts slowly.
+    settled: Option<Stamp>,
     _claim: Lock,
 }
 
@@ -79,52 +89,73 @@ impl Serving {
     ) -> Result<Self, ControlError> {
         let Site { place, netns, device } = site;
         let id = pool.id.to_string();
-        let pins = registry.pins(&id);
-        let made = |source| RegistryError::Io { what: "make", path: pins.clone(), source };
-        fs::create_dir_all(&pins).map_err(made)?;
-        let hook_before = before.as_ref().and_then(|served| served.record.hook);
         let mut record = Record {
             layout: LAYOUT_VERSION,
+            index: before.as_ref().map_or(Record::NOT_YET, |served| served.record.index),
             pool: yaml::print(std::slice::from_ref(pool))?,
             namespace: place.name().to_owned(),
             netns,
             device: device.name.clone(),
             ifindex: device.index,
-            hook: hook_before,
-            xdp: before.as_ref().is_some_and(|served| served.record.xdp),
+            hook: None,
+            xdp: false,
+            shared: false,
+            zone: 0,
             ports: place.run(|| nat_ports(place.describe()))?,
+            past: before.as_ref().map(|s| s.record.past).unwrap_or_default(),
             members: before.as_ref().map(|s| s.record.members.clone()).unwrap_or_default(),
         };
         warn_unreachable(&place, &record, &pool.id, &pool.members);
         let vip = listener(pool)?;
-        let door = Door::choose(options.attach, &place, &device, vip.address)?;
-
-        let wanted = Options { redirects: door.redirects, ..room(pool, &options.datapath) };
-        let mut datapath = Datapath::load(&wanted, Some(&pins))?;
-        let mut maps = datapath.take_maps()?;
-        if let Some(Served { pool: before, .. }) = &before {
-            warn_of_changes(before, pool, maps.flow_capacity(), wanted.max_flows);
-        } else {
-            maps.scatter_ids()?;
+        let earlier = before.as_ref().map(|served| &served.record);
+        let beside = Beside::of(registry, &id, &mut record, earlier)?;
+        // One that may be served either way is served as those that are there.
+        let joins = options.attach == AttachChoice::Auto && before.is_none() && record.xdp;
+        let choice = if joins { AttachChoice::Xdp } else { options.attach };
+        let mut door = Door::choose(choice, &place, &device, vip.address)?;
+        if record.shared {
+            door = door.shared(&device)?;
+        } else if !beside.is_attached() {
+            record.shared = options.share && !door.early && pool.max_connections.is_none();
         }
-        let target = plan(pool, vip, &mut record, &maps)?;
-        install(&mut maps, POOL, &target)?;
-        datapath.share(&pins)?;
+        // From here on there is something to undo.
+        beside.make_room(registry, &record)?;
         registry.put(&id, &record)?;
 
-        // This pool's own record, with the hook before, is among them.
-        let qdisc_ours = registry.list()?.iter().any(|Served { record: other, .. }| {
-            (other.netns, other.ifindex) == (netns, device.index)
-                && other.hook.as_ref().is_some_and(Hook::added_qdisc)
-        });
-        let how = Attach { choice: options.hook, before: hook_before.as_ref(), qdisc_ours };
-        let hook =
-            place.run(|| datapath.attach(&device, &pins, how).map_err(ControlError::from))?;
+        let (pins, links) = (registry.pins(&record), registry.links(&record));
+        let wanted = Options { redirects: door.redirects, ..room(pool, &options.datapath) };
+        let (mut programs, mut maps) = if record.shared {
+            options.home.load(&pins)?;
+            (Programs::Shared(options.home.clone()), Maps::open(&pins)?)
+        } else {
+            let mut datapath = Datapath::load(&wanted, Some(&pins))?;
+            let maps = datapath.take_maps()?;
+            datapath.share(&pins)?;
+            (Programs::Own(Box::new(datapath)), maps)
+        };
+        if let Some(Served { pool: before, .. }) = &before {
+            let room = (!record.shared).then_some((maps.flow_capacity(), wanted.max_flows));
+            warn_of_changes(before, pool, room);
+        } else {
+            beside.join(registry, &id, &mut record, &mut maps)?;
+        }
+        let target = plan(registry, pool, vip, &mut record, &maps)?;
+        install(&mut maps, record.index, &target)?;
+        registry.put(&id, &record)?;
+
+        let before_hook = record.hook;
+        let qdisc_ours = before_hook.as_ref().is_some_and(Hook::added_qdisc);
+        let how = Attach { choice: options.hook, before: before_hook.as_ref(), qdisc_ours };
+        let hook = place.run(|| match &mut programs {
+            Programs::Own(datapath) => Ok(attach(datapath.ingress()?, &device, &links, how)?),
+            Programs::Shared(home) => home.attach(record.zone, &device, &links, how),
+        })?;
         record.hook = Some(hook);
         registry.put(&id, &record)?;
-        let door = open(door, &id, &mut datapath, &place, &device, &pins, record.xdp)?;
+        let door = open(door, &id, &mut programs, &place, &device, &links, record.xdp)?;
         record.xdp = door.early;
         registry.put(&id, &record)?;
+        beside.follow(registry, &record)?;
         let reader = door.reader();
         let before = before.map(|served| served.pool);
         let fill = Fill::of(maps.flow_capacity());
@@ -133,12 +164,13 @@ impl Serving {
             id,
             record,
             before,
-            datapath,
+            programs,
             hook,
             place,
             reader,
             fill,
             pressure,
+            settled: None,
             _claim: claim,
         })
     }
@@ -146,6 +178,11 @@ impl Serving {
     /// Id of the pool.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The namespace it is served in.
+    pub const fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The hook the program is attached to.
@@ -163,27 +200,43 @@ impl Serving {
         &self.record.device
     }
 
+    /// Number of the namespace and index of the device that it is served at.
+    pub const fn at(&self) -> (u64, u32) {
+        (self.record.netns, self.record.ifindex)
+    }
+
     /// What has become of the attachment.
     ///
     /// # Errors
     /// When the device cannot be looked at.
     pub fn standing(&self, registry: &Registry) -> Result<Standing, ControlError> {
-        standing(registry, &self.id, &self.record)
+        standing(registry, &self.current(registry)?)
     }
 
-    /// Removes the connections that have expired, and passes on what the programs log.
+    /// What the device shares with others, its zone there, and where the device is; none if it shares nothing.
+    pub(super) fn shared(&self) -> Option<(&Home, u16, &Place, u32)> {
+        match &self.programs {
+            Programs::Own(_) => None,
+            Programs::Shared(home) => {
+                Some((home, self.record.zone, &self.place, self.record.ifindex))
+            }
+        }
+    }
+
+    /// Removes the connections that have expired, of all pools at the device, and passes on what the programs log.
     ///
     /// # Errors
     /// When the kernel cannot run the reaper.
     pub fn reap(&mut self) -> Result<(), ControlError> {
-        self.datapath.flush_log();
-        let (ifindex, datapath) = (self.record.ifindex, &mut self.datapath);
-        let entries = self.place.run(|| {
-            // A device that is gone has nobody to tell.
-            let Some(mac) = device_mac(ifindex) else { return Ok(0) };
-            Ok::<_, ControlError>(datapath.reaper()?.sweep(Inlet { ifindex, mac })?)
+        let Record { zone, ifindex, .. } = self.record;
+        let entries = self.programs.with(|datapath| {
+            datapath.flush_log();
+            sweep_zone(datapath, zone, &self.place, ifindex)
         })?;
-        self.fill.watch(&self.id, entries);
+        // How full shared maps are is watched for all that share them.
+        if self.shared().is_none() {
+            self.fill.watch(&self.id, entries);
+        }
         Ok(())
     }
 
@@ -191,8 +244,21 @@ impl Serving {
     ///
     /// # Errors
     /// When the pool's record or maps cannot be read.
-    pub fn watch_ports(&mut self, registry: &Registry) -> Result<(), ControlError> {
-        self.pressure.watch(registry, &self.id)
+    pub(super) fn watch_ports(
+        &mut self,
+        registry: &Registry,
+        maps: &Maps,
+        uses: &PortUses,
+    ) -> Result<(), ControlError> {
+        if uses.is_idle(self.record.zone) {
+            return Ok(());
+        }
+        self.pressure.watch(registry, &self.id, maps, uses)
+    }
+
+    /// Where its maps are pinned.
+    pub(super) fn pins(&self, registry: &Registry) -> PathBuf {
+        registry.pins(&self.record)
     }
 
     /// Takes the XDP program away where nobody reads any more what it sends.
@@ -210,10 +276,10 @@ impl Serving {
             reader.device.name
         );
         let _lock = registry.lock()?;
-        detach_early(&registry.pins(&self.id))?;
+        detach_early(&registry.links(&self.record))?;
         self.reader = None;
         self.record.xdp = false;
-        if let Some(Served { mut record, .. }) = registry.get(&self.id)? {
+        if let Some(mut record) = registry.record(&self.id)? {
             record.xdp = false;
             registry.put(&self.id, &record)?;
         }
@@ -224,9 +290,17 @@ impl Serving {
     ///
     /// # Errors
     /// When the pool's record or maps cannot be read or written.
-    pub fn ramp(&self, registry: &Registry) -> Result<(), ControlError> {
+    pub fn ramp(&mut self, registry: &Registry) -> Result<(), ControlError> {
         // `qlb member` may have changed the pool, and may be about to.
-        if !registry.get(&self.id)?.is_some_and(|served| ramp::is_due(&served)) {
+        let stamp = registry.stamp(&self.id);
+        if stamp.is_some() && stamp == self.settled {
+            return Ok(());
+        }
+        let Some(served) = registry.get(&self.id)? else { return Ok(()) };
+        if served.record.members.iter().all(|member| member.up_since.is_none()) {
+            self.settled = stamp;
+        }
+        if !ramp::is_due(&served) {
             return Ok(());
         }
         let _lock = registry.lock()?;
@@ -236,15 +310,30 @@ impl Serving {
         }
     }
 
+    /// The record as it is: a pool that comes to the same device attaches anew for all.
+    fn current(&self, registry: &Registry) -> Result<Record, ControlError> {
+        Ok(registry.get(&self.id)?.map_or_else(|| self.record.clone(), |served| served.record))
+    }
+
     /// Ends the service and removes all of it. The registry's lock must be held.
     ///
     /// # Errors
     /// When something cannot be removed.
-    pub fn end(self, registry: &Registry) -> Result<(), ControlError> {
-        if let Err(error) = take_down(registry, &self.id, &self.record) {
+    pub fn end(mut self, registry: &Registry) -> Result<(), ControlError> {
+        let record = self.current(registry)?;
+        let stays = !registry.beside(&self.id, &record)?.is_empty();
+        let ended = take_down(registry, &self.id, &record).and_then(|()| {
+            // Others keep the programs; the connections of this pool end now.
+            if stays { self.reap() } else { Ok(()) }
+        });
+        if let Err(error) = ended {
             tracing::warn!(pool = %self.id, error = error.chain(), "cannot detach");
         }
-        Ok(registry.remove(&self.id)?)
+        registry.remove(&self.id)?;
+        if let Programs::Shared(home) = &self.programs {
+            home.tidy();
+        }
+        Ok(())
     }
 
     /// Makes everything as it was before this process.
@@ -253,57 +342,27 @@ impl Serving {
     }
 }
 
-/// Puts the XDP program in front of the one that is attached, or takes it away, and has the way of packets proved.
-/// `before` says whether one was there. Returns how the device is served then.
-fn open(
-    door: Door,
-    id: &str,
-    datapath: &mut Datapath,
-    place: &Place,
-    device: &Device,
-    pins: &Path,
-    before: bool,
-) -> Result<Door, ControlError> {
-    let mut door = door;
-    let mut proof = None;
-    if door.early {
-        let proved = place
-            .run(|| datapath.attach_early(device, pins).map_err(ControlError::from))
-            .and_then(|()| door.prove(datapath, place, device));
-        match proved {
-            Ok(proved) => proof = Some(proved),
-            Err(error) if door.optional => door = door.without(&error),
-            Err(error) => {
-                if !before {
-                    detach_early(pins)?;
-                }
-                return Err(error);
-            }
-        }
-    }
-    let proof = match proof {
-        Some(proof) => proof,
-        None => {
-            detach_early(pins)?;
-            door.prove(datapath, place, device)?
-        }
-    };
-    let device = device.name.as_str();
-    tracing::info!(pool = id, "{device} is served by {}: {}; {proof}", door.name(), door.why());
-    Ok(door)
-}
-
 /// What the pool says about its size, or else the controller.
 fn room(pool: &PoolSpec, otherwise: &Options) -> Options {
     pool.max_connections.map_or(*otherwise, |most| Options::for_connections(most.get()))
 }
 
-/// A file is the whole truth about a pool; what it takes back should be seen.
-fn warn_of_changes(before: &PoolSpec, pool: &PoolSpec, capacity: u32, wanted: u32) {
+/// A file is the whole truth about a pool; what it takes back should be seen. `room` is what its conntrack has and what it
+/// should have, if that is its own.
+fn warn_of_changes(before: &PoolSpec, pool: &PoolSpec, room: Option<(u32, u32)>) {
     if let Some(changes) = difference::members(before, pool) {
         tracing::warn!(pool = %pool.id, "the file differs from what was served: {changes}");
     }
-    if capacity != wanted {
+    if before.mode != pool.mode {
+        tracing::warn!(
+            pool = %pool.id,
+            "mode {} to {}: connections keep the one they were opened with",
+            before.mode, pool.mode
+        );
+    }
+    if let Some((capacity, wanted)) = room
+        && capacity != wanted
+    {
         tracing::warn!(
             pool = %pool.id,
             "conntrack keeps its {capacity} entries while the pool is served; \

@@ -1,7 +1,9 @@
 //! Whether a pool that is recorded as served still is, and taking it down.
 
+use std::path::Path;
+
 use super::ControlError;
-use crate::datapath::{Hook, detach, detach_early, is_attached};
+use crate::datapath::{Hook, Maps, detach, detach_early, is_attached, uninstall};
 use crate::node::Place;
 use crate::registry::{Record, Registry};
 
@@ -36,34 +38,41 @@ pub(super) fn whereabouts(record: &Record) -> Whereabouts {
     }
 }
 
-/// Looks where the record says that pool `id` is served.
+/// Looks where the record says that its pool is served.
 ///
 /// # Errors
 /// When the device cannot be looked at.
-pub fn standing(registry: &Registry, id: &str, record: &Record) -> Result<Standing, ControlError> {
+pub fn standing(registry: &Registry, record: &Record) -> Result<Standing, ControlError> {
     let Some(hook) = &record.hook else { return Ok(Standing::Gone) };
     let place = match whereabouts(record) {
         Whereabouts::At(place) => place,
         Whereabouts::Gone => return Ok(Standing::Gone),
         Whereabouts::Elsewhere => return Ok(Standing::Elsewhere),
     };
-    let pins = registry.pins(id);
+    let links = registry.links(record);
     let attached =
-        place.run(|| is_attached(record.ifindex, hook, &pins).map_err(ControlError::from))?;
+        place.run(|| is_attached(record.ifindex, hook, &links).map_err(ControlError::from))?;
     Ok(if attached { Standing::Attached } else { Standing::Gone })
 }
 
-/// Takes the program of pool `id` off its device, wherever that is.
+/// Takes the program of pool `id` off its device, wherever that is, or the pool out of what it does for others there.
 pub(super) fn take_down(
     registry: &Registry,
     id: &str,
     record: &Record,
 ) -> Result<(), ControlError> {
-    let pins = registry.pins(id);
+    let links = registry.links(record);
+    let is_last = registry.beside(id, record)?.is_empty();
+    if record.shared || !is_last {
+        withdraw(&registry.pins(record), record)?;
+    }
+    if !is_last {
+        return Ok(());
+    }
     // The pin is enough, wherever the device is.
-    detach_early(&pins)?;
+    detach_early(&links)?;
     let Some(hook) = &record.hook else { return Ok(()) };
-    let off = || detach(record.ifindex, hook, &pins).map_err(ControlError::from);
+    let off = || detach(record.ifindex, hook, &links).map_err(ControlError::from);
     match (hook, whereabouts(record)) {
         // The pin is enough.
         (Hook::Tcx, _) => off(),
@@ -74,4 +83,12 @@ pub(super) fn take_down(
             Err(ControlError::Elsewhere { pool: id.to_owned(), device: record.device.clone() })
         }
     }
+}
+
+/// Takes a pool out of maps that it shares. Its connections end with the next sweep, which others see to.
+fn withdraw(pins: &Path, record: &Record) -> Result<(), ControlError> {
+    if !pins.exists() || !record.has_index() {
+        return Ok(());
+    }
+    Ok(uninstall(&mut Maps::open(pins)?, record.index)?)
 }

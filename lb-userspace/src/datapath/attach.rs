@@ -67,8 +67,12 @@ pub struct Attach<'a> {
     pub qdisc_ours: bool,
 }
 
-/// Puts `program` on `device`; where there was an attachment before, no packet misses both.
-pub(super) fn attach(
+/// Puts `program` on `device`, pinned below `pins` where the hook allows it; where there was an attachment before, no packet
+/// misses both.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn attach(
     program: &mut SchedClassifier,
     device: &Device,
     pins: &Path,

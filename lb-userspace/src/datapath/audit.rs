@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lb_common::state::Load;
 
-use super::{DatapathError, Maps, POOL};
+use super::{DatapathError, Maps};
 
 /// How often it is looked at most: a busy pool may never hold still.
 const LOOKS: usize = 5;
@@ -24,16 +24,18 @@ pub struct Audit {
     /// How far the counts of members and listener are from what conntrack holds, all together; none
     /// if not one of them held still.
     pub drift: Option<u64>,
-    /// Conntrack entries.
+    /// The pool's conntrack entries.
     pub entries: u64,
 }
 
-/// Who has a count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
-    Member(u32),
-    Listener,
-}
+/// Who has a count: a member of a pool, by index, or its listener.
+type Who = (u32, Option<u32>);
+
+/// Pools by index, and the members of each.
+type Pools = BTreeMap<u32, BTreeSet<u32>>;
+
+/// Conntrack entries by pool.
+type Entries = HashMap<u32, u64>;
 
 /// A count and its stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,28 +47,35 @@ struct Count {
 /// The counts that held still during a look, with how far each was from what conntrack held.
 type Look = BTreeMap<Who, (Count, i64)>;
 
-/// Compares the counts of these members, and of all that conntrack knows, with conntrack.
+/// Compares the counts of these members of pools, and of all that conntrack knows of theirs, with conntrack. The answers come
+/// in the order of the pools.
 ///
 /// # Errors
 /// When a map cannot be read.
-pub fn audit(maps: &Maps, members: impl IntoIterator<Item = u32>) -> Result<Audit, DatapathError> {
-    let mut members: BTreeSet<u32> = members.into_iter().collect();
-    let (mut found, mut last, mut entries) = (Look::new(), Look::new(), 0);
+pub fn audit(maps: &Maps, pools: &[(u32, Vec<u32>)]) -> Result<Vec<Audit>, DatapathError> {
+    let members = |(pool, members): &(u32, Vec<u32>)| (*pool, members.iter().copied().collect());
+    let mut watched: Pools = pools.iter().map(members).collect();
+    let (mut found, mut last, mut entries) = (Look::new(), Look::new(), Entries::new());
     for turn in 0..LOOKS {
         if turn > 0 {
             thread::sleep(PAUSE);
         }
         let look;
-        (look, entries) = self::look(maps, &mut members)?;
-        let wanted = members.len() + 1;
+        (look, entries) = self::look(maps, &mut watched)?;
+        let wanted: usize = watched.values().map(|members| members.len() + 1).sum();
         found.extend(settled(&look, &last));
         if found.len() == wanted {
             break;
         }
         last = look;
     }
-    let drift = found.values().map(|(_, off)| off.unsigned_abs()).sum();
-    Ok(Audit { drift: (!found.is_empty()).then_some(drift), entries })
+    let of = |(pool, _): &(u32, Vec<u32>)| {
+        let still = found.range((*pool, None)..=(*pool, Some(u32::MAX)));
+        let off: Vec<u64> = still.map(|(_, (_, off))| off.unsigned_abs()).collect();
+        let drift = (!off.is_empty()).then(|| off.iter().sum());
+        Audit { drift, entries: entries.get(pool).copied().unwrap_or(0) }
+    };
+    Ok(pools.iter().map(of).collect())
 }
 
 /// What is certain of a look: what is right, and what was wrong in the same way the last time.
@@ -75,45 +84,56 @@ fn settled(look: &Look, last: &Look) -> Look {
     look.iter().filter(certain).map(|(who, seen)| (*who, *seen)).collect()
 }
 
-/// Looks once; `members` gains those that only conntrack knows.
-fn look(maps: &Maps, members: &mut BTreeSet<u32>) -> Result<(Look, u64), DatapathError> {
-    let before = counts(maps, members)?;
+/// Looks once; `pools` gain the members that only conntrack knows.
+fn look(maps: &Maps, pools: &mut Pools) -> Result<(Look, Entries), DatapathError> {
+    let before = counts(maps, pools)?;
     let (held, entries) = recount(maps)?;
-    members.extend(held.keys());
-    let after = counts(maps, members)?;
-    let of = |who: &Who| match who {
-        Who::Member(index) => held.get(index).copied().unwrap_or(0),
-        Who::Listener => held.values().sum(),
-    };
+    for (pool, member) in held.keys() {
+        if let (Some(members), Some(member)) = (pools.get_mut(pool), member) {
+            members.insert(*member);
+        }
+    }
+    let after = counts(maps, pools)?;
     let still = after.iter().filter(|(who, count)| before.get(who) == Some(count));
-    let look = still.map(|(who, count)| (*who, (*count, i64::from(count.active) - of(who))));
-    Ok((look.collect(), entries))
+    let off = |(who, count): (&Who, &Count)| {
+        (*who, (*count, i64::from(count.active) - held.get(who).copied().unwrap_or(0)))
+    };
+    Ok((still.map(off).collect(), entries))
 }
 
-/// The counts as they are, all within a moment of each other.
-fn counts(maps: &Maps, members: &BTreeSet<u32>) -> Result<BTreeMap<Who, Count>, DatapathError> {
-    // Every member's change moves the pool's stamp.
-    let (listener, stamp) = (maps.vip_load(POOL)?.active.get(), maps.cursor(POOL)?.stamp.get());
-    let mut counts = BTreeMap::from([(Who::Listener, Count { active: listener, stamp })]);
-    for member in members {
-        let Load { active, stamp, .. } = maps.load(*member)?;
-        let count = Count { active: active.get(), stamp: stamp.get() };
-        counts.insert(Who::Member(*member), count);
+/// The counts as they are, those of a pool within a moment of each other.
+fn counts(maps: &Maps, pools: &Pools) -> Result<BTreeMap<Who, Count>, DatapathError> {
+    let mut counts = BTreeMap::new();
+    for (pool, members) in pools {
+        // Every member's change moves the pool's stamp.
+        let stamp = maps.cursor(*pool)?.stamp.get();
+        let active = maps.vip_load(*pool)?.active.get();
+        counts.insert((*pool, None), Count { active, stamp });
+        for member in members {
+            let Load { active, stamp, .. } = maps.load(*member)?;
+            let count = Count { active: active.get(), stamp: stamp.get() };
+            counts.insert((*pool, Some(*member)), count);
+        }
     }
     Ok(counts)
 }
 
-/// The connections in conntrack that are not over, by member, and how many entries there are.
-fn recount(maps: &Maps) -> Result<(HashMap<u32, i64>, u64), DatapathError> {
-    let live = maps.walk_flows(|flow| {
+/// The connections in conntrack that are not over, and how many entries there are for each pool.
+fn recount(maps: &Maps) -> Result<(HashMap<Who, i64>, Entries), DatapathError> {
+    let all = maps.walk_flows(|flow| {
         let is_live = !flow.is_from_member() && !flow.phase.get().is_closed();
-        is_live.then_some(flow.member)
+        (flow.pool(), is_live.then_some(flow.member))
     })?;
-    let mut held = HashMap::new();
-    for member in live.values().flatten() {
-        *held.entry(*member).or_default() += 1;
+    let (mut held, mut entries) = (HashMap::new(), Entries::new());
+    for (pool, member) in all.into_values() {
+        *entries.entry(pool).or_default() += 1;
+        if let Some(member) = member {
+            for who in [(pool, Some(member)), (pool, None)] {
+                *held.entry(who).or_default() += 1;
+            }
+        }
     }
-    Ok((held, live.len() as u64))
+    Ok((held, entries))
 }
 
 #[cfg(test)]
@@ -121,7 +141,7 @@ mod tests {
     use super::*;
 
     fn seen(active: u32, stamp: u64, off: i64) -> Look {
-        Look::from([(Who::Member(1), (Count { active, stamp }, off))])
+        Look::from([((0, Some(1)), (Count { active, stamp }, off))])
     }
 
     #[test]

@@ -5,20 +5,18 @@ use lb_common::state::{AllowedNet, Identity, Sticky, StickyKey, VipLoad};
 use zerocopy::transmute;
 
 use super::maps::{failed, found};
-use super::{DatapathError, Maps, Network, Target};
+use super::{DatapathError, Maps, Network};
 
 type RawNet = [u8; size_of::<AllowedNet>()];
 
 impl Maps {
-    /// Allows `networks` to the listeners of pool `pool` that name `generation`. What an
-    /// installation that failed has left of that generation goes first.
+    /// Allows `networks` to the listeners of pool `pool` that name `generation`.
     pub(super) fn allow(
         &mut self,
         pool: u32,
         generation: u32,
         networks: &[Network],
     ) -> Result<(), DatapathError> {
-        self.disallow(pool, |old| old == generation)?;
         for Network { address, bits } in networks {
             let net: RawNet = transmute!(AllowedNet { pool, generation, address: *address });
             let key = Key::new(AllowedNet::prefix(*bits), net);
@@ -44,18 +42,34 @@ impl Maps {
         Ok(())
     }
 
-    /// Makes clients of pool `pool` stick to the members of `target` and to no others.
-    pub(super) fn identify(&mut self, pool: u32, target: &Target) -> Result<(), DatapathError> {
+    /// Makes clients of a pool stick to these members and to no others, of those that it has had.
+    pub(super) fn identify(
+        &mut self,
+        before: &[u32],
+        identities: &[(u32, Identity)],
+    ) -> Result<(), DatapathError> {
+        for member in before.iter().filter(|old| identities.iter().all(|(new, _)| new != *old)) {
+            found(self.members.remove(member), "MEMBERS")?;
+        }
+        for (member, identity) in identities {
+            let identity: [u8; size_of::<Identity>()] = transmute!(*identity);
+            self.members.insert(member, identity, 0).map_err(failed("MEMBERS"))?;
+        }
+        Ok(())
+    }
+
+    /// Lets no client of pool `pool` stick to any but these members.
+    pub(super) fn forget_identities(
+        &mut self,
+        pool: u32,
+        kept: &[(u32, Identity)],
+    ) -> Result<(), DatapathError> {
         let before: Result<Vec<_>, _> = self.members.iter().collect();
         for (member, identity) in before.map_err(failed("MEMBERS"))? {
             let identity: Identity = transmute!(identity);
-            if identity.pool == pool && !target.identities.iter().any(|(kept, _)| *kept == member) {
+            if identity.pool == pool && !kept.iter().any(|(kept, _)| *kept == member) {
                 found(self.members.remove(&member), "MEMBERS")?;
             }
-        }
-        for (member, identity) in &target.identities {
-            let identity: [u8; size_of::<Identity>()] = transmute!(*identity);
-            self.members.insert(member, identity, 0).map_err(failed("MEMBERS"))?;
         }
         Ok(())
     }
@@ -66,6 +80,15 @@ impl Maps {
     /// When the map cannot be read.
     pub fn vip_load(&self, pool: u32) -> Result<VipLoad, DatapathError> {
         self.vip_loads.get(&pool, 0).map(|raw| transmute!(raw)).map_err(failed("VIP_LOADS"))
+    }
+
+    /// Forgets the clients of a pool.
+    pub(super) fn forget_clients(&mut self, pool: u32) -> Result<(), DatapathError> {
+        for (key, _) in self.sticky()?.into_iter().filter(|(key, _)| key.pool == pool) {
+            let key: [u8; _] = transmute!(key);
+            found(self.sticky.remove(&key), "STICKY")?;
+        }
+        Ok(())
     }
 
     /// Every client that has a member to stick to, those whose time is over or whose member is gone

@@ -1,13 +1,12 @@
 //! When members' connections end that take no new ones.
 
-use std::time::Duration;
-
 use lb_common::state::{Drain, DrainCause};
-use nix::time::{ClockId, clock_gettime};
+use nix::time::ClockId;
 use zerocopy::transmute;
 
 use super::maps::failed;
 use super::{DatapathError, Maps};
+use crate::node::clock;
 
 /// What becomes of the connections that a member has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +93,8 @@ impl Maps {
 
 /// Nanoseconds of the datapath's clock.
 fn monotonic() -> Result<u64, DatapathError> {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
-    now.map(|now| now.as_nanos() as u64).map_err(|errno| DatapathError::Clock(errno.into()))
+    let now = clock(ClockId::CLOCK_MONOTONIC).map_err(DatapathError::Clock)?;
+    Ok(now.as_nanos() as u64)
 }
 
 #[cfg(test)]

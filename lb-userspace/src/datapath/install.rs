@@ -8,11 +8,12 @@ use lb_common::{
     addr::Addr,
     be::Be16,
     state::{
-        Admission, Cursor, Identity, Load, MAX_SNAT, Method, Overflow, Persistence, Pool, Slot,
-        Timers, Vip, VipKey,
+        Admission, Cursor, Identity, Load, MAX_SNAT, Method, Mode, Overflow, Persistence, Pool,
+        Slot, Timers, Vip, VipKey,
     },
 };
 
+use super::parts::Set;
 use super::{DatapathError, Ending, Maps, order::order};
 
 /// Where a pool's clients connect.
@@ -24,6 +25,8 @@ pub struct Listener {
     pub port: u16,
     /// IP protocol number: that of TCP or of UDP.
     pub protocol: u8,
+    /// Zone of the VIP's device ([`lb_common::state::FlowKey::zone`]).
+    pub zone: u16,
     /// False to refuse new connections.
     pub enabled: bool,
     /// Most active connections; none for no limit.
@@ -63,6 +66,8 @@ pub struct Target {
     pub allowed: Option<Vec<Network>>,
     /// How a member is chosen.
     pub method: Method,
+    /// How packets get to members.
+    pub mode: Mode,
     /// How long connections stay.
     pub timers: Timers,
     /// Whether keepalives count as life.
@@ -83,9 +88,6 @@ pub struct Target {
     pub newcomers: Vec<u32>,
 }
 
-/// The zone of a datapath with one attachment.
-const ZONE: u16 = 0;
-
 /// Makes the datapath do for pool `index` what `target` says, at once and without touching
 /// any connection.
 ///
@@ -102,18 +104,30 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
         maps.set_load(*member, Load { stamp: stamp.get().into(), ..Load::default() })?;
     }
 
-    let Listener { address, port, protocol, enabled, limit, overflow, persistence } =
+    let Listener { address, port, protocol, zone, enabled, limit, overflow, persistence } =
         target.listener;
-    maps.identify(index, target)?;
-    maps.allow(index, generation, target.allowed.as_deref().unwrap_or_default())?;
-    let (pool, order) = target.set(generation);
     // What a controller that died in the midst of this has left would be of the new set.
-    maps.keep_parts(index, before.map(|pool| pool.generation))?;
-    write_parts(maps, index, &pool, &target.slots, &order)?;
+    let in_use = before.map(|pool| pool.generation);
+    let is_torn = maps.is_marked(index, generation)?
+        || in_use.map_or(Ok(false), |in_use| maps.is_marked(index, in_use))?;
+    if is_torn {
+        maps.keep_parts(index, in_use)?;
+        maps.forget_identities(index, &target.identities)?;
+        maps.disallow(index, |old| Some(old) != in_use)?;
+    }
+    let seated = before.map_or(Ok(Vec::new()), |pool| maps.seated(index, &pool))?;
+    let listeners = maps.vips_of(index)?;
+    let had_networks = is_torn || listeners.iter().any(|(_, vip)| vip.admission.restricted != 0);
+    maps.mark(index, generation)?;
+
+    maps.identify(&seated, &target.identities)?;
+    maps.allow(index, generation, target.allowed.as_deref().unwrap_or_default())?;
+    let set = target.set(generation);
+    maps.write_parts(index, &set)?;
     maps.release(&target.endings)?;
-    maps.set_pool(index, &pool)?;
+    maps.set_pool(index, &set.pool)?;
     maps.retire(&target.endings)?;
-    let key = VipKey::new(address, Be16::new(port), ZONE, protocol);
+    let key = VipKey::new(address, Be16::new(port), zone, protocol);
     let admission = Admission {
         limit: limit.unwrap_or(Admission::UNLIMITED),
         overflow: overflow as u32,
@@ -123,18 +137,44 @@ pub fn install(maps: &mut Maps, index: u32, target: &Target) -> Result<(), Datap
     let vip = Vip { pool: index, enabled: u32::from(enabled), admission, persistence };
     maps.set_vip(&key, &vip)?;
     // Where the pool was before, new connections are not wanted any more.
-    maps.remove_vips_but(&key, index)?;
-    maps.disallow(index, |old| old != generation)?;
+    listeners
+        .iter()
+        .filter(|(old, _)| *old != key)
+        .try_for_each(|(old, _)| maps.remove_vip(old))?;
+    if had_networks {
+        maps.disallow(index, |old| old != generation)?;
+    }
+    if let Some(before) = before {
+        maps.remove_parts(index, &before, &seated)?;
+    }
+    maps.unmark(index, generation)
+}
 
-    maps.keep_parts(index, Some(generation))
+/// Takes pool `index` out of the datapath: nobody is let in any more, and its connections have no time left.
+///
+/// # Errors
+/// When a map cannot be written.
+pub fn uninstall(maps: &mut Maps, index: u32) -> Result<(), DatapathError> {
+    for (listener, _) in maps.vips_of(index)? {
+        maps.remove_vip(&listener)?;
+    }
+    maps.remove_pool(index)?;
+    maps.disallow(index, |_| true)?;
+    maps.forget_identities(index, &[])?;
+    maps.forget_clients(index)?;
+    maps.keep_parts(index, None)
 }
 
 impl Target {
-    /// The pool of this target in the given generation, and the member of each tick of its order.
+    /// The pool of this target in the given generation, and all that it refers to.
     #[must_use]
-    pub fn set(&self, generation: u32) -> (Pool, Vec<u32>) {
+    pub fn set(&self, generation: u32) -> Set {
         let order = order(self.method, &self.slots);
-        let indexes = self.slots.iter().map(|slot| slot.member + 1);
+        let mut slots = self.slots.clone();
+        slots.sort_by_key(|slot| slot.member);
+        for (leaf, slot) in (0..).zip(&mut slots) {
+            slot.leaf = leaf;
+        }
         let (port_low, port_high) = self.ports;
         let mut snat = [Addr::default(); MAX_SNAT];
         for (place, address) in snat.iter_mut().zip(&self.snat) {
@@ -145,7 +185,7 @@ impl Target {
             generation,
             method: self.method as u32,
             ticks: order.len() as u32,
-            leaves: indexes.max().unwrap_or(0).max(2).next_power_of_two(),
+            leaves: (slots.len() as u32).max(2).next_power_of_two(),
             port_low,
             port_high,
             members: self.slots.iter().filter(|slot| slot.weight > 0).count() as u32,
@@ -156,35 +196,13 @@ impl Target {
             eject_for: self.failover.eject_for,
             snat,
             snat_count: self.snat.len().min(MAX_SNAT) as u32,
-            reserved: 0,
+            mode: self.mode as u32,
         };
-        (pool, order)
+        Set { pool, slots, order }
     }
 
     /// Whether members can be full. The tournament then knows when all of them are, whatever the method.
     fn has_limits(&self) -> bool {
         self.slots.iter().any(|slot| slot.weight > 0 && slot.limit > 0)
     }
-}
-
-/// Writes everything that `pool` will refer to.
-fn write_parts(
-    maps: &mut Maps,
-    index: u32,
-    pool: &Pool,
-    slots: &[Slot],
-    order: &[u32],
-) -> Result<(), DatapathError> {
-    for slot in slots {
-        maps.set_slot(&pool.part(index, slot.member), slot)?;
-    }
-    for (tick, member) in (0..).zip(order) {
-        maps.set_tick(&pool.part(index, tick), *member)?;
-    }
-    if pool.has_tournament() {
-        for node in 0..pool.leaves {
-            maps.set_node(&pool.part(index, node))?;
-        }
-    }
-    Ok(())
 }

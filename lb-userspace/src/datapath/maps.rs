@@ -2,18 +2,18 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
+use lb_common::counter::COUNTERS;
 use lb_common::state::{
     AllowedNet, Cursor, Drain, Flow, FlowKey, Identity, Load, MemberStats, Node, PartKey, Pool,
-    PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
+    PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad, counter_index,
 };
 use zerocopy::transmute;
 
 use super::{DatapathError, walk};
 
 /// Every map of the object, by name; also the names of the pins.
-pub(super) const NAMES: [&str; 23] = [
+pub(super) const NAMES: [&str; 25] = [
     "VIP_LOADS",
     "ALLOWED",
     "MEMBERS",
@@ -22,6 +22,7 @@ pub(super) const NAMES: [&str; 23] = [
     "POOLS",
     "SLOTS",
     "TICKS",
+    "SEATS",
     "NODES",
     "CURSORS",
     "BUDGETS",
@@ -37,17 +38,19 @@ pub(super) const NAMES: [&str; 23] = [
     "EVENTS",
     "LISTENING",
     "PROGRAMS",
+    "ZONES_DUE",
 ];
 
-type Part = [u8; size_of::<PartKey>()];
+pub(super) type Part = [u8; size_of::<PartKey>()];
 
 /// The maps of a datapath.
 pub struct Maps {
     vips: HashMap<MapData, [u8; size_of::<VipKey>()], [u8; size_of::<Vip>()]>,
     pools: HashMap<MapData, u32, [u8; size_of::<Pool>()]>,
-    slots: HashMap<MapData, Part, [u8; size_of::<Slot>()]>,
-    ticks: HashMap<MapData, Part, u32>,
-    nodes: HashMap<MapData, Part, [u8; size_of::<Node>()]>,
+    pub(super) slots: HashMap<MapData, Part, [u8; size_of::<Slot>()]>,
+    pub(super) ticks: HashMap<MapData, Part, u32>,
+    pub(super) seats: HashMap<MapData, Part, u32>,
+    pub(super) nodes: HashMap<MapData, Part, [u8; size_of::<Node>()]>,
     cursors: Array<MapData, [u8; size_of::<Cursor>()]>,
     loads: Array<MapData, [u8; size_of::<Load>()]>,
     pub(super) drains: Array<MapData, [u8; size_of::<Drain>()]>,
@@ -57,10 +60,26 @@ pub struct Maps {
     pub(super) sticky: HashMap<MapData, [u8; size_of::<StickyKey>()], [u8; size_of::<Sticky>()]>,
     flows: HashMap<MapData, [u8; size_of::<FlowKey>()], [u8; size_of::<Flow>()]>,
     flow_capacity: u32,
+    member_capacity: u32,
+    zones: u32,
     pub(super) last_ids: Array<MapData, u32>,
     pub(super) ports: HashMap<MapData, [u8; size_of::<PortKey>()], [u8; size_of::<PortBlock>()]>,
     counters: PerCpuArray<MapData, u64>,
+    pub(super) zones_due: Array<MapData, u64>,
     stats: PerCpuArray<MapData, [u8; size_of::<MemberStats>()]>,
+}
+
+/// Connections of a pool since it is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Those that were given to a member.
+    pub opened: u64,
+    /// Those that were refused.
+    pub refused: u64,
+    /// SYNs and datagrams of clients that are not served.
+    pub denied: u64,
+    /// How often one was given to another member because its own did not accept it.
+    pub redispatched: u64,
 }
 
 /// A connection as conntrack has it: the client's entry and, unless it was just removed, the
@@ -89,17 +108,19 @@ impl Maps {
     pub(super) fn from_each(
         mut get: impl FnMut(&'static str) -> Result<Map, DatapathError>,
     ) -> Result<Self, DatapathError> {
-        let flows = get("FLOWS")?;
-        let Map::HashMap(data) = &flows else { return Err(DatapathError::NoMap("FLOWS")) };
-        let flow_capacity = data.info().map_err(failed("FLOWS"))?.max_entries();
+        let (flows, loads, counters) = (get("FLOWS")?, get("LOADS")?, get("COUNTERS")?);
+        let flow_capacity = entries(&flows, "FLOWS")?;
+        let member_capacity = entries(&loads, "LOADS")?;
+        let zones = entries(&counters, "COUNTERS")? / COUNTERS;
         Ok(Self {
             vips: get("VIPS")?.try_into().map_err(failed("VIPS"))?,
             pools: get("POOLS")?.try_into().map_err(failed("POOLS"))?,
             slots: get("SLOTS")?.try_into().map_err(failed("SLOTS"))?,
             ticks: get("TICKS")?.try_into().map_err(failed("TICKS"))?,
+            seats: get("SEATS")?.try_into().map_err(failed("SEATS"))?,
             nodes: get("NODES")?.try_into().map_err(failed("NODES"))?,
             cursors: get("CURSORS")?.try_into().map_err(failed("CURSORS"))?,
-            loads: get("LOADS")?.try_into().map_err(failed("LOADS"))?,
+            loads: loads.try_into().map_err(failed("LOADS"))?,
             drains: get("DRAINS")?.try_into().map_err(failed("DRAINS"))?,
             vip_loads: get("VIP_LOADS")?.try_into().map_err(failed("VIP_LOADS"))?,
             allowed: get("ALLOWED")?.try_into().map_err(failed("ALLOWED"))?,
@@ -107,9 +128,12 @@ impl Maps {
             sticky: get("STICKY")?.try_into().map_err(failed("STICKY"))?,
             flows: flows.try_into().map_err(failed("FLOWS"))?,
             flow_capacity,
+            member_capacity,
+            zones,
             last_ids: get("LAST_IDS")?.try_into().map_err(failed("LAST_IDS"))?,
             ports: get("PORTS")?.try_into().map_err(failed("PORTS"))?,
-            counters: get("COUNTERS")?.try_into().map_err(failed("COUNTERS"))?,
+            counters: counters.try_into().map_err(failed("COUNTERS"))?,
+            zones_due: get("ZONES_DUE")?.try_into().map_err(failed("ZONES_DUE"))?,
             stats: get("MEMBER_STATS")?.try_into().map_err(failed("MEMBER_STATS"))?,
         })
     }
@@ -120,21 +144,20 @@ impl Maps {
         self.vips.insert(key, vip, 0).map_err(failed("VIPS"))
     }
 
-    /// Removes the listeners of a pool but for the one at `kept`.
-    pub(super) fn remove_vips_but(
-        &mut self,
-        kept: &VipKey,
-        pool: u32,
-    ) -> Result<(), DatapathError> {
-        let kept: [u8; _] = transmute!(*kept);
-        let entries: Result<Vec<_>, _> = self.vips.iter().collect();
-        for (key, vip) in entries.map_err(failed("VIPS"))? {
-            let vip: Vip = transmute!(vip);
-            if vip.pool == pool && key != kept {
-                found(self.vips.remove(&key), "VIPS")?;
-            }
-        }
-        Ok(())
+    /// The listeners of a pool.
+    pub(super) fn vips_of(&self, pool: u32) -> Result<Vec<(VipKey, Vip)>, DatapathError> {
+        let entries = self.vips.iter().map(|entry| {
+            let (key, vip) = entry.map_err(failed("VIPS"))?;
+            Ok((transmute!(key), transmute!(vip)))
+        });
+        let all: Result<Vec<(VipKey, Vip)>, DatapathError> = entries.collect();
+        Ok(all?.into_iter().filter(|(_, vip)| vip.pool == pool).collect())
+    }
+
+    /// Removes a listener.
+    pub(super) fn remove_vip(&mut self, key: &VipKey) -> Result<(), DatapathError> {
+        let key: [u8; _] = transmute!(*key);
+        found(self.vips.remove(&key), "VIPS").map(drop)
     }
 
     /// A pool as the datapath sees it.
@@ -156,34 +179,33 @@ impl Maps {
         self.pools.insert(index, pool, 0).map_err(failed("POOLS"))
     }
 
-    /// Adds a member to a set.
-    pub(super) fn set_slot(&mut self, key: &PartKey, slot: &Slot) -> Result<(), DatapathError> {
-        let (key, slot): (Part, [u8; _]) = (transmute!(*key), transmute!(*slot));
-        self.slots.insert(key, slot, 0).map_err(failed("SLOTS"))
+    /// Removes a pool.
+    pub(super) fn remove_pool(&mut self, index: u32) -> Result<(), DatapathError> {
+        found(self.pools.remove(&index), "POOLS").map(drop)
     }
 
-    /// Gives a tick to a member.
-    pub(super) fn set_tick(&mut self, key: &PartKey, member: u32) -> Result<(), DatapathError> {
-        let key: Part = transmute!(*key);
-        self.ticks.insert(key, member, 0).map_err(failed("TICKS"))
+    /// Lets a pool begin that is new at its index: nobody else has opened connections there.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn begin(&mut self, index: u32) -> Result<(), DatapathError> {
+        let Cursor { stamp, .. } = self.cursor(index)?;
+        let cursor: [u8; _] = transmute!(Cursor { stamp, ..Cursor::default() });
+        self.cursors.set(index, cursor, 0).map_err(failed("CURSORS"))
     }
 
-    /// Adds a node that nobody has won yet.
-    pub(super) fn set_node(&mut self, key: &PartKey) -> Result<(), DatapathError> {
-        let (key, node): (Part, [u8; _]) = (transmute!(*key), transmute!(Node::default()));
-        self.nodes.insert(key, node, 0).map_err(failed("NODES"))
-    }
-
-    /// Removes all parts of a pool's sets but for those of one generation.
-    pub(super) fn keep_parts(
-        &mut self,
-        pool: u32,
-        generation: Option<u32>,
-    ) -> Result<(), DatapathError> {
-        let unwanted = |key: &PartKey| key.pool == pool && Some(key.generation) != generation;
-        remove_if(&mut self.slots, "SLOTS", unwanted)?;
-        remove_if(&mut self.ticks, "TICKS", unwanted)?;
-        remove_if(&mut self.nodes, "NODES", unwanted)
+    /// What a pool has done so far.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn totals(&self, index: u32) -> Result<Totals, DatapathError> {
+        let Cursor { opened, refused, denied, redispatched, .. } = self.cursor(index)?;
+        Ok(Totals {
+            opened: opened.get(),
+            refused: refused.get(),
+            denied: denied.get(),
+            redispatched: redispatched.get(),
+        })
     }
 
     /// A pool's place in its schedule.
@@ -225,12 +247,13 @@ impl Maps {
         clear().map_err(failed("MEMBER_STATS"))
     }
 
-    /// A counter, summed over the CPUs.
+    /// A counter of a zone, summed over the CPUs.
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn counter(&self, number: u32) -> Result<u64, DatapathError> {
-        let values = self.counters.get(&number, 0).map_err(failed("COUNTERS"))?;
+    pub fn counter(&self, zone: u16, number: u32) -> Result<u64, DatapathError> {
+        let index = counter_index(zone, number);
+        let values = self.counters.get(&index, 0).map_err(failed("COUNTERS"))?;
         Ok(values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
     }
 
@@ -263,9 +286,32 @@ impl Maps {
         Ok(walk::whole(keys).map_err(failed("FLOWS"))?.len() as u64)
     }
 
-    /// Most conntrack entries; a connection takes two.
+    /// Most conntrack entries; a connection takes two, one that is direct takes one.
     pub const fn flow_capacity(&self) -> u32 {
         self.flow_capacity
+    }
+
+    /// Members that can have an index.
+    pub const fn member_capacity(&self) -> u32 {
+        self.member_capacity
+    }
+
+    /// Devices that can share these maps.
+    pub const fn zones(&self) -> u32 {
+        self.zones
+    }
+
+    /// Lets the counters of a zone begin anew: nobody reads those of a device that was there before.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn clear_counters(&mut self, zone: u16) -> Result<(), DatapathError> {
+        let mut clear = |number| {
+            let index = counter_index(zone, number);
+            let zero = vec![0; self.counters.get(&index, 0)?.len()];
+            self.counters.set(index, zero.try_into()?, 0)
+        };
+        (0..COUNTERS).try_for_each(&mut clear).map_err(failed("COUNTERS"))
     }
 
     /// Every connection.
@@ -278,21 +324,22 @@ impl Maps {
             flows.iter().filter(|(_, flow)| !flow.is_from_member()).map(|(key, _)| *key).collect();
         let join = |key: FlowKey| {
             let client = flows.remove(&key)?;
-            let member = flows.remove(&client.peer_key(&key));
+            let member = match client.is_direct() {
+                true => None,
+                false => flows.remove(&client.peer_key(&key)),
+            };
             Some(Connection { key, client, member })
         };
         Ok(clients.into_iter().filter_map(join).collect())
     }
 }
 
-fn remove_if<V: Pod>(
-    map: &mut HashMap<MapData, Part, V>,
-    name: &'static str,
-    unwanted: impl Fn(&PartKey) -> bool,
-) -> Result<(), DatapathError> {
-    let keys = map.keys().collect::<Result<Vec<Part>, _>>().map_err(failed(name))?;
-    let mut unwanted = keys.into_iter().filter(|key| unwanted(&transmute!(*key)));
-    unwanted.try_for_each(|key| found(map.remove(&key), name).map(drop))
+/// Most entries of a map.
+fn entries(map: &Map, name: &'static str) -> Result<u32, DatapathError> {
+    let (Map::HashMap(data) | Map::Array(data) | Map::PerCpuArray(data)) = map else {
+        return Err(DatapathError::NoMap(name));
+    };
+    Ok(data.info().map_err(failed(name))?.max_entries())
 }
 
 pub(super) fn failed(map: &'static str) -> impl Fn(MapError) -> DatapathError {

@@ -3,17 +3,16 @@
 use std::path::Path;
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Ebpf, EbpfLoader,
     maps::ProgramArray,
     programs::{Program, ProgramError, SchedClassifier, Xdp},
 };
 use aya_log::EbpfLogger;
 use lb_common::probe::Probe;
-use lb_common::state::HALF_OPEN;
+use lb_common::state::Continuation;
 
 use super::{
-    DatapathError, Maps,
-    attach::{self, Attach, Hook},
+    DatapathError, Maps, Options,
     maps::NAMES,
     probe,
     reaper::{Inlet, Reaper},
@@ -26,11 +25,11 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// The program on the VIP's device.
 const INGRESS: &str = "qlb_ingress";
-/// The programs that it goes on with, by way of the map [`PROGRAMS`], in the order of their places.
+/// The programs that it goes on with, by way of the map [`PROGRAMS`].
 const CONNECT: &str = "qlb_connect";
 const REPORT: &str = "qlb_report";
 /// The map of programs to go on with.
-const PROGRAMS: &str = "PROGRAMS";
+pub(super) const PROGRAMS: &str = "PROGRAMS";
 /// The program that the reaper runs.
 const REAP: &str = "qlb_reap";
 /// The program that says who would get a connection.
@@ -44,46 +43,6 @@ const EARLY_PROBE: &str = "qlb_early_probe";
 /// The programs' log: a ring of this many bytes, a page. Only drops are logged.
 const LOG: &str = "AYA_LOGS";
 const LOG_BYTES: u32 = 4096;
-
-/// What the object is specialised to when it is loaded.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Most conntrack entries; a connection takes two.
-    pub max_flows: u32,
-    /// Places for half-open connections; a power of two.
-    pub half_open: u32,
-    /// Whether the XDP program sends by a redirect to its own device and not by XDP_TX.
-    pub redirects: bool,
-    /// In how many nanoseconds, as a power of two, each direction of a connection leaves a packet to the TC program so
-    /// that the kernel confirms the neighbour.
-    pub confirm: u32,
-}
-
-/// A second, more or less: the kernel wants a neighbour confirmed in 30 s, and gives up on one in 8.
-const CONFIRM: u32 = 30;
-
-impl Options {
-    /// Room for so many connections.
-    pub const fn for_connections(most: u32) -> Self {
-        Self {
-            max_flows: most.saturating_mul(2),
-            half_open: HALF_OPEN,
-            redirects: false,
-            confirm: CONFIRM,
-        }
-    }
-
-    /// Room for blocks of NAT ports: one for each connection, should no two be in the same.
-    pub const fn port_blocks(&self) -> u32 {
-        if self.max_flows < 2 { 1 } else { self.max_flows / 2 }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::for_connections(65_536)
-    }
-}
 
 /// The loaded programs and their maps. What is neither pinned nor attached goes when this
 /// is dropped.
@@ -99,19 +58,19 @@ impl Datapath {
     /// # Errors
     /// When the kernel refuses the object or a program.
     pub fn load(options: &Options, pins: Option<&Path>) -> Result<Self, DatapathError> {
-        let btf = Btf::from_sys_fs().ok();
         let mask = options.half_open - 1;
         let redirects = u32::from(options.redirects);
+        let zoned = u32::from(options.is_zoned());
         let mut loader = EbpfLoader::new();
         loader
-            .btf(btf.as_ref())
-            .map_max_entries("FLOWS", options.max_flows)
-            .map_max_entries("PORTS", options.port_blocks())
-            .map_max_entries("HALF_OPENS", options.half_open)
             .override_global("HALF_OPEN_MASK", &mask, true)
+            .override_global("ZONED", &zoned, true)
             .override_global("XDP_REDIRECTS", &redirects, true)
             .override_global("XDP_CONFIRM", &options.confirm, true)
             .map_max_entries(LOG, LOG_BYTES);
+        for (name, entries) in options.entries() {
+            loader.map_max_entries(name, entries);
+        }
         if let Some(pins) = pins {
             for name in NAMES {
                 loader.map_pin_path(name, pins.join(name));
@@ -133,16 +92,22 @@ impl Datapath {
         Ok(datapath)
     }
 
-    /// Lets the program on the device go on with the others.
+    /// Lets the program on the device go on with the others, and the devices that share it begin with it: from here on
+    /// packets meet these programs there.
     fn link_programs(&mut self) -> Result<(), DatapathError> {
         let failed = |source| DatapathError::Map { map: PROGRAMS, source: Box::new(source) };
-        for (place, name) in (0..).zip([CONNECT, REPORT]) {
+        let places = [
+            (Continuation::Connect, CONNECT),
+            (Continuation::Report, REPORT),
+            (Continuation::Ingress, INGRESS),
+        ];
+        for (place, name) in places {
             let program: &mut SchedClassifier = self.program(name)?;
             let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?));
             let fd = fd.map_err(|source| rejected(name, source))?;
             let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
             let mut programs = ProgramArray::try_from(map).map_err(failed)?;
-            programs.set(place, &fd, 0).map_err(failed)?;
+            programs.set(place as u32, &fd, 0).map_err(failed)?;
         }
         Ok(())
     }
@@ -155,22 +120,8 @@ impl Datapath {
         Maps::from_each(|name| self.ebpf.take_map(name).ok_or(DatapathError::NoMap(name)))
     }
 
-    /// Puts the program on `device` of the current namespace, pinned below `pins` where the
-    /// hook allows it; takes over from an attachment before without a gap.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn attach(
-        &mut self,
-        device: &Device,
-        pins: &Path,
-        how: Attach<'_>,
-    ) -> Result<Hook, DatapathError> {
-        attach::attach(self.ingress()?, device, pins, how)
-    }
-
     /// Puts the XDP program on `device` of the current namespace, pinned below `pins`, in front of the one that
-    /// [`Self::attach`] puts there; takes over from one before without a gap.
+    /// [`super::attach()`] puts there; takes over from one before without a gap.
     ///
     /// # Errors
     /// When the kernel or the device's driver refuses.
@@ -208,7 +159,7 @@ impl Datapath {
         self.program(EARLY)
     }
 
-    /// The program of the VIP's device, for test runs.
+    /// The program of the VIP's device.
     ///
     /// # Errors
     /// When the object lacks it.
@@ -246,6 +197,6 @@ impl Datapath {
     }
 }
 
-fn rejected(program: &'static str, source: ProgramError) -> DatapathError {
+pub(super) fn rejected(program: &'static str, source: ProgramError) -> DatapathError {
     DatapathError::Program { program, source: Box::new(source) }
 }

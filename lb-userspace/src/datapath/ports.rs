@@ -53,18 +53,36 @@ impl PortUse {
     }
 }
 
-/// The ports of a datapath at one moment.
-#[derive(Debug)]
-pub struct Ports {
-    sources: Vec<(Addr, u32)>,
-    uses: HashMap<(Addr, u16, Addr), PortUse>,
+/// The ports of a datapath at one moment, by zone, member and source address.
+#[derive(Debug, Default)]
+pub struct PortUses(HashMap<(u16, Addr, u16, Addr), PortUse>);
+
+impl PortUses {
+    /// Whether none was ever taken in a zone, or all are forgotten.
+    pub fn is_idle(&self, zone: u16) -> bool {
+        self.0.keys().all(|key| key.0 != zone)
+    }
+
+    /// Those of a pool at a device of this zone, which has these sources ([`Maps::sources`]).
+    pub const fn of_pool(&self, zone: u16, sources: Vec<(Addr, u32)>) -> Ports<'_> {
+        Ports { uses: self, zone, sources }
+    }
 }
 
-impl Ports {
+/// The ports of a pool.
+#[derive(Debug)]
+pub struct Ports<'a> {
+    uses: &'a PortUses,
+    zone: u16,
+    sources: Vec<(Addr, u32)>,
+}
+
+impl Ports<'_> {
     /// Source addresses and the ports of the member at `address` and `port` on each.
     pub fn of(&self, address: Addr, port: u16) -> impl Iterator<Item = (Addr, PortUse)> {
         self.sources.iter().map(move |(source, available)| {
-            let known = self.uses.get(&(address, port, *source)).copied().unwrap_or_default();
+            let key = (self.zone, address, port, *source);
+            let known = self.uses.0.get(&key).copied().unwrap_or_default();
             (*source, PortUse { available: *available, ..known })
         })
     }
@@ -88,17 +106,29 @@ impl Maps {
         walk::whole(entries).map_err(failed("PORTS"))
     }
 
-    /// How many ports pool `index`, whose clients connect to `listener`, has and uses.
+    /// How many ports are in use.
     ///
     /// # Errors
-    /// When a map cannot be read.
-    pub fn port_use(&self, index: u32, listener: (Addr, u16)) -> Result<Ports, DatapathError> {
-        let sources = self.pool(index)?.map(|pool| sources(&pool, listener)).unwrap_or_default();
-        let mut uses: HashMap<_, PortUse> = HashMap::new();
+    /// When the map cannot be read.
+    pub fn port_uses(&self) -> Result<PortUses, DatapathError> {
+        let mut uses = PortUses::default();
         for (key, block) in self.port_blocks()? {
-            uses.entry((key.member, key.port.get(), key.source)).or_default().add(&block);
+            let key = (key.zone, key.member, key.port.get(), key.source);
+            uses.0.entry(key).or_default().add(&block);
         }
-        Ok(Ports { sources, uses })
+        Ok(uses)
+    }
+
+    /// The source addresses of pool `index`, whose clients connect to `listener`, and how many ports each has.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn sources(
+        &self,
+        index: u32,
+        listener: (Addr, u16),
+    ) -> Result<Vec<(Addr, u32)>, DatapathError> {
+        Ok(self.pool(index)?.map(|pool| sources(&pool, listener)).unwrap_or_default())
     }
 
     /// Removes the blocks in which no port is taken.

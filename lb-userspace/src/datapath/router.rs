@@ -11,6 +11,7 @@ use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::counter::Counter;
 use lb_common::route::{Answer, Choice};
+use lb_common::state::Mode;
 use lb_common::verdict::{Direction, RefuseReason, Verdict};
 use lb_common::wire::eth::{self, Ethernet};
 use lb_common::wire::ipv4::{self, Ipv4};
@@ -21,6 +22,7 @@ use lb_common::wire::{HOPS, Seq};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::object::ROUTE;
+use super::reaper::{CONTROL, SK_BUFF};
 use super::{DatapathError, Maps};
 
 /// Name of the program's pin, and of the one that is about to take its place.
@@ -30,6 +32,7 @@ const NEW: &str = "route-new";
 /// Asks the program of a datapath that is running. Asking changes nothing there.
 pub struct Router {
     program: SchedClassifier,
+    zone: u16,
 }
 
 /// Pins the program below `pins` for [`Router::open`], in place of an earlier one.
@@ -48,14 +51,14 @@ pub(super) fn pin(program: &mut SchedClassifier, pins: &Path) -> Result<(), Data
 }
 
 impl Router {
-    /// The program that is pinned below `pins`; none if the datapath was loaded by a qlb that had no such
+    /// The program that is pinned below `pins`, to be asked about a zone; none if the datapath was loaded by a qlb that had no such
     /// program.
     ///
     /// # Errors
     /// When there is one and it cannot be opened.
-    pub fn open(pins: &Path) -> Result<Option<Self>, DatapathError> {
+    pub fn open(pins: &Path, zone: u16) -> Result<Option<Self>, DatapathError> {
         match SchedClassifier::from_pin(pins.join(PIN)) {
-            Ok(program) => Ok(Some(Self { program })),
+            Ok(program) => Ok(Some(Self { program, zone })),
             Err(ProgramError::SyscallError(error))
                 if error.io_error.kind() == ErrorKind::NotFound =>
             {
@@ -82,8 +85,11 @@ impl Router {
         let at = frame.len();
         frame.resize(at + size_of::<Answer>(), 0);
         let mut out = vec![0; frame.len()];
+        let mut context = [0; SK_BUFF];
+        context[CONTROL..CONTROL + 4].copy_from_slice(&u32::from(self.zone).to_ne_bytes());
         let options = TestRunOptions {
             data_in: Some(&frame),
+            ctx_in: Some(&context),
             data_out: Some(&mut out),
             ..TestRunOptions::new()
         };
@@ -104,13 +110,19 @@ fn within(answer: Answer, maps: &Maps) -> Result<Answer, DatapathError> {
         // What moves leaves its old entry when it has the new one.
         Answer::MOVES => 1,
         Answer::MAKES_WAY | Answer::RETRIES => 0,
-        _ => 2,
+        _ => entries(answer.pool, maps)?,
     };
     if opens && wanted != 0 && maps.flow_count()? + wanted > maps.flow_capacity().into() {
         let outcome = number(Verdict::Refuse(RefuseReason::TableFull));
         return Ok(Answer { outcome, ..answer });
     }
     Ok(answer)
+}
+
+/// Entries that a connection of the pool takes.
+fn entries(pool: u32, maps: &Maps) -> Result<u64, DatapathError> {
+    let is_direct = maps.pool(pool)?.is_some_and(|pool| pool.mode() == Mode::Dsr);
+    Ok(if is_direct { 1 } else { 2 })
 }
 
 fn number(verdict: Verdict) -> u32 {

@@ -1,14 +1,17 @@
 //! Devices, by netlink. Everything here is about the current namespace.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt as _;
 use netlink_packet_route::{
-    address::AddressAttribute,
+    address::{AddressAttribute, AddressHeader, AddressHeaderFlags},
     link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
     route::{RouteAttribute, RouteMessage, RouteType},
 };
-use rtnetlink::RouteMessageBuilder;
+use nix::net::if_::InterfaceFlags;
+use nix::sys::socket::LinkAddr;
+use rtnetlink::{Handle, RouteMessageBuilder};
 
 use super::NodeError;
 use super::netlink::{failed, with_netlink};
@@ -45,12 +48,14 @@ pub fn device_name(index: u32) -> Option<String> {
 
 /// The MAC address that the device with this index has now, if it is there and has one.
 pub fn device_mac(index: u32) -> Option<[u8; 6]> {
+    device_link(index)?.0.addr()
+}
+
+/// Where to send frames that are to leave by the device with this index, if it is there, and how the device is.
+pub(super) fn device_link(index: u32) -> Option<(LinkAddr, InterfaceFlags)> {
     let links = nix::ifaddrs::getifaddrs().ok()?;
-    let mut found = links.filter_map(|link| {
-        let link = *link.address?.as_link_addr()?;
-        (link.ifindex() as u32 == index).then(|| link.addr()).flatten()
-    });
-    found.next()
+    let mut found = links.filter_map(|link| Some((*link.address?.as_link_addr()?, link.flags)));
+    found.find(|(link, _)| link.ifindex() as u32 == index)
 }
 
 /// The devices that have `address`.
@@ -59,19 +64,8 @@ pub fn device_mac(index: u32) -> Option<[u8; 6]> {
 /// When netlink fails.
 pub(super) fn find_devices(address: IpAddr) -> Result<Vec<Device>, NodeError> {
     with_netlink(async |handle| {
-        let mut addresses = handle.address().get().execute();
-        // IPv6 has no local address beside the address.
-        let wanted = match address {
-            IpAddr::V4(_) => AddressAttribute::Local(address),
-            IpAddr::V6(_) => AddressAttribute::Address(address),
-        };
-        let mut indexes = Vec::new();
-        while let Some(message) = addresses.try_next().await.map_err(failed("list addresses"))? {
-            let index = message.header.index;
-            if message.attributes.contains(&wanted) && !indexes.contains(&index) {
-                indexes.push(index);
-            }
-        }
+        let indexes: BTreeSet<u32> =
+            headers(&handle, address).await?.into_iter().map(|header| header.index).collect();
         let mut devices = Vec::new();
         for index in indexes {
             let mut links = handle.link().get().match_index(index).execute();
@@ -80,6 +74,39 @@ pub(super) fn find_devices(address: IpAddr) -> Result<Vec<Device>, NodeError> {
         }
         Ok(devices)
     })
+}
+
+/// How the address is on the device with this index; none if it is not there.
+///
+/// # Errors
+/// When netlink fails.
+pub(super) fn address_flags(
+    index: u32,
+    address: IpAddr,
+) -> Result<Option<AddressHeaderFlags>, NodeError> {
+    with_netlink(async |handle| {
+        let headers = headers(&handle, address).await?;
+        Ok(headers.iter().find(|header| header.index == index).map(|header| header.flags))
+    })
+}
+
+/// How and where `address` is.
+async fn headers(handle: &Handle, address: IpAddr) -> Result<Vec<AddressHeader>, NodeError> {
+    let wanted = attribute(address);
+    let mut addresses = handle.address().get().execute();
+    let mut found = Vec::new();
+    while let Some(message) = addresses.try_next().await.map_err(failed("list addresses"))? {
+        found.extend(message.attributes.contains(&wanted).then_some(message.header));
+    }
+    Ok(found)
+}
+
+/// What a message about `address` has in it. IPv6 has no local address beside the address.
+const fn attribute(address: IpAddr) -> AddressAttribute {
+    match address {
+        IpAddr::V4(_) => AddressAttribute::Local(address),
+        IpAddr::V6(_) => AddressAttribute::Address(address),
+    }
 }
 
 /// The device with this index, if it is there.
@@ -136,8 +163,10 @@ fn device(link: LinkMessage) -> Device {
 /// Where a packet to an address leaves the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By the device with this index.
+    /// By the device with this index, on whose link it is.
     Device(u32),
+    /// By the device with this index, to a gateway.
+    Gateway(u32),
     /// Not at all: the address is the namespace's own.
     Local,
     /// Not at all: there is no route.
@@ -178,5 +207,9 @@ fn way(route: &RouteMessage) -> Way {
         let RouteAttribute::Oif(index) = attribute else { return None };
         Some(*index)
     });
-    device.map_or(Way::None, Way::Device)
+    let has_gateway = route
+        .attributes
+        .iter()
+        .any(|attribute| matches!(attribute, RouteAttribute::Gateway(_) | RouteAttribute::Via(_)));
+    device.map_or(Way::None, if has_gateway { Way::Gateway } else { Way::Device })
 }

@@ -93,6 +93,14 @@ pub enum NodeError {
         /// What the kernel said.
         source: Box<rtnetlink::Error>,
     },
+    /// A frame could not be sent.
+    #[error("cannot send on the device with index {index}")]
+    Send {
+        /// Index of the device.
+        index: u32,
+        /// What the kernel said.
+        source: Errno,
+    },
     /// A thread, runtime or socket could not be made.
     #[error("cannot start a {what}")]
     Start {

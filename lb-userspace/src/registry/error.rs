@@ -1,7 +1,7 @@
 //! What can be wrong with the records of this node.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -49,6 +49,14 @@ pub enum RegistryError {
         /// The process.
         pid: String,
     },
+    /// Another process is the agent.
+    #[error(
+        "an agent runs on this node already, process {pid}; replace it with `qlb agent --upgrade`, or stop it first: its pools stay served"
+    )]
+    Agent {
+        /// The process.
+        pid: String,
+    },
     /// Another process follows the pool's events.
     #[error(
         "the events of pool {pool} are followed already, by process {pid}; their ring has one reader"
@@ -61,13 +69,13 @@ pub enum RegistryError {
     },
     /// The VIP belongs to another pool.
     #[error(
-        "pool {pool} cannot have the VIP {vip}, which is that of pool {other}: a VIP has one pool; end that one first (`qlb stop {other}` if it has no controller)"
+        "pool {pool} cannot have {vip}, which is that of pool {other}; end that one first (`qlb stop {other}` if it has no controller), or take another port"
     )]
     VipTaken {
         /// The pool.
         pool: String,
-        /// The VIP.
-        vip: IpAddr,
+        /// Address and port of the VIP.
+        vip: SocketAddr,
         /// The pool that has it.
         other: String,
     },

@@ -1,12 +1,10 @@
 //! Finding and reading the records.
 
-use std::fs;
-use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use lb_common::state::LAYOUT_VERSION;
 
-use super::directory::failed;
+use super::file::{malformed, names, read};
 use super::{Lock, Record, Registry, RegistryError};
 use crate::config::{PoolSpec, yaml};
 
@@ -20,19 +18,14 @@ pub struct Served {
 }
 
 impl Registry {
-    /// The pool with this id, if it is served.
+    /// The record of the pool with this id, if it is served.
     ///
     /// # Errors
-    /// When its record cannot be read, or is of another version.
-    pub fn get(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
-        let path = self.directory(pool).join("record");
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed("read", &path)(error)),
-        };
-        let format = |source| RegistryError::Format { path: path.clone(), source };
-        let record: Record = serde_json::from_slice(&text).map_err(format)?;
+    /// When it cannot be read, or is of another version.
+    pub fn record(&self, pool: &str) -> Result<Option<Record>, RegistryError> {
+        let path = self.record_file(pool);
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let record: Record = serde_json::from_slice(&text).map_err(malformed(&path))?;
         if record.layout != LAYOUT_VERSION {
             return Err(RegistryError::Layout {
                 pool: pool.to_owned(),
@@ -40,7 +33,28 @@ impl Registry {
                 wanted: LAYOUT_VERSION,
             });
         }
-        let unreadable = |error: &str| format(serde::de::Error::custom(error));
+        Ok(Some(record))
+    }
+
+    /// The pool with this id, if it is served.
+    ///
+    /// # Errors
+    /// When its record cannot be read, or is of another version.
+    pub fn get(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
+        // Of before it is read: what is written meanwhile is read again.
+        let stamp = self.stamp(pool);
+        if let Some(known) = self.known.get(pool, stamp) {
+            return Ok(Some(known));
+        }
+        let served = self.read(pool)?;
+        self.known.note(pool, stamp, served.as_ref());
+        Ok(served)
+    }
+
+    fn read(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
+        let Some(record) = self.record(pool)? else { return Ok(None) };
+        let path = self.record_file(pool);
+        let unreadable = |error: &str| malformed(&path)(serde::de::Error::custom(error));
         let pools = yaml::parse("record", &record.pool).map_err(|e| unreadable(&e.to_string()))?;
         let pool = pools.into_iter().next().ok_or_else(|| unreadable("there is no pool in it"))?;
         Ok(Some(Served { record, pool }))
@@ -51,17 +65,16 @@ impl Registry {
     /// # Errors
     /// When a record cannot be read.
     pub fn list(&self) -> Result<Vec<Served>, RegistryError> {
-        let path = self.root.join("pools");
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("list", &path)(error)),
-        };
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-        names.sort();
-        let served = names.iter().filter_map(|name| self.get(name).transpose());
-        served.collect()
+        let names = names(&self.root.join("pools"))?;
+        names.iter().filter_map(|name| self.get(name).transpose()).collect()
+    }
+
+    /// The pool an operator means, as [`Registry::find`] finds it, or all that are served.
+    ///
+    /// # Errors
+    /// As for [`Registry::find`] and [`Registry::list`].
+    pub fn find_or_list(&self, wanted: Option<&str>) -> Result<Vec<Served>, RegistryError> {
+        wanted.map_or_else(|| self.list(), |wanted| Ok(vec![self.find(wanted)?]))
     }
 
     /// The pool an operator means, as [`Registry::find`] finds it, and the lock on changes.
@@ -75,13 +88,18 @@ impl Registry {
         Ok((lock, self.find(wanted)?))
     }
 
-    /// The pool that has this VIP.
+    /// The pool that has this VIP and, if there are several, this port of it.
     ///
     /// # Errors
-    /// When there is none, or there are several in namespaces of their own.
-    pub fn with_vip(&self, vip: IpAddr) -> Result<Served, RegistryError> {
+    /// When there is none, or there are several in namespaces of their own, or of TCP and UDP.
+    pub fn with_vip(&self, listener: SocketAddr) -> Result<Served, RegistryError> {
+        let vip = listener.ip();
         let has = |served: &Served| served.pool.vip.as_ref().is_some_and(|it| it.address == vip);
         let mut pools: Vec<Served> = self.list()?.into_iter().filter(has).collect();
+        if pools.len() > 1 {
+            let port = |served: &Served| served.pool.vip.as_ref().map(|it| it.port.get());
+            pools.retain(|served| port(served) == Some(listener.port()));
+        }
         match (pools.pop(), pools.is_empty()) {
             (Some(served), true) => Ok(served),
             (None, _) => Err(RegistryError::NoVip(vip)),

@@ -12,6 +12,9 @@ use crate::datapath::Hook;
 pub struct Record {
     /// Layout of the pinned maps ([`lb_common::state::LAYOUT_VERSION`]).
     pub layout: u32,
+    /// Index of the pool in the maps, which it shares with the other pools at its device, at least.
+    #[serde(default)]
+    pub index: u32,
     /// The pool as qlb YAML.
     pub pool: String,
     /// Name of the namespace; empty for the one the controller was started in.
@@ -27,10 +30,52 @@ pub struct Record {
     /// Whether an XDP program stands in front of it. Older records have none and say nothing.
     #[serde(default)]
     pub xdp: bool,
+    /// Whether its device shares programs and maps with others of the node.
+    #[serde(default)]
+    pub shared: bool,
+    /// Zone of its device in maps that devices share; zero in those of its own.
+    #[serde(default)]
+    pub zone: u16,
     /// Lowest and highest NAT port.
     pub ports: (u16, u16),
+    /// What members did that have no index any more. Older records have none.
+    #[serde(default)]
+    pub past: Past,
     /// Every member that has an index in the maps, in the order of the indexes' allocation.
     pub members: Vec<MemberRecord>,
+}
+
+impl Record {
+    /// The index of a pool that has no place in the maps yet. What goes wrong until it has one is undone by this record,
+    /// and no other pool has this index.
+    pub const NOT_YET: u32 = u32::MAX;
+
+    /// Whether the pool has a place in the maps.
+    pub const fn has_index(&self) -> bool {
+        self.index != Self::NOT_YET
+    }
+
+    /// Whether another pool is served at the same device.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (self.netns, self.ifindex) == (other.netns, other.ifindex)
+    }
+
+    /// Whether another pool is served by the same programs and maps.
+    pub fn has_maps_of(&self, other: &Self) -> bool {
+        self.is_beside(other) || (self.shared && other.shared)
+    }
+}
+
+/// What members did that are forgotten, so that the sums of a pool never shrink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Past {
+    /// Connections that they did not accept.
+    pub failed: u64,
+    /// Payload bytes sent to them.
+    pub bytes_in: u64,
+    /// Payload bytes that they sent to clients.
+    pub bytes_out: u64,
 }
 
 /// A member and its index in the maps.
@@ -48,6 +93,9 @@ pub struct MemberRecord {
     /// Whether its monitor, or an operator in its place, found it down.
     #[serde(default)]
     pub down: bool,
+    /// Whether an operator has said how it is: its monitors are not asked until they are told to be again.
+    #[serde(default)]
+    pub forced: bool,
     /// Whether it was up when the pool was last changed.
     pub up: bool,
     /// When its slow start began, in milliseconds since the machine started; none if it is over.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lb_common::addr::Addr;
@@ -10,34 +11,45 @@ use lb_common::be::Be16;
 use lb_common::state::State;
 use lb_common::wire::ipv4;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::detail::{Detail, detail};
+use super::survey::{Walks, by_pool};
 use super::{API_VERSION, Report, Table, human};
 use crate::datapath::{Connection, DatapathError, Maps};
 use crate::registry::Served;
 
 /// What `qlb conns` prints.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionList {
     api_version: &'static str,
     connections: Vec<Row>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A connection.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
 struct Row {
     pool: String,
     protocol: &'static str,
     member: String,
+    #[schema(value_type = String)]
     member_address: SocketAddr,
+    #[schema(value_type = String)]
     client: SocketAddr,
+    #[schema(value_type = String)]
     vip: SocketAddr,
+    #[schema(value_type = String)]
     nat: SocketAddr,
+    /// That of its pool when it was opened: `nat`, `dnat` or `dsr`.
+    mode: &'static str,
     state: &'static str,
     age_seconds: f64,
     idle_seconds: f64,
     bytes_in: u64,
-    bytes_out: u64,
+    /// Null where the member answers past the node.
+    bytes_out: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Detail>,
 }
@@ -47,17 +59,19 @@ struct Row {
 /// # Errors
 /// When a map cannot be read.
 pub fn connections<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
     now: Duration,
     detailed: bool,
 ) -> Result<ConnectionList, DatapathError> {
-    let mut rows = Vec::new();
+    let (mut rows, mut walks) = (Vec::new(), Walks::new());
     for (served, maps) in served {
         let names: HashMap<u32, &str> =
             served.record.members.iter().map(|member| (member.index, member.id.as_str())).collect();
         let pool = served.pool.id.as_str();
-        let all = maps.connections()?;
-        rows.extend(all.iter().map(|connection| Row {
+        let all = walks.of(&maps, |maps| {
+            Ok(by_pool(maps.connections()?, |connection| connection.client.pool()))
+        })?;
+        rows.extend(all.get(&served.record.index).into_iter().flatten().map(|connection| Row {
             detail: detailed.then(|| detail(connection, now)),
             ..row(pool, &names, connection, now)
         }));
@@ -79,6 +93,7 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
         client: socket(incoming.src, incoming.sport),
         vip: socket(incoming.dst, incoming.dport),
         nat: socket(outgoing.src, outgoing.sport),
+        mode: client.mode().name(),
         state: match client.phase.get().state() {
             State::Opening => "OPENING",
             State::Established => "ESTABLISHED",
@@ -88,7 +103,8 @@ fn row(pool: &str, names: &HashMap<u32, &str>, connection: &Connection, now: Dur
         age_seconds: since(client.opened),
         idle_seconds: since(client.last_seen.get().max(answered)),
         bytes_in: client.payload.get(),
-        bytes_out: member.as_ref().map_or(0, |member| member.payload.get()),
+        bytes_out: (!client.is_direct())
+            .then(|| member.as_ref().map_or(0, |member| member.payload.get())),
         detail: None,
     }
 }
@@ -109,7 +125,8 @@ pub(super) fn socket(address: Addr, port: Be16) -> SocketAddr {
 impl Report for ConnectionList {
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new([
-            "PROTO", "CLIENT", "VIP", "SEEN AS", "MEMBER", "STATE", "AGE", "IDLE", "IN", "OUT",
+            "PROTO", "CLIENT", "VIP", "SEEN AS", "MEMBER", "MODE", "STATE", "AGE", "IDLE", "IN",
+            "OUT",
         ]);
         for row in &self.connections {
             table.row([
@@ -118,11 +135,12 @@ impl Report for ConnectionList {
                 row.vip.to_string(),
                 row.nat.to_string(),
                 row.member_address.to_string(),
+                row.mode.to_owned(),
                 row.state.to_owned(),
                 format!("{:.1}s", row.age_seconds),
                 format!("{:.1}s", row.idle_seconds),
                 human(row.bytes_in),
-                human(row.bytes_out),
+                row.bytes_out.map_or("-".to_owned(), human),
             ]);
         }
         let details = self.connections.iter().map(|row| row.detail.as_ref());

@@ -7,12 +7,14 @@ use std::time::Duration;
 use lb_common::nat::Rewrite;
 use lb_common::state::{Flow, PhaseBits};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::conns::socket;
 use crate::datapath::Connection;
 
 /// What the table of connections leaves out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionDetail)]
 pub(super) struct Detail {
     facts: Vec<&'static str>,
     /// Whether it is one of its member's active connections.
@@ -20,7 +22,7 @@ pub(super) struct Detail {
     /// From the client's SYN to the member's SYN-ACK.
     connect_ms: Option<f64>,
     client: Side,
-    /// Null if the member's entry is gone.
+    /// Null if the member's entry is gone, or there is none: its answers are not seen.
     member: Option<Side>,
     zone: u16,
     protocol: u8,
@@ -29,10 +31,13 @@ pub(super) struct Detail {
     nat_port: u16,
     to_member: Rewritten,
     to_client: Option<Rewritten>,
+    /// Whether packets go to the member as they are, it being their next hop. Both are then what they
+    /// would be.
+    is_direct: bool,
 }
 
 /// What one end has done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Side {
     /// Since its last packet.
     idle_seconds: f64,
@@ -46,9 +51,11 @@ struct Side {
 }
 
 /// Source and destination of packets that leave, and what is added to their checksums (RFC 1624).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Rewritten {
+    #[schema(value_type = String)]
     source: SocketAddr,
+    #[schema(value_type = String)]
     destination: SocketAddr,
     address_delta: u16,
     port_delta: u16,
@@ -69,6 +76,7 @@ pub(super) fn detail(connection: &Connection, now: Duration) -> Detail {
         pool_index: client.pool(),
         member_index: client.member,
         nat_port: client.rewrite.to.sport.get(),
+        is_direct: client.is_direct(),
         to_member: rewritten(&client.rewrite),
         to_client: member.as_ref().map(|member| rewritten(&member.rewrite)),
     }
@@ -119,14 +127,19 @@ impl Detail {
             )
         };
         writeln!(out, "  client     {}", side(&self.client))?;
-        let member = self.member.as_ref().map_or("no entry".to_owned(), side);
+        let none = if self.is_direct { "not seen (dsr)" } else { "no entry" };
+        let member = self.member.as_ref().map_or(none.to_owned(), side);
         writeln!(out, "  member     {member}")?;
         let way = |rewritten: &Rewritten| {
             let Rewritten { source, destination, address_delta, port_delta } = rewritten;
             format!("{source} -> {destination}, deltas {address_delta:#06x} {port_delta:#06x}")
         };
-        writeln!(out, "  to member  {}", way(&self.to_member))?;
-        let to_client = self.to_client.as_ref().map_or("no entry".to_owned(), way);
+        let to_member = match self.is_direct {
+            true => format!("as it is, by way of {}", self.to_member.destination.ip()),
+            false => way(&self.to_member),
+        };
+        writeln!(out, "  to member  {to_member}")?;
+        let to_client = self.to_client.as_ref().map_or(none.to_owned(), way);
         writeln!(out, "  to client  {to_client}")?;
         writeln!(
             out,

@@ -1,30 +1,35 @@
 //! Why packets were not forwarded.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use lb_common::counter::Xdp;
 use lb_common::verdict::{DropReason, PassReason, RefuseReason};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{API_VERSION, Report, Table};
 use crate::datapath::{DatapathError, Maps};
 use crate::registry::Served;
 
 /// What `qlb drops` prints.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drops {
     api_version: &'static str,
     pools: Vec<Pool>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A pool and its reasons.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = PoolReasons)]
 struct Pool {
     id: String,
     reasons: Vec<Reason>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A reason and how often it applied.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Reason {
     number: u32,
     name: &'static str,
@@ -38,17 +43,18 @@ struct Reason {
 /// # Errors
 /// When a map cannot be read.
 pub fn drops<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
     all: bool,
 ) -> Result<Drops, DatapathError> {
-    let pool = |(served, maps): (&Served, Maps)| {
+    let pool = |(served, maps): (&Served, Arc<Maps>)| {
         let mut reasons = Vec::new();
         for (number, name, meaning) in reasons_there_are() {
-            let count = maps.counter(number)?;
+            let count = maps.counter(served.record.zone, number)?;
             if all || count > 0 {
                 reasons.push(Reason { number, name, count, meaning });
             }
         }
+        reasons.sort_by_key(|reason| reason.number);
         Ok::<_, DatapathError>(Pool { id: served.pool.id.to_string(), reasons })
     };
     let pools = served.into_iter().map(pool).collect::<Result<_, _>>()?;

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use lb_common::counter;
 use lb_common::state::{End, Event, Happening, PhaseBits};
+use nix::time::ClockId;
 use serde::Serialize;
 
 use super::conns::{socket, transport};
 use super::detail::names;
 use super::time::rfc3339;
+use crate::node::clock;
 use crate::registry::Served;
 
 /// How a command prints what it finds, line by line.
@@ -30,6 +32,19 @@ pub struct Clocks {
     pub monotonic: Duration,
     /// Since 1970.
     pub real: Duration,
+}
+
+impl Clocks {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn now() -> io::Result<Self> {
+        Ok(Self {
+            monotonic: clock(ClockId::CLOCK_MONOTONIC)?,
+            real: clock(ClockId::CLOCK_REALTIME)?,
+        })
+    }
 }
 
 /// An event as it is shown.
@@ -73,11 +88,10 @@ pub fn event(served: &Served, event: &Event, clocks: Clocks) -> Option<Line> {
         let member = served.record.members.iter().find(|member| member.index == index);
         member.map_or("(forgotten)", |member| member.id.as_str()).to_owned()
     };
-    let refusal = || counter::all().find(|(number, ..)| *number == event.reason).map(|row| row.1);
     let reason = match happening {
         Happening::Open | Happening::Redispatch => None,
         Happening::Close => event.end().map(End::name),
-        Happening::Refuse => refusal(),
+        Happening::Refuse => refusal(event),
     };
     Some(Line {
         time: rfc3339(real),
@@ -85,11 +99,7 @@ pub fn event(served: &Served, event: &Event, clocks: Clocks) -> Option<Line> {
         event: happening.name(),
         protocol: transport(event.protocol),
         reason,
-        state: match happening {
-            Happening::Open | Happening::Redispatch => None,
-            Happening::Close => event.end().map(|end| termination(end, event.facts)),
-            Happening::Refuse => reason.map(refused),
-        },
+        state: termination(event),
         client: socket(event.client.src, event.client.sport),
         vip: socket(event.client.dst, event.client.dport),
         nat: with_member.then(|| socket(event.nat.src, event.nat.sport)),
@@ -104,9 +114,24 @@ pub fn event(served: &Served, event: &Event, clocks: Clocks) -> Option<Line> {
     })
 }
 
+/// What HAProxy's tcplog calls the termination state; none of what is no end.
+#[must_use]
+pub fn termination(event: &Event) -> Option<&'static str> {
+    match event.happening()? {
+        Happening::Open | Happening::Redispatch => None,
+        Happening::Close => event.end().map(|end| ended(end, event.facts)),
+        Happening::Refuse => refusal(event).map(refused),
+    }
+}
+
+/// Why a connection was refused.
+fn refusal(event: &Event) -> Option<&'static str> {
+    counter::all().find(|(number, ..)| *number == event.reason).map(|(_, name, _)| name)
+}
+
 /// What HAProxy would call the end (HAProxy configuration manual, section 8.5). Its sockets see a client only after
 /// the handshake, so a client that never completes it has no state there; here it counts as one that left.
-const fn termination(end: End, facts: PhaseBits) -> &'static str {
+const fn ended(end: End, facts: PhaseBits) -> &'static str {
     let accepted = facts.contains(PhaseBits::ACCEPTED);
     let established = accepted && facts.contains(PhaseBits::COMPLETED);
     match (end, accepted, established) {
@@ -197,7 +222,7 @@ mod tests {
             (End::MarkedDown, established, "DD"),
             (End::MarkedDown, PhaseBits::ACCEPTED, "DC"),
         ] {
-            assert_eq!(termination(end, facts), state, "{end:?} {facts:?}");
+            assert_eq!(ended(end, facts), state, "{end:?} {facts:?}");
         }
         assert_eq!(["refuse_no_member", "refuse_no_port"].map(refused), ["SC", "PC"]);
     }

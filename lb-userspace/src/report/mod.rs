@@ -2,15 +2,19 @@
 //!
 //! Printers write into any `Write`, so tests read the bytes.
 
+mod announcements;
 mod conns;
 mod detail;
 mod drops;
 mod events;
+mod lbaas;
 mod member;
+mod metrics;
 mod persistence;
 mod ports;
 mod route;
 mod status;
+mod survey;
 mod table;
 mod time;
 
@@ -18,15 +22,19 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+pub use announcements::{Announcement, Announcements};
 pub use conns::{ConnectionList, connections};
 pub use drops::{Drops, drops};
-pub use events::{Clocks, Line, Lines, event};
-pub use member::{MemberList, members};
+pub use events::{Clocks, Line, Lines, event, termination};
+pub use lbaas::{Facts, Lbaas, MemberFacts, Seen, Statistics, lbaas};
+pub use member::{Member, MemberList, members};
+pub use metrics::{AgentFacts, agent_metrics, metrics};
 pub use persistence::{PersistenceList, persistence};
 pub use ports::{PortList, ports};
 pub use route::{Route, route};
 pub use status::{Status, status};
 pub use table::Table;
+pub(crate) use time::rfc3339;
 
 /// Version of the JSON of every command.
 pub const API_VERSION: &str = "qlb/v1";

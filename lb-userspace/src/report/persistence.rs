@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lb_common::state::{Sticky, StickyKey};
 use serde::Serialize;
 
+use super::survey::{Walks, by_pool};
 use super::{API_VERSION, Report, Table};
 use crate::config::PoolSpec;
 use crate::config::model::{Seconds, SessionPersistence};
@@ -41,15 +43,16 @@ struct Row {
 /// # Errors
 /// When a map cannot be read.
 pub fn persistence<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
     now: Duration,
 ) -> Result<PersistenceList, DatapathError> {
-    let mut rows = Vec::new();
+    let (mut rows, mut walks) = (Vec::new(), Walks::new());
     for (served, maps) in served {
         let Some(timeout) = timeout(&served.pool) else { continue };
         let members = usable(served);
-        let all = maps.sticky()?;
-        let entries = all.iter().filter_map(|(key, sticky)| {
+        let all = walks.of(&maps, |maps| Ok(by_pool(maps.sticky()?, |(key, _)| key.pool)))?;
+        let own = all.get(&served.record.index).into_iter().flatten();
+        let entries = own.filter_map(|(key, sticky)| {
             let member = members.get(&(sticky.member, sticky.incarnation))?;
             row(served.pool.id.as_str(), member, (key, sticky), timeout, now)
         });

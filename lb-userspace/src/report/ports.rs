@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use lb_common::addr::Addr;
 use serde::Serialize;
 
+use super::survey::Walks;
 use super::{API_VERSION, Report, Table};
-use crate::datapath::{DatapathError, Maps, POOL, PortUse};
+use crate::config::model::Mode;
+use crate::datapath::{DatapathError, Maps, PortUse, PortUses};
 use crate::registry::Served;
 
 /// What `qlb ports` prints.
@@ -23,6 +26,8 @@ struct Pool {
     id: String,
     /// Lowest and highest NAT port.
     range: (u16, u16),
+    /// The pool's mode; only with `nat` new connections take ports.
+    mode: Mode,
     members: Vec<Member>,
 }
 
@@ -81,19 +86,31 @@ impl Member {
 /// # Errors
 /// When a map cannot be read.
 pub fn ports<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Maps)>,
+    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
 ) -> Result<PortList, DatapathError> {
-    let pool = |(served, maps): (&Served, Maps)| {
+    let mut walks = Walks::new();
+    let pool = |(served, maps): (&Served, Arc<Maps>)| {
         let (id, range) = (served.pool.id.to_string(), served.record.ports);
-        Ok::<_, DatapathError>(Pool { id, range, members: members(served, &maps)? })
+        let mode = served.pool.mode;
+        Ok::<_, DatapathError>(Pool {
+            id,
+            range,
+            mode,
+            members: members(served, &maps, walks.of(&maps, Maps::port_uses)?)?,
+        })
     };
     let pools = served.into_iter().map(pool).collect::<Result<_, _>>()?;
     Ok(PortList { api_version: API_VERSION, pools })
 }
 
-pub(super) fn members(served: &Served, maps: &Maps) -> Result<Vec<Member>, DatapathError> {
+pub(super) fn members(
+    served: &Served,
+    maps: &Maps,
+    uses: &PortUses,
+) -> Result<Vec<Member>, DatapathError> {
     let Some(vip) = &served.pool.vip else { return Ok(Vec::new()) };
-    let ports = maps.port_use(POOL, (Addr::from(vip.address), vip.port.get()))?;
+    let (record, listener) = (&served.record, (Addr::from(vip.address), vip.port.get()));
+    let ports = uses.of_pool(record.zone, maps.sources(record.index, listener)?);
     let member = |spec: &crate::config::model::MemberSpec| {
         let address = SocketAddr::new(spec.address, spec.port.get());
         let total = ports.total(Addr::from(spec.address), address.port());
@@ -115,11 +132,15 @@ pub(super) fn members(served: &Served, maps: &Maps) -> Result<Vec<Member>, Datap
 
 impl Report for PortList {
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
-        for (index, Pool { id, range, members }) in self.pools.iter().enumerate() {
+        for (index, Pool { id, range, mode, members }) in self.pools.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
-            writeln!(out, "pool {id}  NAT ports {} to {}", range.0, range.1)?;
+            let unused = match mode {
+                Mode::Nat => String::new(),
+                Mode::Dnat | Mode::Dsr => format!("  (mode {mode}: new connections take none)"),
+            };
+            writeln!(out, "pool {id}  NAT ports {} to {}{unused}", range.0, range.1)?;
             let header =
                 ["MEMBER", "ADDRESS", "SOURCE", "AVAILABLE", "IN USE", "WAITING", "QUIET", "FREE"];
             let mut table = Table::new(header);

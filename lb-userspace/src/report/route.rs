@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::conns::socket;
 use super::member::{Member, members};
 use super::{API_VERSION, Report};
-use crate::config::model::LbMethod;
+use crate::config::model::{LbMethod, Mode};
 use crate::datapath::{DatapathError, Maps};
+use crate::monitor::PoolHealth;
 use crate::registry::Served;
 
 /// What `qlb route` prints.
@@ -28,6 +29,8 @@ struct Row {
     pool: String,
     src: SocketAddr,
     dst: SocketAddr,
+    /// The pool's: `nat`, `dnat` or `dsr`.
+    mode: Mode,
     /// `forward`, `pass` (left to the stack), `refuse` or `drop`.
     verdict: &'static str,
     /// Name and meaning of what the packet would be counted as.
@@ -78,7 +81,7 @@ pub fn route(
     (src, dst): (SocketAddr, SocketAddr),
     answer: &Answer,
 ) -> Result<Route, DatapathError> {
-    let members = members(&served.pool, &served.record, maps)?;
+    let members = members(&served.pool, &served.record, maps, &PoolHealth::default())?;
     let choice = Choice::ALL.iter().find(|choice| choice.number() == answer.choice);
     let (outcome, meaning) = counter::all()
         .find(|(number, ..)| *number == answer.outcome)
@@ -91,6 +94,7 @@ pub fn route(
         pool: served.pool.id.to_string(),
         src,
         dst,
+        mode: served.pool.mode,
         verdict: verdict(outcome),
         outcome,
         meaning,
@@ -185,7 +189,9 @@ impl Report for Route {
             writeln!(out, "  not {id} {address}, {who}: {meaning}")?;
         }
         if let Some(nat) = row.nat {
-            writeln!(out, "  seen as {nat}")?;
+            let mode =
+                if row.mode == Mode::Nat { String::new() } else { format!("  ({})", row.mode) };
+            writeln!(out, "  seen as {nat}{mode}")?;
         }
         if row.replaces {
             writeln!(out, "  in place of a connection on the same client port that is ending")?;

@@ -14,9 +14,33 @@ impl Table {
         Self { rows: vec![header.map(str::to_owned).to_vec()] }
     }
 
+    /// A table with as many columns as this header has.
+    pub fn with_header(header: Vec<String>) -> Self {
+        Self { rows: vec![header] }
+    }
+
+    /// Adds a row of as many cells as the header has.
+    pub fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.to_vec());
+    }
+
+    /// Adds columns to the header.
+    pub fn extend_header<const N: usize>(&mut self, cells: [&str; N]) {
+        if let Some(header) = self.rows.first_mut() {
+            header.extend(cells.map(str::to_owned));
+        }
+    }
+
+    /// Adds cells to the last row.
+    pub fn extend_row<const N: usize>(&mut self, cells: [String; N]) {
+        if let Some(row) = self.rows.last_mut() {
+            row.extend(cells);
+        }
     }
 
     /// The lines of the table, the header first.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A time since 1970 as RFC 3339 writes it, in UTC, with milliseconds.
-pub(super) fn rfc3339(since_1970: Duration) -> String {
+pub(crate) fn rfc3339(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);

@@ -1,6 +1,7 @@
 //! Packet captures and the checksum oracle on them.
 
 mod counts;
+mod frames;
 mod oracle;
 mod sums;
 
@@ -12,6 +13,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use self::counts::Counts;
+pub use self::frames::Frame;
 pub use self::oracle::assert_no_bad_checksums;
 pub use self::sums::{Sums, assert_sums_right_or_left};
 use crate::error::Context;
@@ -30,6 +32,8 @@ const FRAME: &str = "1514";
 pub struct Capture {
     tcpdump: Process,
     dir: TempDir,
+    /// Packets from before the filter was there.
+    early: u64,
 }
 
 impl Capture {
@@ -81,7 +85,12 @@ impl Capture {
         let mut tcpdump = Process::spawn(command)?;
         let listening = |tcpdump: &Process| tcpdump.stderr().contains("listening on").then_some(());
         tcpdump.wait_ready(listening, DEADLINE, "tcpdump listening")?;
-        Ok(Self { tcpdump, dir })
+        let mut capture = Self { tcpdump, dir, early: 0 };
+        // What came before the filter was there is received, and never written.
+        let unexpected = |found| Error::Unexpected { what: "counts of tcpdump".to_owned(), found };
+        let counts = capture.counts().map_err(unexpected)?;
+        capture.early = counts.received.saturating_sub(counts.captured + counts.dropped);
+        Ok(capture)
     }
 
     /// tcpdump's process id.
@@ -104,16 +113,25 @@ impl Capture {
         Ok(print(&self.path(), options)?.lines().map(str::to_owned).collect())
     }
 
+    /// Each whole frame so far.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read.
+    pub fn frames(&self) -> Result<Vec<Frame>, Error> {
+        frames::read(&self.path())
+    }
+
     /// Ends the capture, every packet written that the filter has let through until now.
     ///
     /// # Errors
     /// [`Error::NeverTrue`] if tcpdump does not write what it received or does not end,
     /// [`Error::Unexpected`] if the kernel dropped packets: a capture with holes proves nothing.
     pub fn stop(&mut self) -> Result<(), Error> {
+        let early = self.early;
         // On SIGINT tcpdump leaves what is still in the kernel's ring unread.
         let counts = wait_for(
             || match self.counts()? {
-                counts if counts.captured + counts.dropped == counts.received => Ok(counts),
+                counts if counts.captured + counts.dropped + early >= counts.received => Ok(counts),
                 counts => Err(format!("{counts:?}")),
             },
             DEADLINE,

@@ -1,16 +1,11 @@
 //! The oracle for captures with offloads on: checksums that are right, or rightly left to the device.
 
-use std::fs;
 use std::path::Path;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
+use super::frames;
 use crate::Error;
-use crate::error::Context;
-
-/// Lengths of the headers of a pcap file and of each packet in it (draft-ietf-opsawg-pcap).
-const FILE_HEADER: usize = 24;
-const PACKET_HEADER: usize = 16;
 
 /// TCP and UDP checksums in a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,18 +23,13 @@ pub struct Sums {
 /// # Errors
 /// [`Error::BadChecksums`] with the packets, [`Error::Unexpected`] for a capture without either.
 pub fn assert_sums_right_or_left(pcap: &Path) -> Result<Sums, Error> {
-    let file = fs::read(pcap).context(|| format!("reading {}", pcap.display()))?;
     let (mut sums, mut bad) = (Sums::default(), Vec::new());
-    let mut rest = file.get(FILE_HEADER..).unwrap_or_default();
-    let mut number = 0;
-    while let Some((header, body)) = rest.split_at_checked(PACKET_HEADER) {
-        let kept = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]) as usize;
-        let Some((frame, next)) = body.split_at_checked(kept) else { break };
-        (rest, number) = (next, number + 1);
-        match judge(frame) {
+    let frames = frames::read(pcap)?;
+    for (index, frame) in frames.iter().enumerate() {
+        match judge(&frame.bytes) {
             Some(Judgement::Right) => sums.right += 1,
             Some(Judgement::Left) => sums.left += 1,
-            Some(Judgement::Bad(why)) => bad.push(format!("packet {number}: {why}")),
+            Some(Judgement::Bad(why)) => bad.push(format!("packet {}: {why}", index + 1)),
             None => {}
         }
     }
@@ -49,7 +39,7 @@ pub fn assert_sums_right_or_left(pcap: &Path) -> Result<Sums, Error> {
     }
     if sums == Sums::default() {
         let what = format!("TCP or UDP in {}", pcap.display());
-        return Err(Error::Unexpected { what, found: format!("{number} other packets") });
+        return Err(Error::Unexpected { what, found: format!("{} other packets", frames.len()) });
     }
     Ok(sums)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use lb_common::counter;
 use lb_common::route::{Answer, Choice};
+use lb_common::state::Mode;
 use lb_common::verdict::RefuseReason;
 use lb_common::wire::ipv4;
 
@@ -65,11 +66,23 @@ pub fn disagreement(
         || has("refuse_no_port")
         || answer.outcome == RefuseReason::NoPort.number()
         || (has_former && has("refuse_table_full"));
-    if moved || ended || numbers || NO_SEGMENT.iter().any(|name| has(name)) {
+    // Whether a SYN begins anew where the last connection has not opened, its number tells, and a question
+    // has none.
+    let family = if src.is_ipv4() { Family::V4 } else { Family::V6 };
+    let had = before.flows.get(&((src, family.end(LISTENER)), protocol));
+    let is_direct = had.is_some_and(|entry| entry.mode == Mode::Dsr);
+    let anew = is_direct && answer.choice == Choice::Known.number() && has("connection_reopened");
+    if moved || ended || anew || numbers || NO_SEGMENT.iter().any(|name| has(name)) {
         return None;
     }
     let known = answer.choice == Choice::Known.number();
     if known && has("syn_challenged") {
+        return None;
+    }
+    // Where a member's entry has the client's own port, one that is of no use makes room.
+    let entry = after.flows.get(&((src, family.end(LISTENER)), protocol));
+    let takes_over = entry.is_some_and(|entry| entry.mode == Mode::Dnat);
+    if takes_over && answer.outcome == RefuseReason::TableFull.number() {
         return None;
     }
     let outcome = counter::all().find(|(number, ..)| *number == answer.outcome)?.1;
@@ -81,8 +94,7 @@ pub fn disagreement(
         let wrong = known && opened;
         return wrong.then(|| "asked, it was of a known connection; it opened one".to_owned());
     }
-    let family = if src.is_ipv4() { Family::V4 } else { Family::V6 };
-    let entry = after.flows.get(&((src, family.end(LISTENER)), protocol))?;
+    let entry = entry?;
     let (said, is) = (direction(&answer.outgoing), direction(&entry.rewrite.to));
     (entry.member != answer.member || (said != is && !has_former)).then(|| {
         format!("asked, it was {} by {said:?}; it is {} by {is:?}", answer.member, entry.member)

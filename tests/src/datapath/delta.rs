@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use lb_common::state::{MemberStats, PhaseBits, Rest};
+use lb_common::state::{MemberStats, Mode, PhaseBits, Rest};
 use lb_common::wire::ipv4::UDP;
 
 use super::snapshot::direction;
@@ -40,7 +40,7 @@ pub fn delta(before: &Snapshot, after: &Snapshot, conns: &[Conn]) -> Vec<String>
         lines.extend(stuck(*client, before.sticky.get(client), after.sticky.get(client)));
     }
 
-    let named = conns.iter().flat_map(|conn| ends(conn).map(|(key, _)| key));
+    let named = conns.iter().flat_map(ends).map(|(key, _)| key);
     let others = before.flows.keys().chain(after.flows.keys()).copied();
     let mut done: Vec<Way> = Vec::new();
     for key in named.chain(others) {
@@ -95,6 +95,7 @@ fn oddity(key: Way, entry: &Entry, snapshot: &Snapshot) -> Option<&'static str> 
         (Some(Port::Resting(Rest::Quiet)), false) => Some("quiet"),
         (Some(Port::Resting(Rest::Waiting)), _) => Some("waiting"),
         (Some(Port::Confused), _) => Some("confused"),
+        (None, _) if entry.mode != Mode::Nat => None,
         (None, _) => Some("free"),
     }
 }
@@ -183,7 +184,7 @@ fn flow(key: Way, old: Option<&Entry>, new: Option<&Entry>, conns: &[Conn]) -> O
 /// The connection that this is an entry of, among those that may have the same client.
 fn name(key: Way, entry: &Entry, conns: &[Conn]) -> String {
     for conn in conns {
-        for ((end, fresh), arrow) in ends(conn).into_iter().zip([">", "<"]) {
+        for ((end, fresh), arrow) in ends(conn).zip([">", "<"]) {
             if end == key && fresh.rewrite == entry.rewrite {
                 return format!("{}{arrow}", conn.name);
             }
@@ -210,8 +211,8 @@ fn added(key: Way, entry: &Entry, conns: &[Conn]) -> String {
     }
 }
 
-/// The two entries of a connection right after opening.
-fn ends(conn: &Conn) -> [(Way, Entry); 2] {
+/// The entries of a connection right after opening, the client's first.
+fn ends(conn: &Conn) -> impl Iterator<Item = (Way, Entry)> + use<> {
     use lb_common::{addr::Tuple, be::Be16, nat::Rewrite};
 
     let tuple = |((src, dst), _): Way| Tuple {
@@ -220,12 +221,14 @@ fn ends(conn: &Conn) -> [(Way, Entry); 2] {
         sport: Be16::new(src.port()),
         dport: Be16::new(dst.port()),
     };
+    let conn = *conn;
     let entry = |from, to, from_member| {
         let (from, to) = ((from, conn.protocol), (to, conn.protocol));
         let entry = Entry {
             rewrite: Rewrite::new(&tuple(from), &tuple(to)),
             member: conn.member,
             pool: POOL,
+            mode: conn.mode,
             from_member,
             phase: PhaseBits::NONE,
             payload: 0,
@@ -244,10 +247,9 @@ fn ends(conn: &Conn) -> [(Way, Entry); 2] {
     };
     let ends = [conn.client, LISTENER, conn.vip(), member(conn.member)];
     let [client, listener, vip, member] = ends.map(SocketAddr::V4);
-    [
-        entry((client, listener), (vip, member), false),
-        entry((member, vip), (listener, client), true),
-    ]
+    let answers = entry((member, vip), (listener, client), true);
+    let answers = (conn.mode != Mode::Dsr).then_some(answers);
+    [entry((client, listener), (vip, member), false)].into_iter().chain(answers)
 }
 
 fn changed(old: &Entry, new: &Entry) -> String {

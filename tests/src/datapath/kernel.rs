@@ -1,24 +1,18 @@
 //! The compiled object, run packet by packet.
 
+mod run;
+mod tested;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
-use std::sync::Barrier;
-use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 use std::{iter, mem};
 
-use aya::TestRunOptions;
-use aya::programs::{SchedClassifier, TestRun as _};
-use lb_common::counter::Event;
 use lb_common::route::Answer;
 use lb_common::state::{FlowKey, Fragmented};
-use lb_userspace::datapath::{
-    Datapath as Loaded, Events, Maps, Options, Router, counters, install,
-};
+use lb_userspace::datapath::{Datapath as Loaded, Enter, Entrances, Events, Maps, Options, Router};
 
 use super::action::Datapath;
-use super::complete::{self, Summed};
 use super::front::Front;
 use super::inlet::Ear;
 use super::pins::Pins;
@@ -26,14 +20,15 @@ use super::ports::ports;
 use super::raw::Raw;
 use super::setup::{drain_word, options};
 use super::snapshot::{MEMBERS, direction};
+pub use tested::{Hook, Tested};
+
 use super::{
-    Act, Action, Age, Ages, Entry, Error, Fragments, Heard, Member, POOL, Ran, Snapshot, Stamping,
-    Stuck,
+    Action, Age, Ages, Entry, Error, Fragments, Heard, Member, POOL, Ran, Snapshot, Stamping, Stuck,
 };
 
-/// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
-const SK_BUFF: usize = 192;
-const GSO_SIZE: usize = 176;
+/// Zone of a device that shares a datapath, and how many there are.
+const ZONE: u16 = 7;
+const ZONES: u32 = 9;
 
 /// Room for the largest frame a test run takes.
 pub(super) const ROOM: usize = 4096;
@@ -45,6 +40,8 @@ pub struct Kernel {
     successor: Option<Loaded>,
     options: Options,
     front: Option<Front>,
+    /// What frames meet first where devices share the datapath.
+    enter: Option<Enter>,
     maps: Maps,
     router: Router,
     raw: Raw,
@@ -76,11 +73,23 @@ impl Kernel {
         Self::with(options, Some(Front::new()?))
     }
 
+    /// The same for a device that shares the datapath with others, of which there are none.
+    ///
+    /// # Errors
+    /// When the kernel refuses; it wants root.
+    pub fn load_in_zone(max_flows: u32) -> Result<Self, Error> {
+        Self::with(Options { zones: ZONES, ..options(max_flows) }, None)
+    }
+
     fn with(options: Options, front: Option<Front>) -> Result<Self, Error> {
         let pins = Pins::make()?;
         let mut loaded = Loaded::load(&options, Some(pins.path()))?;
         let maps = loaded.take_maps()?;
-        let router = router(&mut loaded, &pins)?;
+        let enter = match options.is_zoned() {
+            true => Some(Entrances::new(pins.path()).load(ZONE)?),
+            false => None,
+        };
+        let router = router(&mut loaded, &pins, zone(&options))?;
         let raw = Raw::of(pins.path())?;
         let (ear, sent, spent) = (Ear::new()?, Vec::new(), Duration::ZERO);
         let events = Events::open(pins.path())?;
@@ -89,6 +98,7 @@ impl Kernel {
             successor: None,
             options,
             front,
+            enter,
             maps,
             router,
             raw,
@@ -112,7 +122,7 @@ impl Kernel {
             None => Loaded::load(&self.options, Some(self.pins.path()))?,
         };
         self.successor = Some(mem::replace(&mut self.loaded, successor));
-        self.router = router(&mut self.loaded, &self.pins)?;
+        self.router = router(&mut self.loaded, &self.pins, zone(&self.options))?;
         Ok(())
     }
 
@@ -199,7 +209,7 @@ impl Kernel {
         };
         let flows = self.maps.flows()?;
         Ok(Snapshot {
-            counters: counters(&self.maps)?,
+            counters: self.counters()?,
             members: (0..MEMBERS).map(member).collect::<Result<_, _>>()?,
             active: self.maps.vip_load(POOL)?.active.get(),
             budget: Age::of(self.raw.budget()?.0.get()),
@@ -245,91 +255,6 @@ impl Kernel {
         self.raw.walk()
     }
 
-    /// What the XDP program makes of a frame; none if it passes it on.
-    fn run_early(&mut self, frame: &[u8]) -> Result<Option<Ran>, Error> {
-        let Some(front) = &self.front else { return Ok(None) };
-        let (ran, spent) = front.run(self.loaded.early()?, self.options.redirects, frame)?;
-        self.spent += spent;
-        Ok(ran)
-    }
-
-    fn run(&mut self, frame: &[u8], gso_size: Option<u32>) -> Result<Ran, Error> {
-        // Where an XDP program is, no GSO packet comes.
-        if gso_size.is_none()
-            && let Some(ran) = self.run_early(frame)?
-        {
-            return Ok(ran);
-        }
-        let mut out = vec![0; ROOM];
-        if self.summed && gso_size.is_none() {
-            let program = self.loaded.ingress()?.fd()?;
-            match complete::run(program.as_fd(), frame, &mut out)? {
-                Summed::Right(verdict, len) => {
-                    out.truncate(len);
-                    return Ok(Ran { act: Act::from_return(verdict), frame: out });
-                }
-                Summed::Wrong => return Err(Error::StaleSum),
-                Summed::Unknown => {}
-            }
-        }
-        let mut context = [0; SK_BUFF];
-        if let Some(size) = gso_size {
-            context[GSO_SIZE..GSO_SIZE + 4].copy_from_slice(&size.to_ne_bytes());
-        }
-        let options = TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut out),
-            ctx_in: gso_size.is_some().then_some(&context),
-            ..TestRunOptions::new()
-        };
-        let result = self.loaded.ingress()?.test_run(options)?;
-        self.spent += result.duration;
-        out.truncate(result.data_size_out as usize);
-        Ok(Ran { act: Act::from_return(result.return_value), frame: out })
-    }
-
-    /// Sends lists of frames through at once: each of them by a thread of its own, in order.
-    ///
-    /// # Errors
-    /// When the program cannot be run.
-    pub fn at_once(&mut self, lists: &[Vec<Vec<u8>>]) -> Result<Vec<Ran>, Error> {
-        let program: &SchedClassifier = self.loaded.ingress()?;
-        let start = Barrier::new(lists.len());
-        let run = |frame: &Vec<u8>| {
-            let mut out = vec![0; ROOM];
-            let options = TestRunOptions {
-                data_in: Some(frame),
-                data_out: Some(&mut out),
-                ..TestRunOptions::new()
-            };
-            let result = program.test_run(options)?;
-            out.truncate(result.data_size_out as usize);
-            Ok(Ran { act: Act::from_return(result.return_value), frame: out })
-        };
-        let list = |list: &Vec<Vec<u8>>| {
-            start.wait();
-            list.iter().map(run).collect::<Result<Vec<Ran>, Error>>()
-        };
-        let ran = thread::scope(|scope| {
-            let threads: Vec<_> = lists.iter().map(|of| scope.spawn(|| list(of))).collect();
-            let join = |thread: ScopedJoinHandle<'_, _>| thread.join().expect("it does not panic");
-            threads.into_iter().map(join).collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(ran.into_iter().flatten().collect())
-    }
-
-    /// Walks conntrack, as does [`Action::Sweep`]; returns how many entries there were.
-    ///
-    /// # Errors
-    /// When the program cannot be run.
-    pub fn sweep(&mut self) -> Result<u32, Error> {
-        let resets = || self.maps.counter(Event::ResetSent.number());
-        let before = resets()?;
-        let entries = self.loaded.reaper()?.sweep(self.ear.inlet())?;
-        self.sent.extend(self.ear.hear((resets()? - before) as usize)?);
-        Ok(entries)
-    }
-
     fn settle(&mut self) -> Result<(), Error> {
         for (key, mut flow) in self.maps.flows()? {
             if Age::of(flow.opened) == Age::Now {
@@ -361,10 +286,15 @@ impl Kernel {
     }
 }
 
+/// Zone of the device that frames come in on.
+const fn zone(options: &Options) -> u16 {
+    if options.is_zoned() { ZONE } else { 0 }
+}
+
 /// The program to be asked, by the way of its pin.
-fn router(loaded: &mut Loaded, pins: &Pins) -> Result<Router, Error> {
+fn router(loaded: &mut Loaded, pins: &Pins, zone: u16) -> Result<Router, Error> {
     loaded.share(pins.path())?;
-    Ok(Router::open(pins.path())?.expect("it was just pinned"))
+    Ok(Router::open(pins.path(), zone)?.expect("it was just pinned"))
 }
 
 impl Datapath for Kernel {
@@ -376,7 +306,7 @@ impl Datapath for Kernel {
         match action {
             Action::Frame(frame) => return self.run(frame, None).map(Some),
             Action::Gso(frame, size) => return self.run(frame, Some(*size)).map(Some),
-            Action::Install(pool, target) => install(&mut self.maps, *pool, target)?,
+            Action::Install(pool, target) => self.install(*pool, target)?,
             Action::ForgetPool(pool) => self.raw.forget_pool(*pool)?,
             Action::Eject(member, until) => self.raw.eject(*member, until.stamp(0))?,
             Action::Drain(member, drain) => self.raw.drain(*member, drain_word(*drain, 0))?,

@@ -40,7 +40,7 @@ pub use error::Error;
 pub use family::Family;
 pub use heard::Heard;
 pub use icmp::{icmp_error, unreachable};
-pub use kernel::Kernel;
+pub use kernel::{Hook, Kernel, Tested};
 pub use model::Model;
 pub use ports::Port;
 pub use raw::falsify;
@@ -48,4 +48,6 @@ pub use report::{hexdump, write_pcap};
 pub use snapshot::{Direction, Entry, Fragments, Member, Snapshot, Stuck, Way};
 pub use tcp::{Tcp, frame_ends, patched};
 pub use udp::Udp;
-pub use world::{CLIENT_SEQ, Conn, LISTENER, MEMBER_SEQ, POOL, Pair, UdpPair, World, member};
+pub use world::{
+    CLIENT_SEQ, Conn, LISTENER, MEMBER_SEQ, METHODS, POOL, Pair, UdpPair, World, member,
+};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use lb_common::addr::Addr;
 use lb_common::be::Be16;
 use lb_common::counter::{self, Counter, Xdp};
 use lb_common::expire::expire;
@@ -14,7 +15,7 @@ use lb_common::schedule;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::Verdict;
-use lb_userspace::datapath::{Network, Target};
+use lb_userspace::datapath::{Network, Set, Target};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::action::Datapath;
@@ -55,6 +56,10 @@ impl Packet for Raw {
 
     fn write<T: IntoBytes + Immutable>(&mut self, at: usize, value: &T) -> Result<(), EditError> {
         self.0.write(at, value)
+    }
+
+    fn set_next_hop(&mut self, _hop: &Addr) -> Result<(), EditError> {
+        Err(EditError)
     }
 
     fn resize(&mut self, _len: usize) -> Result<(), EditError> {
@@ -214,12 +219,14 @@ impl Model {
             tables.loads.borrow_mut().insert(*member, Rc::new(load));
         }
 
-        let (pool, order) = target.set(generation);
+        let Set { pool, slots, order } = target.set(generation);
         tables.slots.borrow_mut().retain(|key, _| key.pool != index);
+        tables.seats.borrow_mut().retain(|key, _| key.pool != index);
         tables.ticks.borrow_mut().retain(|key, _| key.pool != index);
         tables.nodes.borrow_mut().retain(|key, _| key.pool != index);
-        for slot in &target.slots {
-            tables.slots.borrow_mut().insert(pool.part(index, slot.member), *slot);
+        for slot in slots {
+            tables.slots.borrow_mut().insert(pool.part(index, slot.member), slot);
+            tables.seats.borrow_mut().insert(pool.part(index, slot.leaf.into()), slot.member);
         }
         for (tick, member) in (0..).zip(order) {
             tables.ticks.borrow_mut().insert(pool.part(index, tick), member);

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use aya::Pod;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
-use lb_common::counter::COUNTERS;
 use lb_common::state::{
     AllowedNet, Budget, Cursor, Drain, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen, ID_PLACES,
     Identity, Load, MemberStats, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey,
@@ -32,6 +31,7 @@ pub(super) struct Raw {
     vips: Bytes<[u8; size_of::<VipKey>()], { size_of::<Vip>() }>,
     pools: Bytes<u32, { size_of::<Pool>() }>,
     slots: Bytes<Part, { size_of::<Slot>() }>,
+    seats: HashMap<MapData, Part, u32>,
     ticks: HashMap<MapData, Part, u32>,
     nodes: Bytes<Part, { size_of::<Node>() }>,
     ports: Bytes<[u8; size_of::<PortKey>()], { size_of::<PortBlock>() }>,
@@ -57,6 +57,7 @@ impl Raw {
             vips: map_of(pins, "VIPS")?.try_into()?,
             pools: map_of(pins, "POOLS")?.try_into()?,
             slots: map_of(pins, "SLOTS")?.try_into()?,
+            seats: map_of(pins, "SEATS")?.try_into()?,
             ticks: map_of(pins, "TICKS")?.try_into()?,
             nodes: map_of(pins, "NODES")?.try_into()?,
             ports: map_of(pins, "PORTS")?.try_into()?,
@@ -110,7 +111,10 @@ impl Raw {
     /// Removes a pool; nothing happens if it is gone already, as in a shortened story.
     pub(super) fn forget_pool(&mut self, index: u32) -> Result<(), Error> {
         match self.pools.get(&index, 0) {
-            Ok(_) => Ok(self.pools.remove(&index)?),
+            Ok(_) => {
+                self.clear_sets()?;
+                Ok(self.pools.remove(&index)?)
+            }
             Err(MapError::KeyNotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -153,6 +157,7 @@ impl Raw {
         entries(&mut lines, "VIPS", &self.vips)?;
         entries(&mut lines, "POOLS", &self.pools)?;
         entries(&mut lines, "SLOTS", &self.slots)?;
+        entries(&mut lines, "SEATS", &self.seats)?;
         entries(&mut lines, "TICKS", &self.ticks)?;
         entries(&mut lines, "NODES", &self.nodes)?;
         entries(&mut lines, "MEMBERS", &self.members)?;
@@ -177,7 +182,7 @@ impl Raw {
             lines.insert(format!("DRAINS {member} {:?}", self.drains.get(&member, 0)?));
             lines.insert(format!("MEMBER_STATS {member} {:?}", &*self.stats.get(&member, 0)?));
         }
-        for counter in 0..COUNTERS {
+        for counter in 0..self.counters.len() {
             lines.insert(format!("COUNTERS {counter} {:?}", &*self.counters.get(&counter, 0)?));
         }
         Ok(lines)
@@ -202,14 +207,20 @@ impl Raw {
         Ok(self.vip_loads.set(POOL, load, 0)?)
     }
 
+    /// Empties the sets of members.
+    fn clear_sets(&mut self) -> Result<(), Error> {
+        empty(&mut self.slots)?;
+        empty(&mut self.seats)?;
+        empty(&mut self.ticks)?;
+        empty(&mut self.nodes)
+    }
+
     /// Makes everything as if just loaded.
     pub(super) fn clear(&mut self) -> Result<(), Error> {
         empty(&mut self.flows)?;
         empty(&mut self.vips)?;
         empty(&mut self.pools)?;
-        empty(&mut self.slots)?;
-        empty(&mut self.ticks)?;
-        empty(&mut self.nodes)?;
+        self.clear_sets()?;
         empty(&mut self.ports)?;
         empty(&mut self.members)?;
         empty(&mut self.sticky)?;
@@ -232,7 +243,7 @@ impl Raw {
             self.drains.set(member, [0; _], 0)?;
             zero(&mut self.stats, member, [0; _])?;
         }
-        for counter in 0..COUNTERS {
+        for counter in 0..self.counters.len() {
             zero(&mut self.counters, counter, 0)?;
         }
         Ok(())

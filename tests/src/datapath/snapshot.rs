@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use lb_common::addr::{Addr, Tuple};
 use lb_common::nat::Rewrite;
-use lb_common::state::{Flow, FragmentKey, Fragmented, MemberStats, PhaseBits, Sticky, StickyKey};
+use lb_common::state::{
+    Flow, FragmentKey, Fragmented, MemberStats, Mode, PhaseBits, Sticky, StickyKey,
+};
 
 use super::{Age, Port};
 
@@ -104,6 +106,8 @@ pub struct Entry {
     pub member: u32,
     /// Index of the pool.
     pub pool: u32,
+    /// The mode of the connection.
+    pub mode: Mode,
     /// Whether it is the member's entry.
     pub from_member: bool,
     /// What is known of the connection.
@@ -131,6 +135,7 @@ impl From<&Flow> for Entry {
             rewrite: flow.rewrite,
             member: flow.member,
             pool: flow.pool(),
+            mode: flow.mode(),
             from_member: flow.is_from_member(),
             phase: flow.phase.get(),
             payload: flow.payload.get(),

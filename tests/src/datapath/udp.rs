@@ -13,6 +13,7 @@ pub struct Udp {
     ip_options: Vec<u8>,
     padding: usize,
     unsummed: bool,
+    hops: u8,
 }
 
 impl Udp {
@@ -24,7 +25,15 @@ impl Udp {
     /// An empty datagram.
     #[must_use]
     pub const fn new(src: SocketAddrV4, dst: SocketAddrV4) -> Self {
-        Self { src, dst, payload: Vec::new(), ip_options: Vec::new(), padding: 0, unsummed: false }
+        Self {
+            src,
+            dst,
+            payload: Vec::new(),
+            ip_options: Vec::new(),
+            padding: 0,
+            unsummed: false,
+            hops: 64,
+        }
     }
 
     /// The same datagram from and to somewhere else.
@@ -43,6 +52,12 @@ impl Udp {
     #[must_use]
     pub fn unsummed(self) -> Self {
         Self { unsummed: true, ..self }
+    }
+
+    /// With so many hops that it may still take (TTL, hop limit).
+    #[must_use]
+    pub fn hops(self, hops: u8) -> Self {
+        Self { hops, ..self }
     }
 
     /// With IP options; a multiple of four bytes, at most 40.
@@ -64,7 +79,8 @@ impl Udp {
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
         let (src, dst) = (self.src.ip().octets(), self.dst.ip().octets());
-        let mut ip = Ipv4Header::new(0, 64, IpNumber::UDP, src, dst).expect("empty payload fits");
+        let mut ip =
+            Ipv4Header::new(0, self.hops, IpNumber::UDP, src, dst).expect("empty payload fits");
         ip.identification = 7;
         ip.options = self.ip_options.as_slice().try_into().expect("whole words, at most 40 bytes");
         let at = 14 + ip.header_len() + 6;

@@ -5,11 +5,20 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
-use lb_common::state::{Identity, Method, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
+use lb_common::state::{Identity, Method, Mode, Overflow, Persistence, Slot, Timers, WEIGHT_ONE};
 use lb_common::wire::ipv4::{TCP, UDP};
 use lb_userspace::datapath::{Failover, Listener, Network, Target};
 
 use super::{Action, Tcp, Udp};
+
+/// All methods.
+pub const METHODS: [Method; 5] = [
+    Method::RoundRobin,
+    Method::LeastConn,
+    Method::SourceIp,
+    Method::SourceIpPort,
+    Method::LeastResponseTime,
+];
 
 /// Where clients connect.
 pub const LISTENER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 250), 80);
@@ -40,6 +49,8 @@ pub struct World {
     pub protocol: u8,
     /// How a member is chosen.
     pub method: Method,
+    /// How packets get to members.
+    pub mode: Mode,
     /// The members' indexes and weights.
     pub members: Vec<(u32, u32)>,
     /// Sixteenths of their weight that members have so far, by index; all of them have the whole if they are not here.
@@ -82,6 +93,7 @@ impl World {
         Self {
             protocol: TCP,
             method: Method::RoundRobin,
+            mode: Mode::Nat,
             members: (0..).zip(weights.iter().copied()).collect(),
             shares: BTreeMap::new(),
             limits: BTreeMap::new(),
@@ -124,7 +136,7 @@ impl World {
                 limit: self.limits.get(index).copied().unwrap_or(0),
                 address: (*address.ip()).into(),
                 port: Be16::new(address.port()),
-                reserved: 0,
+                leaf: 0,
             }
         };
         let network = |(address, bits): &([u8; 4], u32)| Network {
@@ -141,12 +153,14 @@ impl World {
                 address: (*LISTENER.ip()).into(),
                 port: LISTENER.port(),
                 protocol: self.protocol,
+                zone: 0,
                 enabled: self.enabled,
                 limit: self.limit,
                 overflow: self.overflow,
                 persistence: self.persistence,
             },
             method: self.method,
+            mode: self.mode,
             timers: self.timers,
             keepalive_counts: self.keepalive_counts,
             failover: self.failover,
@@ -180,6 +194,8 @@ pub struct Conn {
     pub nat: u16,
     /// Index of the member.
     pub member: u32,
+    /// How its packets get to the member.
+    pub mode: Mode,
 }
 
 /// A segment on both sides of the datapath.
@@ -233,7 +249,20 @@ impl Conn {
     #[must_use]
     pub const fn new(name: &'static str, client: u8, port: u16, nat: u16, member: u32) -> Self {
         let client = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, client), port);
-        Self { name, protocol: TCP, client, source: *LISTENER.ip(), nat, member }
+        Self { name, protocol: TCP, client, source: *LISTENER.ip(), nat, member, mode: Mode::Nat }
+    }
+
+    /// The same, whose member sees the client.
+    #[must_use]
+    pub const fn dnat(self) -> Self {
+        let (source, nat) = (*self.client.ip(), self.client.port());
+        Self { source, nat, mode: Mode::Dnat, ..self }
+    }
+
+    /// The same, whose packets go to the member as they are.
+    #[must_use]
+    pub const fn dsr(self) -> Self {
+        Self { mode: Mode::Dsr, ..self.dnat() }
     }
 
     /// A UDP flow of the client 10.0.0.`client`.
@@ -242,11 +271,11 @@ impl Conn {
         Self { protocol: UDP, ..Self::new(name, client, port, nat, member) }
     }
 
-    /// A datagram of the client.
+    /// A datagram of the client; it loses a hop.
     #[must_use]
     pub fn asks(&self, payload: &[u8]) -> UdpPair {
         let input = Udp::new(self.client, LISTENER).payload(payload);
-        let output = input.readdressed(self.vip(), member(self.member));
+        let output = input.readdressed(self.vip(), member(self.member)).hops(63);
         UdpPair { input, output }
     }
 
@@ -269,7 +298,10 @@ impl Conn {
     pub fn client(&self, flags: &'static str) -> Pair {
         let input = Tcp::new(self.client, LISTENER, flags).numbered(CLIENT_SEQ, MEMBER_SEQ);
         let opens = flags.contains('S') && !flags.contains(['A', 'R', 'F']);
-        let output = input.readdressed(self.vip(), member(self.member));
+        let output = match self.mode {
+            Mode::Nat | Mode::Dnat => input.readdressed(self.vip(), member(self.member)),
+            Mode::Dsr => input.clone(),
+        };
         let output = if opens { output.hops(63) } else { output };
         Pair { input, output }
     }

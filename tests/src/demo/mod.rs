@@ -15,7 +15,7 @@ mod served;
 mod ssh;
 mod story;
 mod summary;
-mod table;
+pub(crate) mod table;
 mod view;
 mod web;
 mod world;

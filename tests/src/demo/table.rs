@@ -2,7 +2,7 @@
 
 /// A table in the making: the first row is the heading.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
@@ -13,17 +13,17 @@ fn is_number(cell: &str) -> bool {
 }
 
 impl Table {
-    pub(super) fn new<const N: usize>(heading: [&str; N]) -> Self {
+    pub(crate) fn new<const N: usize>(heading: [&str; N]) -> Self {
         Self { rows: vec![heading.map(str::to_owned).to_vec()] }
     }
 
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.to_vec());
     }
 
     /// The lines, heading first. A column is right-aligned when everything below its heading is a
     /// number.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let columns = self.rows.first().map_or(0, Vec::len);
         let column = |index: usize| self.rows.iter().filter_map(move |row| row.get(index));
         let shapes: Vec<(usize, bool)> = (0..columns)

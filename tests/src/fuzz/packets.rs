@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use etherparse::Icmpv4Type;
-use lb_common::state::Method;
+use lb_common::state::{Method, Mode};
 use lb_common::wire::ipv4;
 
 use crate::datapath::{
@@ -138,6 +138,7 @@ fn world(byte: u8, newcomers: &mut Vec<u32>) -> World {
         ports: if byte & 8 == 0 { (20_000, 29_999) } else { (25_000, 25_001) },
         enabled: byte & 16 == 0,
         protocol: if byte & 0xc0 == 0xc0 { ipv4::UDP } else { ipv4::TCP },
+        mode: Mode::from_number((byte >> 6).into()),
         ..World::new(&[])
     }
 }

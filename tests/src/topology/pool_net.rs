@@ -232,6 +232,16 @@ impl PoolNet {
         }
     }
 
+    /// One more host on the VIP's subnet, with an address that ends with `last`, which nobody else may have.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the first client does not reach it.
+    pub fn beside(&self, name: &str, device: &str, last: u8) -> Result<Host, Error> {
+        let host = self.on_vip_subnet(name, device, self.nearby(last))?;
+        self.client().wait_reaches(host.address())?;
+        Ok(host)
+    }
+
     fn on_vip_subnet(&self, name: &str, device: &str, address: IpAddr) -> Result<Host, Error> {
         let is_router = address == self.pool.gateway;
         let gateway = (!is_router).then(|| self.pool.next_hop());

@@ -6,7 +6,7 @@ use etherparse::Icmpv4Type::{self, DestinationUnreachable as Unreachable};
 use etherparse::icmpv4::DestUnreachableHeader::{self, FragmentationNeeded};
 use etherparse::icmpv4::ParameterProblemHeader;
 use etherparse::icmpv4::TimeExceededCode;
-use lb_common::state::{DrainCause, Method, Timers};
+use lb_common::state::{DrainCause, Method, Mode, Timers};
 use lb_common::wire::ipv4;
 use lb_tests::datapath::{
     Act, Action, Age, CLIENT_SEQ, LISTENER, MEMBER_SEQ, POOL, Ran, Stamping, Tcp, Udp, World,
@@ -128,9 +128,9 @@ impl Story {
     /// Learns what the datapath made of a frame.
     pub(crate) fn saw(&mut self, action: &Action, ran: &Ran) {
         let (Action::Frame(frame) | Action::Gso(frame, _)) = action else { return };
-        if let (Act::Send, Some((client, _)), Some((vip, member))) =
+        if let (Act::Send, Some((client, asked)), Some((vip, member))) =
             (ran.act, frame_ends(frame), frame_ends(&ran.frame))
-            && (vip.ip() == LISTENER.ip() || *vip.ip() == SNAT)
+            && (asked == LISTENER || vip.ip() == LISTENER.ip() || *vip.ip() == SNAT)
             && vip != LISTENER
         {
             self.seen.push(Seen { client, vip, member });
@@ -149,6 +149,10 @@ impl Story {
             Method::SourceIp,
             Method::SourceIpPort,
         ]);
+        let modes = [Mode::Nat, Mode::Nat, Mode::Dnat, Mode::Dsr];
+        // What the members of a UDP pool say has to come by.
+        let modes = if self.is_udp { &modes[..3] } else { &modes };
+        world.mode = random.among(modes);
         let crowd = random.among(&[0, 1, 2, 2, 3, 3]);
         let limited = random.once_in(4);
         for index in 0..MEMBERS {

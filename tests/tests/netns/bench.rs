@@ -8,6 +8,7 @@ use std::time::Duration;
 use lb_tests::tcp::{self, Connection, EchoServer, Mode};
 use lb_tests::topology::{Layout, LbaasNode, PoolNet, SSH_POOL, SeedPool};
 use lb_tests::{Error, Namespace, Process, Qlb, wait_for};
+use lb_userspace::registry::Registry;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use crate::pool_file::{PoolFile, yaml};
 
 /// Bounds every wait for something that takes milliseconds on an idle machine.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Topology, servers and pool file. What `qlb` does with them is up to the test: [`Bench::run`].
 #[derive(Debug)]
@@ -54,7 +55,18 @@ impl Bench {
         method: &'static str,
         weights: &[u32],
     ) -> Self {
-        let net = LbaasNode::new().unwrap().deploy(pool, layout).unwrap();
+        Self::on(&LbaasNode::new().unwrap(), pool, layout, method, weights)
+    }
+
+    /// As [`Bench::of`] on a node that is there already.
+    pub(crate) fn on(
+        node: &LbaasNode,
+        pool: &SeedPool,
+        layout: &Layout,
+        method: &'static str,
+        weights: &[u32],
+    ) -> Self {
+        let net = node.deploy(pool, layout).unwrap();
         let servers = (0..net.members.len()).map(|index| server(&net, index, Mode::Echo)).collect();
         let pool = PoolFile::of(&net, method, weights);
         let (qlb, dir) = (Qlb::find().unwrap(), tempfile::tempdir().unwrap());
@@ -178,6 +190,12 @@ impl Bench {
         };
         wait_for(idle, SOON, "no active connection").unwrap();
     }
+}
+
+/// Where the maps of a pool are pinned that is served.
+pub(crate) fn pins(pool: &str) -> PathBuf {
+    let registry = Registry::default();
+    registry.pins(&registry.find(pool).unwrap().record)
 }
 
 /// Ends a controller, which must succeed.

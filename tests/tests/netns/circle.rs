@@ -3,13 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 
-use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6, SeedPool, WEB_POOL};
-use lb_tests::wait_until;
+use lb_tests::dns;
+use lb_tests::topology::{Layout, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool, WEB_POOL};
+use lb_tests::{Process, wait_until};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket};
 
 use crate::bench::{Bench, SOON};
 use crate::pool_file::{MemberLine, PoolFile, ROUND_ROBIN};
+use crate::udp::{PATIENCE, PORT};
 
 /// Hops that a packet of Linux's may take.
 const HOPS: u64 = 64;
@@ -37,31 +39,57 @@ fn beside(pool: &SeedPool) -> SeedPool {
     }
 }
 
-#[test]
-fn a_syn_between_them_comes_to_an_end() {
-    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+/// The pool and another one, each of which has the other's VIP as its only member.
+struct Circle {
+    bench: Bench,
+    ids: [String; 2],
+    _other: PoolNet,
+    _run: Process,
+}
+
+impl Circle {
+    /// `change` is what their declarations have besides.
+    fn of(pool: &SeedPool, change: impl Fn(PoolFile) -> PoolFile) -> Self {
         let bench = Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]);
         let other = bench.net.node.clone().deploy(&beside(pool), &Layout::ONE_ARM).unwrap();
-        let with_member = |pool: &PoolFile, address| PoolFile {
-            members: vec![MemberLine { address, ..pool.members[0] }],
-            fields: vec!["failover: {retries: 0, eject_after: 0}".to_owned()],
-            ..pool.clone()
+        let with_member = |pool: &PoolFile, address| {
+            change(PoolFile {
+                members: vec![MemberLine { address, ..pool.members[0] }],
+                fields: vec!["failover: {retries: 0, eject_after: 0}".to_owned()],
+                ..pool.clone()
+            })
         };
         let one = with_member(&bench.pool, other.pool.vip);
         let two = with_member(&PoolFile::of(&other, ROUND_ROBIN, &[1]), bench.vip());
         let ids = [one.id.clone(), two.id.clone()];
         let file = bench.write("circle.yaml", &[one, two]);
-        let _run = bench.qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap();
-        let count = |name: &str| {
-            let each = ids.iter().map(|id| {
-                let status = bench.qlb.json(["status", id, "-o", "json"]).unwrap();
-                status["pools"][0]["counters"][name].as_u64().unwrap()
-            });
-            each.sum::<u64>()
-        };
+        let run = bench.qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap();
+        Self { bench, ids, _other: other, _run: run }
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        let each = self.ids.iter().map(|id| {
+            let status = self.bench.qlb.json(["status", id, "-o", "json"]).unwrap();
+            status["pools"][0]["counters"][name].as_u64().unwrap()
+        });
+        each.sum()
+    }
+
+    /// So many packets have gone round, all of them the same way.
+    fn ends(&self, times: u64) {
+        let ended = || self.count("drop_hop_limit") >= times;
+        wait_until(ended, SOON, "the packet is dropped at the end of its hops").unwrap();
+        assert_eq!(self.count("connection_opened"), HOPS);
+    }
+}
+
+#[test]
+fn a_syn_between_them_comes_to_an_end() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let circle = Circle::of(pool, |file| file);
+        let to = circle.bench.vip();
         // The socket asks again after a second: that SYN goes the same way to the same end.
-        let _asks = bench.net.client().namespace.run(|| {
-            let to = bench.vip();
+        let _asks = circle.bench.net.client().namespace.run(|| {
             let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let fd = socket(family, SockType::Stream, flags, None).unwrap();
@@ -69,10 +97,21 @@ fn a_syn_between_them_comes_to_an_end() {
             assert_eq!(started, Err(Errno::EINPROGRESS));
             fd
         });
+        (1..=2).for_each(|times| circle.ends(times));
+    }
+}
+
+#[test]
+fn a_datagram_between_them_comes_to_an_end() {
+    for pool in [&SSH_POOL, &SSH_POOL_V6] {
+        let circle = Circle::of(pool, |file| file.udp(PORT));
+        let to = SocketAddr::new(circle.bench.vip().ip(), PORT);
+        let socket = circle.bench.net.client().namespace.run(|| dns::socket(to, PATIENCE));
+        let socket = socket.unwrap().unwrap();
         for times in 1..=2 {
-            let ended = || count("drop_hop_limit") >= times;
-            wait_until(ended, SOON, "the SYN is dropped at the end of its hops").unwrap();
-            assert_eq!(count("connection_opened"), HOPS);
+            socket.send(b"round and round").unwrap();
+            circle.ends(times);
         }
+        assert_eq!(circle.count("forward_to_member"), 2 * HOPS);
     }
 }

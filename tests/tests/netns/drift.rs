@@ -1,11 +1,9 @@
 //! Counts of active connections that are wrong are shown.
 
-use std::path::Path;
-
 use lb_tests::datapath::falsify;
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, pins};
 use crate::pool_file::LEAST_CONNECTIONS;
 
 #[test]
@@ -19,7 +17,7 @@ fn a_false_count_is_shown_as_drift() {
     assert_eq!(status()["drift"], 0);
     assert!(!text().contains("DRIFT"), "{}", text());
 
-    let pins = Path::new("/run/qlb/bpf").join(id);
+    let pins = pins(id);
     falsify(&pins, 1, 2).unwrap();
     let wrong: Value = status();
     assert_eq!(wrong["drift"], 2, "{wrong}");

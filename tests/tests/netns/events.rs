@@ -1,10 +1,19 @@
 //! `qlb events`: what happens to connections, as an operator follows it.
 
+use std::io::ErrorKind;
 use std::net::Shutdown;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use lb_common::state::Happening;
 use lb_tests::tcp::pattern;
 use lb_tests::{Namespace, Process, wait_for};
+use lb_userspace::control::follow_until;
+use lb_userspace::registry::Registry;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -83,14 +92,21 @@ fn a_refusal_is_told_and_the_listener_ends_by_ctrl_c() {
     assert_eq!(next.stdout(), "");
 }
 
+/// The ring has one reader: whoever comes later hears of events by it, and has it when the first one leaves.
 #[test]
-fn a_second_listener_is_told_so() {
+fn a_second_listener_hears_what_the_first_one_does_and_goes_on_without_it() {
     let bench = Bench::new(ROUND_ROBIN, &[1]);
     let _run = bench.run();
-    let first = follow(&bench);
-    let second = bench.run_to_end(&["events"]);
-    assert_eq!(second.code, Some(4));
-    assert!(second.stderr.contains(&format!("process {}", first.pid())), "{}", second.stderr);
+    let (mut first, second) = (follow(&bench), follow(&bench));
+    drop(bench.connect());
+    assert_eq!(told(&first, 2), told(&second, 2));
+    assert_eq!(first.stop(Signal::SIGINT, SOON).unwrap().code(), Some(0));
+    let third = follow(&bench);
+    let connection = bench.connect();
+    for listener in [(&second, 3), (&third, 1)] {
+        let open = told(listener.0, listener.1).pop().unwrap();
+        assert_eq!(open["client"], connection.local.to_string(), "{open}");
+    }
 }
 
 /// As `qlb events | head -1`: whoever has read enough leaves, and the next line finds nobody.
@@ -111,4 +127,48 @@ fn a_reader_that_leaves_is_no_error() {
     };
     let status = wait_for(ended, SOON, "the end of the listener").unwrap();
     assert_eq!(status.code(), Some(0));
+}
+
+/// The datapath believes for five seconds that somebody listens; whoever finds an event each time it looks has to say
+/// so again all the same.
+#[test]
+fn a_listener_that_never_gets_to_rest_misses_nothing() {
+    let bench = Bench::new(ROUND_ROBIN, &[1]);
+    let mut run = bench.run();
+    let registry = Registry::default();
+    let served = registry.list().unwrap();
+    let (gone, ends) = UnixStream::pair().unwrap();
+    let (tell, told) = sync_channel(0);
+    let follower = thread::spawn(move || {
+        follow_until(&registry, served, ends.as_fd(), |_, event| {
+            if event.happening() != Some(Happening::Open) {
+                return Ok(());
+            }
+            tell.send(event.client.sport.get()).map_err(|_| ErrorKind::BrokenPipe.into())
+        })
+    });
+    let open = || bench.connect().local.port();
+    // It has begun when it tells of something, if not of the last one yet.
+    let mut before = Vec::new();
+    let first = || {
+        before.push(open());
+        told.recv_timeout(Duration::from_millis(100))
+    };
+    let first = wait_for(first, SOON, "a listener").unwrap();
+    let mut opened = before.split_off(before.iter().position(|port| *port == first).unwrap());
+    let mut seen = vec![first];
+    opened.push(open());
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(7) {
+        // There is one more before one is taken.
+        opened.push(open());
+        seen.push(told.recv_timeout(SOON).unwrap());
+    }
+    while let (true, Ok(port)) = (seen.len() < opened.len(), told.recv_timeout(SOON)) {
+        seen.push(port);
+    }
+    assert!(seen == opened, "{} of {} were told", seen.len(), opened.len());
+    drop(gone);
+    follower.join().unwrap().unwrap();
+    end(&mut run);
 }

@@ -1,19 +1,19 @@
 //! A real HAProxy in the pool's namespace: what qlb is measured against, and what it replaces.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 
 use lb_tests::{Namespace, Process};
 use tempfile::TempDir;
 
-use crate::bench::SOON;
 use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, SOURCE_IP};
 
 /// A running haproxy. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Haproxy {
-    _process: Process,
-    _dir: TempDir,
+    pub(crate) process: Process,
+    _dir: Option<TempDir>,
 }
 
 impl Haproxy {
@@ -22,25 +22,20 @@ impl Haproxy {
         let dir = tempfile::tempdir().unwrap();
         let conf = dir.path().join("conf");
         std::fs::write(&conf, settings(pools)).unwrap();
-        let mut process =
-            Process::spawn(namespace.command("haproxy").args(["-db", "-f"]).arg(&conf)).unwrap();
-        // Connecting to see whether it listens would take a member's turn.
-        let listening = || {
-            let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
-            pools.iter().all(|pool| table.contains(&row(pool.vip)))
-        };
-        let ready = |_: &Process| namespace.run(listening).unwrap().then_some(());
-        process.wait_ready(ready, SOON, "haproxy listening").unwrap();
-        Self { _process: process, _dir: dir }
+        let vips: Vec<SocketAddr> = pools.iter().map(|pool| pool.vip).collect();
+        Self { _dir: Some(dir), ..Self::with_conf(namespace, &conf, &[], &vips) }
     }
-}
 
-/// The start of a listening socket's row in /proc/net/tcp: local address in the host's byte
-/// order, no peer, state 0A.
-fn row(vip: SocketAddr) -> String {
-    let IpAddr::V4(address) = vip.ip() else { panic!("{vip} is not in this table") };
-    let address = u32::from_ne_bytes(address.octets());
-    format!("{address:08X}:{:04X} 00000000:0000 0A", vip.port())
+    /// Starts it with a conf and more arguments. Returns when all VIPs listen.
+    pub(crate) fn with_conf(
+        namespace: &Namespace,
+        conf: &Path,
+        args: &[&str],
+        vips: &[SocketAddr],
+    ) -> Self {
+        let process = lb_tests::haproxy(namespace, conf, args, vips).unwrap();
+        Self { process, _dir: None }
+    }
 }
 
 fn settings(pools: &[PoolFile]) -> String {

@@ -4,7 +4,7 @@ use lb_tests::capture::{Capture, Sums, assert_no_bad_checksums, assert_sums_righ
 use lb_tests::tcp::{FNV_START, fnv1a, pattern};
 use lb_tests::topology::{Host, Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool};
 use lb_tests::topology::{WEB_POOL, WEB_POOL_V6};
-use lb_tests::{Nginx, Port, Process, SshKeys, SshSession, Sshd, curl, ethtool};
+use lb_tests::{Nginx, Port, SshKeys, SshSession, Sshd, curl, ethtool, iperf3_server};
 use serde_json::Value;
 
 use crate::bench::SOON;
@@ -14,6 +14,8 @@ use crate::xdp::peer;
 use crate::xdp_served;
 
 const FILE: usize = 4_000_000;
+/// A story moves at least [`FILE`], in packets of at most 64 KiB where segments are put together, or says a hundred words.
+const FEWEST: usize = FILE >> 16;
 
 fn hosts(net: &PoolNet) -> impl Iterator<Item = &Host> {
     [&net.vip].into_iter().chain(&net.members).chain(&net.clients).chain(&net.router)
@@ -51,13 +53,25 @@ impl Hops {
 
     /// All checksums must be right. With offloads on they may be left to the device, and most are.
     pub(crate) fn judge(self) {
+        self.judge_some(&[""]);
+    }
+
+    /// The same for hops by which much goes both ways, whose names begin like this; elsewhere none may be wrong.
+    pub(crate) fn judge_some(self, busy: &[&str]) {
         let xdp = self.peer.is_some();
         for (index, (at, mut capture)) in self.captures.into_iter().enumerate() {
             capture.stop().unwrap();
             let path = capture.path();
+            if !busy.iter().any(|name| at.starts_with(name)) {
+                // Nobody may have come by.
+                if !capture.lines(&[]).unwrap().is_empty() {
+                    assert_sums_right_or_left(&path).unwrap();
+                }
+                continue;
+            }
             // The VIP's device comes first.
             let few = xdp && index == 0;
-            let enough = if few { 0 } else { 100 };
+            let enough = if few { 0 } else { FEWEST };
             if !self.offloads {
                 assert!(assert_no_bad_checksums(&path).unwrap() > enough, "{at}");
             }
@@ -72,7 +86,7 @@ impl Hops {
         if let Some(mut peer) = self.peer {
             peer.stop().unwrap();
             let Sums { right, .. } = assert_sums_right_or_left(&peer.path()).unwrap();
-            assert!(right > 100, "{right}");
+            assert!(right > FEWEST, "{right}");
         }
     }
 }
@@ -98,7 +112,7 @@ fn everywhere(pools: [&SeedPool; 2], story: impl Fn(&PoolNet)) {
             hops.judge();
             let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
             let forwarded = status["pools"][0]["counters"]["xdp_forwarded"].as_u64().unwrap();
-            assert_eq!(forwarded > 100, xdp, "{status}");
+            assert_eq!(forwarded > FEWEST as u64, xdp, "{status}");
         }
     }
 }
@@ -142,20 +156,17 @@ fn no_bad_checksum_at_any_hop_of_iperf3() {
     everywhere([&SSH_POOL, &SSH_POOL_V6], |net| {
         let (member, vip) = (&net.members[0], net.pool.vip);
         let port = vip.port().to_string();
-        let server = ["-s", "-1", "--forceflush", "-p", &port];
-        let server = Process::spawn(member.namespace.command("iperf3").args(server)).unwrap();
-        let listening = |server: &Process| server.stdout().contains("listening").then_some(());
-        let mut server = server;
-        server.wait_ready(listening, SOON, "iperf3 listening").unwrap();
+        let mut server = iperf3_server(&member.namespace, &["-1", "-p", &port]).unwrap();
         let to = vip.ip().to_string();
-        let bytes = FILE.to_string();
+        // What is on its way when all has been sent is not waited for.
+        let sent = 3 * FILE;
+        let bytes = sent.to_string();
         let send = ["-c", &to, "-p", &port, "-J", "-n", &bytes];
         let told = net.client().namespace.command("iperf3").args(send).stdout().unwrap();
         let told: Value = serde_json::from_str(&told).unwrap();
         let bytes = |sum: &str| told["end"][sum]["bytes"].as_u64().unwrap();
-        // What is on its way when all has been sent is not waited for.
-        assert!(bytes("sum_sent") >= FILE as u64, "{told}");
-        assert!(bytes("sum_received") > FILE as u64 / 4, "{told}");
+        assert!(bytes("sum_sent") >= sent as u64, "{told}");
+        assert!(bytes("sum_received") >= FILE as u64, "{told}");
         assert!(server.wait(SOON).unwrap().success());
     });
 }

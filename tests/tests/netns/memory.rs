@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::path::Path;
 
 use aya::maps::MapData;
+
+use crate::bench::pins;
 
 /// A pinned map of a pool.
 pub(crate) struct Memory(MapData);
 
 impl Memory {
     pub(crate) fn of(pool: &str, map: &str) -> Self {
-        Self(MapData::from_pin(Path::new("/run/qlb/bpf").join(pool).join(map)).unwrap())
+        Self(MapData::from_pin(pins(pool).join(map)).unwrap())
     }
 
     /// Bytes that the kernel holds for the map at this moment. For one that grows with use it follows every entry, exactly

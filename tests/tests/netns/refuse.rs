@@ -12,7 +12,7 @@ use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN};
 const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// The client hears `ECONNREFUSED` before any SYN could be sent again.
-fn assert_refused(bench: &Bench) {
+pub(crate) fn assert_refused(bench: &Bench) {
     let start = Instant::now();
     match connect(&bench.net.client().namespace, bench.vip()) {
         Err(Error::Io { source, .. }) => assert_eq!(source.kind(), ErrorKind::ConnectionRefused),

@@ -6,7 +6,7 @@ use lb_tests::topology::{Host, Layout};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, SOON, end};
+use crate::bench::{Bench, SOON, end, pins};
 use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN, SOURCE_IP};
 
 /// `qlb route` of a client of ours to the VIP.
@@ -114,7 +114,7 @@ fn it_is_answered_without_a_controller_and_after_a_takeover() {
     assert_eq!(ask(&bench, client, 40_000), said);
 
     // As an earlier qlb, whose datapath cannot be asked, leaves it.
-    let pin = format!("/run/qlb/bpf/{}/route", bench.pool.id);
+    let pin = pins(&bench.pool.id).join("route");
     std::fs::remove_file(&pin).unwrap();
     let src = format!("{}:40000", client.address());
     let vip = bench.vip().to_string();

@@ -2,21 +2,38 @@
 
 use std::path::Path;
 
-use aya::programs::{SchedClassifier, TcAttachType};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
+use lb_tests::Namespace;
 use lb_tests::topology::PoolNet;
+use nix::libc;
 
 const STATE: &str = "/run/qlb";
 
 /// BPF programs at the ingress of the VIP's device, by name: those of tcx, then clsact's filters.
 pub(crate) fn attachments(net: &PoolNet) -> Vec<String> {
-    let (namespace, device) = (&net.vip.namespace, net.vip.plugged().device.as_str());
-    let tcx = || SchedClassifier::query_tcx(device, TcAttachType::Ingress).unwrap().1;
+    programs_at(&net.vip.namespace, net.vip.plugged().device.as_str())
+}
+
+/// The same at the ingress of any device.
+pub(crate) fn programs_at(namespace: &Namespace, device: &str) -> Vec<String> {
+    let tcx = || match SchedClassifier::query_tcx(device, TcAttachType::Ingress) {
+        Ok((_, programs)) => programs,
+        // The kernel has no tcx.
+        Err(ProgramError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::EINVAL) =>
+        {
+            Vec::new()
+        }
+        Err(error) => panic!("{error}"),
+    };
     let tcx = namespace.run(tcx).unwrap();
     let names = tcx.iter().map(|program| program.name_as_str().unwrap().to_owned());
     let filters = ["filter", "show", "dev", device, "ingress"];
     let filters = namespace.command("tc").args(filters).stdout().unwrap();
+    let name =
+        |line: &str| line.split(" direct-action").next()?.rsplit(' ').next().map(str::to_owned);
     let filters = filters.lines().filter(|line| line.contains("direct-action"));
-    names.chain(filters.map(str::to_owned)).collect()
+    names.chain(filters.filter_map(name)).collect()
 }
 
 /// How an XDP program is attached to the VIP's device (`XDP_ATTACHED_*` of linux/if_link.h), if one is.
@@ -49,7 +66,8 @@ pub(crate) fn state() -> Vec<String> {
     found
 }
 
-fn mounts() -> Vec<String> {
+/// Mounts below /run/qlb.
+pub(crate) fn mounts() -> Vec<String> {
     let text = std::fs::read_to_string("/proc/self/mounts").unwrap();
     text.lines().filter(|line| line.contains(STATE)).map(str::to_owned).collect()
 }

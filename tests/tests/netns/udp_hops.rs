@@ -2,12 +2,12 @@
 
 use lb_tests::dns::{self, Dns, LONG, ask_long};
 use lb_tests::topology::{PoolNet, SSH_POOL, SSH_POOL_V6};
-use lb_tests::{Process, Qlb};
+use lb_tests::{Process, Qlb, iperf3_server};
 
 use crate::hops::{Hops, routed};
 use crate::pool_file::{PoolFile, ROUND_ROBIN, yaml};
 use crate::udp::{PATIENCE, PORT, who};
-use crate::udp_stream::{both, server, stream};
+use crate::udp_stream::{both, stream};
 
 /// `qlb run` of these pools.
 fn run(pools: &[PoolFile]) -> Process {
@@ -53,7 +53,7 @@ fn no_bad_checksum_at_any_hop_of_a_stream_of_datagrams() {
     everywhere(
         |pool| both(pool).to_vec(),
         |net, pool| {
-            let _server = server(&net.members[0].namespace);
+            let _server = iperf3_server(&net.members[0].namespace, &[]).unwrap();
             for options in ["-b 20M -n 1M", "-b 20M -n 1M -R"] {
                 let report = stream(&net.client().namespace, pool.vip.ip(), options);
                 let sum = &report["end"]["sum"];

@@ -6,14 +6,14 @@ use lb_tests::counters::Counters;
 use lb_tests::dns;
 use lb_tests::tcp::pattern;
 use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6};
-use lb_tests::{Namespace, Process};
+use lb_tests::{Namespace, iperf3_server};
 use nix::libc;
 use nix::setsockopt_impl;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::SetStruct;
 use serde_json::Value;
 
-use crate::bench::{Bench, SOON};
+use crate::bench::Bench;
 use crate::pool_file::{PoolFile, ROUND_ROBIN};
 use crate::udp::PATIENCE;
 
@@ -25,14 +25,6 @@ pub(crate) fn both(pool: &PoolFile) -> [PoolFile; 2] {
     let udp = pool.clone().udp(PORT);
     let tcp = PoolFile { protocol: "TCP", ..udp.clone() };
     [udp, tcp.at("control", PORT)]
-}
-
-/// An iperf3 server, ready.
-pub(crate) fn server(member: &Namespace) -> Process {
-    let mut server = Process::spawn(member.command("iperf3").args(["-s", "--forceflush"])).unwrap();
-    let listens = |process: &Process| process.stdout().contains("listening").then_some(());
-    server.wait_ready(listens, SOON, "iperf3 listening").unwrap();
-    server
 }
 
 /// How an iperf3 client ran through the VIP, with these options.
@@ -53,7 +45,7 @@ fn nothing_of_a_stream_is_lost_in_either_direction() {
 fn stream_both_ways(bench: &Bench) {
     let file = bench.write("both.yaml", &both(&bench.pool));
     let _run = bench.qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap();
-    let _server = server(&bench.net.members[0].namespace);
+    let _server = iperf3_server(&bench.net.members[0].namespace, &[]).unwrap();
 
     for (options, sent) in [("-b 20M -n 8M", "packets_in"), ("-b 20M -n 8M -R", "packets_out")] {
         let before = bench.members(sent)[0];

@@ -227,25 +227,26 @@ fn a_tap_is_served_by_tc_and_by_xdp_only_if_asked() {
     assert_none(&bench.net);
 }
 
-/// A driver runs one XDP program.
+/// A driver runs one XDP program, which pools at a device share.
 #[test]
-fn a_second_pool_on_the_device_is_left_to_tc() {
+fn a_second_pool_on_the_device_joins_the_first() {
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
     prepare(&bench.net);
     let other = bench.second_pool("other");
     let vip = other.vip;
     let mut first = bench.run_with(&XDP).unwrap();
     let file = bench.write("other.yaml", &[other]);
-    let path = file.to_str().unwrap();
-    let answer = bench.run_to_end(&["run", "-f", path, "--attach", "xdp"]);
-    assert_eq!(answer.code, Some(1), "{answer:?}");
-    assert!(answer.stderr.contains("native XDP"), "{answer:?}");
+    let mut second = bench.qlb.run(["-f".as_ref(), file.as_os_str()]).unwrap();
     assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (NATIVE, 1));
-    let mut second = bench.qlb.run(["-f", path, "--attach", "tc"]).unwrap();
     assert_eq!(bench.sequence(2), "m1 m2");
-    assert_eq!(connect(&bench.net.client().namespace, vip).unwrap().member, "m1");
+    let before = bench.counter("xdp_forwarded");
+    let mut connection = connect(&bench.net.client().namespace, vip).unwrap();
+    connection.exchange(&pattern(10_000)).unwrap();
+    assert!(bench.counter("xdp_forwarded") > before);
     end(&mut first);
-    assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (None, 1));
+    connection.exchange(&pattern(10_000)).unwrap();
+    assert_eq!((xdp_mode(&bench.net), attachments(&bench.net).len()), (NATIVE, 1));
+    drop(connection);
     end(&mut second);
     assert_none(&bench.net);
 }

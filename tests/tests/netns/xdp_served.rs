@@ -4,9 +4,9 @@ use lb_tests::capture::{Capture, assert_no_bad_checksums};
 use lb_tests::topology::{
     Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, WEB_POOL, WEB_POOL_V6,
 };
-use lb_tests::{Process, Qlb, SshKeys, ethtool};
+use lb_tests::{Process, Qlb, SshKeys, ethtool, iperf3_server};
 
-use crate::bench::{Bench, SOON, end};
+use crate::bench::{Bench, end};
 use crate::bulk::{corrupt, echo};
 use crate::pmtu;
 use crate::pool_file::ROUND_ROBIN;
@@ -139,11 +139,7 @@ fn iperf3_through_native_xdp() {
     for pool in [&WEB_POOL, &WEB_POOL_V6] {
         let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
         let port = net.pool.vip.port().to_string();
-        let server =
-            net.members[0].namespace.command("iperf3").args(["-s", "--forceflush", "-p", &port]);
-        let mut server = Process::spawn(server.env("LC_ALL", "C")).unwrap();
-        let listening = |server: &Process| server.stdout().contains("listening on").then_some(());
-        server.wait_ready(listening, SOON, "iperf3 listening").unwrap();
+        let _server = iperf3_server(&net.members[0].namespace, &["-p", &port]).unwrap();
         let (running, qlb) = run(&net, ROUND_ROBIN, &[1]);
         let vip = net.pool.vip.ip().to_string();
         for direction in [[].as_slice(), &["-R"]] {

@@ -150,16 +150,29 @@ impl Said {
     }
 }
 
-/// How a case is run: whether the XDP program stands in front, and whether the programs are replaced before the thing
-/// that the case is about.
-const RUNS: [(bool, bool, &str); 3] =
-    [(false, false, ""), (false, true, " (after an upgrade)"), (true, false, " (XDP in front)")];
+/// What frames meet, and whether the programs are replaced before the thing that the case is about.
+const RUNS: [(Doors, bool, &str); 3] = [
+    (Doors::Tc, false, ""),
+    (Doors::Zone, true, " (in a zone, after an upgrade)"),
+    (Doors::Xdp, false, " (XDP in front)"),
+];
+
+/// What frames meet first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doors {
+    /// The TC program.
+    Tc,
+    /// The XDP program.
+    Xdp,
+    /// The program of a device that shares all others.
+    Zone,
+}
 
 /// The XDP program leaves nothing to TC for the neighbour's sake: no two times of these tests are so far apart.
 const CONFIRM: u32 = 63;
 
-/// What a datapath is loaded with: its room, and whether the XDP program stands in front.
-type Loading = (u32, bool);
+/// What a datapath is loaded with: its room, and what frames meet.
+type Loading = (u32, Doors);
 
 /// Datapaths that no case uses now: verifying the programs takes longer than most tests.
 static IDLE: Mutex<Vec<(Loading, Kernel)>> = Mutex::new(Vec::new());
@@ -172,13 +185,14 @@ fn idle(wanted: Loading) -> Kernel {
     }
     drop(idle);
     match wanted {
-        (room, true) => Kernel::load_in_front(room, CONFIRM, false).unwrap(),
-        (room, false) => Kernel::load(room).unwrap(),
+        (room, Doors::Xdp) => Kernel::load_in_front(room, CONFIRM, false).unwrap(),
+        (room, Doors::Zone) => Kernel::load_in_zone(room).unwrap(),
+        (room, Doors::Tc) => Kernel::load(room).unwrap(),
     }
 }
 
 /// Runs every case in both families and once in each way, every time in an empty datapath, and fails with all that
-/// went wrong. After an upgrade the programs that meet the packet are not those that have seen what was given, but
+/// went wrong. In a zone nothing may happen in another one. After an upgrade the programs that meet the packet are not those that have seen what was given, but
 /// share their maps; and the packet comes with a sum over it, as from a network card. With the XDP program in front
 /// all must come out as without, but for the counter that tells what it did.
 #[track_caller]
@@ -197,15 +211,15 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
     for said in cases {
         let room = said.case.world.max_flows;
         let families = Family::ALL.into_iter().filter(|family| said.is_told_in(*family));
-        for (family, (xdp, upgrade, when)) in
+        for (family, (doors, upgrade, when)) in
             families.flat_map(|family| RUNS.map(|how| (family, how)))
         {
             count += 1;
-            let mut kernel = idle((room, xdp));
+            let mut kernel = idle((room, doors));
             kernel.clear().unwrap();
             kernel.come_summed(false);
-            let wrong = said.run(&mut kernel, family, xdp, upgrade);
-            IDLE.lock().unwrap().push(((room, xdp), kernel));
+            let wrong = said.run(&mut kernel, family, doors == Doors::Xdp, upgrade);
+            IDLE.lock().unwrap().push(((room, doors), kernel));
             if !wrong.is_empty() {
                 let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
                 let pcap = write_pcap(Path::new(env!("CARGO_TARGET_TMPDIR")), &frames).unwrap();

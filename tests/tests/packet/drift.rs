@@ -1,6 +1,6 @@
 //! Counts that are wrong are found.
 
-use lb_tests::datapath::{Datapath as _, Kernel, World};
+use lb_tests::datapath::{Datapath as _, Kernel, POOL, World};
 use lb_userspace::datapath::{Audit, audit};
 
 use super::{A, B};
@@ -17,7 +17,7 @@ fn kernel() -> Kernel {
 }
 
 fn audited(kernel: &Kernel, members: &[u32]) -> Audit {
-    audit(kernel.maps(), members.iter().copied()).unwrap()
+    audit(kernel.maps(), &[(POOL, members.to_vec())]).unwrap()[0]
 }
 
 const fn drift(drift: u64) -> Audit {

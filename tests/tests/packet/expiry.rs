@@ -56,12 +56,12 @@ pub(crate) const fn all(time: u64) -> Timers {
     Timers { opening: time, client: time, server: time, closing: time, closed: time }
 }
 
-fn aged(client: Age, member: Age, opened: Age) -> Action {
+pub(crate) fn aged(client: Age, member: Age, opened: Age) -> Action {
     Action::Stamp(Stamping::Each { client, member, opened })
 }
 
 /// Nobody has sent for long; the members' entries are too young to be orphans.
-fn silent() -> Action {
+pub(crate) fn silent() -> Action {
     aged(Age::Ancient, Age::Ancient, Age::Future)
 }
 

@@ -56,7 +56,7 @@ fn turns_into_the_syn(case: Case, packet: Vec<u8>, delta: impl Into<String>) -> 
 }
 
 /// Longer ago than a member may take to accept.
-fn waited() -> Action {
+pub(crate) fn waited() -> Action {
     Action::Stamp(Stamping::Each { client: Age::Future, member: Age::Future, opened: Age::Ancient })
 }
 

@@ -18,11 +18,14 @@ fn long(pair: UdpPair) -> UdpPair {
     pair.with(|udp| udp.payload(&payload))
 }
 
-/// The fragments as they come in, with the identification 7, and as they go out with the first of ours.
+/// The fragments as they come in, with the identification 7, and as they go out with the first of ours. Only the first
+/// one loses a hop.
 fn parts(pair: &UdpPair) -> Vec<[Vec<u8>; 2]> {
     let numbered = |frame, id| cut(&patched(frame, ID, &[0, id]), &PLACES);
+    let mut outputs = numbered(pair.output.clone().hops(64).frame(), 1);
+    outputs[0].clone_from(&numbered(pair.output.frame(), 1)[0]);
     let inputs = numbered(pair.input.frame(), 7);
-    inputs.into_iter().zip(numbered(pair.output.frame(), 1)).map(|(a, b)| [a, b]).collect()
+    inputs.into_iter().zip(outputs).map(|(a, b)| [a, b]).collect()
 }
 
 fn flow(name: &str) -> Case {

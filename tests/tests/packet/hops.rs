@@ -3,7 +3,7 @@
 use lb_tests::datapath::{Conn, Pair, World};
 
 use super::case::{Case, Said, case, check};
-use super::{A, ahead, back, opens};
+use super::{A, ahead, back, opens, udp};
 
 /// The segment comes in with so many hops and goes out with so many.
 fn hops(pair: Pair, before: u8, after: u8) -> Pair {
@@ -73,4 +73,36 @@ fn a_syn_that_goes_to_another_member_has_as_many_as_at_first() {
                 moved,
             )
     }));
+}
+
+/// Each of them may open a flow where it arrives.
+#[test]
+fn a_datagram_to_a_member_loses_a_hop() {
+    let flow = udp::A;
+    let given = |before: usize| [vec![], udp::asked(&flow), udp::answered(&flow)][before].clone();
+    let told = |name: &str, before: usize| {
+        case(name).world(World::udp(&[1, 1])).conns(&[flow]).given(given(before))
+    };
+    let asks = |before: u8| {
+        let pair = flow.asks(b"query");
+        (pair.input.hops(before).frame(), pair.output.hops(before.saturating_sub(1)).frame())
+    };
+    let goes = |case: Case, hops: u8, delta: String| {
+        let (input, output) = asks(hops);
+        case.rewrites(input, output, delta)
+    };
+    let ends = |case: Case| case.drops(asks(0).0, "drop_hop_limit +1");
+    let answer = flow.answers(b"answer");
+    check([
+        goes(told("the first", 0), 1, udp::opens(&flow, 5)),
+        goes(told("another one", 1), 255, udp::asks(&flow, 5)),
+        goes(told("with the last hop", 2), 1, udp::asks(&flow, 5)),
+        ends(told("the first with none", 0)),
+        ends(told("another one with none", 2)),
+        told("an answer keeps them", 2).rewrites(
+            answer.input.hops(0).frame(),
+            answer.output.hops(0).frame(),
+            udp::answers(&flow, 6),
+        ),
+    ]);
 }

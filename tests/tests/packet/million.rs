@@ -35,7 +35,7 @@ fn active(kernel: &Kernel) -> (u32, u32) {
 }
 
 fn counter(kernel: &Kernel, wanted: &str) -> u64 {
-    let all = counters(kernel.maps()).unwrap();
+    let all = counters(kernel.maps(), 0).unwrap();
     all.iter().find(|(name, _)| *name == wanted).unwrap().1
 }
 
@@ -55,7 +55,7 @@ fn a_million_connections_come_and_go() {
     assert_eq!(active(&kernel), (wanted, wanted));
     assert_eq!(counter(&kernel, "connection_opened"), u64::from(wanted));
     let exact = Audit { drift: Some(0), entries: 2 * u64::from(wanted) };
-    assert_eq!(audit(kernel.maps(), 0..MEMBERS).unwrap(), exact);
+    assert_eq!(audit(kernel.maps(), &[(POOL, (0..MEMBERS).collect())]).unwrap(), [exact]);
     let late = Tcp::new(client(wanted), LISTENER, "S").numbered(CLIENT_SEQ, 0).frame();
     assert_eq!(kernel.act(&Action::Frame(late)).unwrap().unwrap().act, Act::Pass);
     assert_eq!(counter(&kernel, "refuse_table_full"), 1);

@@ -2,18 +2,10 @@
 
 use lb_common::addr::Addr;
 use lb_common::state::{Method, Persistence};
-use lb_tests::datapath::{Action, Age, Conn, World};
+use lb_tests::datapath::{Action, Age, Conn, METHODS, World};
 
 use super::case::{Said, case, check};
 use super::opens;
-
-const METHODS: [Method; 5] = [
-    Method::RoundRobin,
-    Method::LeastConn,
-    Method::SourceIp,
-    Method::SourceIpPort,
-    Method::LeastResponseTime,
-];
 
 /// What narrows the choice among three members to one.
 struct Narrow {

@@ -10,19 +10,11 @@ use lb_common::counter;
 use lb_common::route::{Answer, Choice, Lost};
 use lb_common::state::{Method, NOBODY, Overflow, Persistence};
 use lb_tests::datapath::{
-    Act, Action, Age, Conn, Datapath as _, Family, Kernel, LISTENER, Tcp, World, disagreement,
-    member,
+    Act, Action, Age, Conn, Datapath as _, Family, Kernel, LISTENER, METHODS, Tcp, World,
+    disagreement, member,
 };
 
 use super::{A, B};
-
-const METHODS: [Method; 5] = [
-    Method::RoundRobin,
-    Method::LeastConn,
-    Method::SourceIp,
-    Method::SourceIpPort,
-    Method::LeastResponseTime,
-];
 
 /// A question: what was before, who asks, and the answer in words.
 #[derive(Clone)]

@@ -3,18 +3,10 @@
 use std::collections::BTreeMap;
 
 use lb_common::state::Method;
-use lb_tests::datapath::{Action, Age, Conn, Stamping, World};
+use lb_tests::datapath::{Action, Age, Conn, METHODS, Stamping, World};
 
 use super::case::{case, check};
 use super::{A, B, opens};
-
-const METHODS: [Method; 5] = [
-    Method::RoundRobin,
-    Method::LeastConn,
-    Method::SourceIp,
-    Method::SourceIpPort,
-    Method::LeastResponseTime,
-];
 
 fn world(method: Method, weights: &[u32]) -> World {
     World { method, ..World::new(weights) }

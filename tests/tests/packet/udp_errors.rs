@@ -16,9 +16,10 @@ const PORT: Icmpv4Type = DestinationUnreachable(Unreachable::Port);
 /// What a flow changes whose member cannot be reached, besides the error.
 const NOTED: &str = "member 0: failed +1 failures +1; ~ A>: unreachable";
 
-/// An error about the datagram, as it comes in and as it should go out.
+/// An error about the datagram on its last hops, as it comes in and as it should go out.
 fn about(kind: &Icmpv4Type, datagram: &UdpPair, bytes: usize) -> [Vec<u8>; 2] {
-    framed(ROUTER, kind, frames(datagram), bytes)
+    let late = datagram.clone().with(|udp| udp.hops(2));
+    framed(ROUTER, kind, frames(&late), bytes)
 }
 
 fn known(name: impl Into<String>) -> Case {
@@ -82,7 +83,8 @@ fn checksums_of_what_is_quoted() {
         case(name).world(world).conns(&[conn]).given(given.map(|pair| pair.action()))
     };
     let odd = conn.asks(b"odd");
-    let wrong = [&odd.input, &odd.output].map(|udp| shifted(udp.frame(), Udp::CHECKSUM, 0x0100));
+    let late = odd.clone().with(|udp| udp.hops(2));
+    let wrong = [&late.input, &late.output].map(|udp| shifted(udp.frame(), Udp::CHECKSUM, 0x0100));
     let quoted = |pair: &UdpPair| about(&TOO_BIG, pair, 28);
     check([
         told(known("right"), quoted(&odd), TO_CLIENT),

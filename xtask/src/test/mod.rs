@@ -1,5 +1,6 @@
 //! `test`: the lints and the tests in tiers, and their sum.
 
+mod kernel;
 mod lint;
 mod report;
 mod tally;
@@ -32,6 +33,8 @@ pub(crate) enum Tier {
     Packet,
     /// Real traffic in network namespaces; needs root
     Netns,
+    /// The BPF programs in a virtual machine with Debian's stock kernel; needs root
+    Kernel,
 }
 
 impl Tier {
@@ -41,6 +44,7 @@ impl Tier {
             Self::Pure => "pure",
             Self::Packet => "packet",
             Self::Netns => "netns",
+            Self::Kernel => "kernel",
         }
     }
 
@@ -52,6 +56,7 @@ impl Tier {
             Self::Pure => tiers::pure(filter)?,
             Self::Packet => tiers::sandboxed(PACKET, false, filter)?,
             Self::Netns => tiers::sandboxed(NETNS, true, filter)?,
+            Self::Kernel => kernel::run(filter)?,
         };
         Ok(outcome.named(self.name(), start.elapsed()))
     }
@@ -85,14 +90,14 @@ pub(crate) fn run(filter: Option<&str>, chosen: &[Tier]) -> Result<ExitCode> {
 
 /// Everything the tiers use, so that their times are their own.
 fn prepare(tiers: &[Tier]) -> Result<Toolchain> {
-    if tiers.contains(&Tier::Netns) {
+    if tiers.contains(&Tier::Netns) || tiers.contains(&Tier::Kernel) {
         packages::ensure(
             &packages::RUN,
-            "clients, members and measuring tools of the netns tests",
+            "clients, members and measuring tools of the tests in network namespaces",
         )?;
     }
     let toolchain = build::qlb()?;
-    if tiers.contains(&Tier::Packet) || tiers.contains(&Tier::Netns) {
+    if tiers.iter().any(|tier| matches!(tier, Tier::Packet | Tier::Netns | Tier::Kernel)) {
         build::sandbox()?;
     }
     eprintln!("xtask: BPF object {}", object::path().display());

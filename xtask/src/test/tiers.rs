@@ -26,7 +26,7 @@ pub(super) fn sandboxed(targets: &[&str], serial: bool, filter: Option<&str>) ->
     counted(cargo, serial, filter)
 }
 
-fn test() -> Command {
+pub(super) fn test() -> Command {
     let mut cargo = env::host_cargo();
     cargo
         .args(["test", "--release", "--locked", "--no-fail-fast"])

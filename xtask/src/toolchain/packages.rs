@@ -52,6 +52,21 @@ pub(crate) const RUN: [Package; 12] = [
     Package::new("dnsmasq-base", Some("dnsmasq")),
 ];
 
+/// What else is measured beside qlb.
+pub(crate) const PEERS: [Package; 3] = [
+    Package::new("nftables", Some("nft")),
+    Package::new("ipvsadm", Some("ipvsadm")),
+    Package::new("libnginx-mod-stream", Some("/usr/lib/nginx/modules/ngx_stream_module.so")),
+];
+
+/// What an emulated machine with Debian's kernel takes.
+pub(crate) const VM: [Package; 4] = [
+    Package::new("qemu-system-x86", Some("qemu-system-x86_64")),
+    Package::new("busybox-static", None),
+    Package::new("kmod", Some("depmod")),
+    Package::new("cpio", Some("cpio")),
+];
+
 /// What building bpf-linker against LLVM `major` takes.
 pub(crate) fn linker(major: u32) -> [Package; 4] {
     let llvm = |name: String, file: &str| Package {

@@ -8,16 +8,20 @@ use super::fault::{Fault, Read};
 use super::finding::Finding;
 use super::frontend::Frontend;
 use super::global::Global;
+use super::proxy::Settings;
 use super::reader::Reader;
 use crate::config::error::Pos;
 use crate::config::field::FieldPath;
-use crate::config::model::{Id, MemberSpec, Overflow, PoolSpec, Timeouts, VipSpec, validate};
+use crate::config::model::{
+    Id, LogTarget, MemberSpec, Mode, Overflow, PoolSpec, Timeouts, VipSpec, namespace_of, validate,
+};
 
 /// The pools, with the place in the text of each part that validation may name.
 #[derive(Default)]
 pub(super) struct Assembled {
     pools: Vec<PoolSpec>,
     places: Vec<(FieldPath, Pos)>,
+    daemon: bool,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -39,10 +43,10 @@ impl Assembled {
     }
 
     pub(super) fn into_import(self) -> Import {
-        Import { pools: self.pools, findings: self.findings }
+        Import { pools: self.pools, daemon: self.daemon, findings: self.findings }
     }
 
-    fn add(&mut self, global: &Global, frontend: Option<&Frontend>, backend: &Backend) {
+    fn add(&mut self, id: Id, global: &Global, frontend: Option<&Frontend>, backend: &Backend) {
         let path = FieldPath::pool(self.pools.len());
         self.place(path.clone(), backend.at);
         if let Some((_, at)) = &global.namespace {
@@ -61,7 +65,7 @@ impl Assembled {
             self.place(member.key("address"), server.endpoint_at);
             self.place(member, server.endpoint_at);
         }
-        self.pools.push(pool(global, frontend, backend));
+        self.pools.push(pool(id, global, frontend, backend));
     }
 
     fn place(&mut self, path: FieldPath, at: Pos) {
@@ -77,7 +81,7 @@ pub(super) fn assemble(
 ) -> Read<Assembled> {
     unique("frontend", frontends.iter().map(|frontend| (&frontend.id, frontend.at)))?;
     unique("backend", backends.iter().map(|backend| (&backend.id, backend.at)))?;
-    let mut by_backend: HashMap<&str, &Frontend> = HashMap::new();
+    let mut by_backend: HashMap<&str, Vec<&Frontend>> = HashMap::new();
     for frontend in frontends {
         let Some(target) = &frontend.default_backend else {
             reader.degraded(
@@ -102,30 +106,40 @@ pub(super) fn assemble(
             );
             return Err(Fault::new(backend.at, message, "write the same `mode` in both"));
         }
-        if let Some(first) = by_backend.get(target.text.as_str()) {
-            let text = format!(
-                "backend `{}` already serves frontend `{}`; a pool has one VIP, so `{}` is not \
-                 imported: copy the pool under another id",
-                target.text, first.id, frontend.id
-            );
-            reader.unsupported(target.at.line, text);
-            continue;
-        }
-        by_backend.insert(target.text.as_str(), frontend);
+        by_backend.entry(target.text.as_str()).or_default().push(frontend);
     }
-    let mut assembled = Assembled::default();
+    let mut assembled = Assembled { daemon: global.daemon, ..Assembled::default() };
     for backend in backends {
-        let frontend = by_backend.get(backend.id.as_str()).copied();
-        if frontend.is_none() {
+        let mut frontends = by_backend.get(backend.id.as_str()).into_iter().flatten();
+        let first = frontends.next().copied();
+        if first.is_none() {
             let text = format!(
                 "backend `{}` has no frontend and is imported as a pool without VIP",
                 backend.id
             );
             reader.native(backend.at.line, text);
         }
-        assembled.add(global, frontend, backend);
+        assembled.add(backend.id.clone(), global, first, backend);
+        for frontend in frontends {
+            let id = shared(backend, frontend)?;
+            let text = format!(
+                "backend `{}` serves frontend `{}`, too: that is imported as pool `{id}`, which counts connections \
+                 of the same members by itself",
+                backend.id, frontend.id
+            );
+            reader.degraded(frontend.at.line, text);
+            assembled.add(id, global, Some(frontend), backend);
+        }
     }
     Ok(assembled)
+}
+
+/// The id of the pool that a backend is for one more frontend, as Octavia's amphora names it.
+fn shared(backend: &Backend, frontend: &Frontend) -> Read<Id> {
+    Id::new(&format!("{}:{}", backend.id, frontend.id)).map_err(|error| {
+        let help = "write shorter ids, or copy the backend under an id of its own";
+        Fault::new(frontend.at, error.to_string(), help)
+    })
 }
 
 /// HAProxy finds proxies by name, so each kind may use a name once.
@@ -151,27 +165,38 @@ fn known(backends: &[Backend]) -> String {
     }
 }
 
-fn pool(global: &Global, frontend: Option<&Frontend>, backend: &Backend) -> PoolSpec {
+fn pool(id: Id, global: &Global, frontend: Option<&Frontend>, backend: &Backend) -> PoolSpec {
     let members = backend.servers.iter().map(|server| server.member.clone());
     let client = frontend.map_or(backend.settings.timeouts.client, |f| f.settings.timeouts.client);
+    let declared = global.namespace.as_ref().map(|(name, _)| name.clone());
+    let owner = || (id != backend.id).then(|| namespace_of(backend.id.as_str()));
     PoolSpec {
-        id: backend.id.clone(),
+        namespace: declared.or_else(owner),
+        id,
         name: None,
-        namespace: global.namespace.as_ref().map(|(name, _)| name.clone()),
         protocol: backend.settings.mode,
         lb_method: backend.settings.lb_method,
+        mode: Mode::Nat,
         admin_state_up: !backend.settings.disabled,
         vip: frontend.map(vip),
         session_persistence: backend.session_persistence.clone(),
         snat_addresses: Vec::new(),
         members: members.collect::<Vec<MemberSpec>>(),
-        monitor: backend.monitor.clone(),
+        monitors: backend.monitor.iter().cloned().collect(),
         timeouts: Timeouts { client, ..backend.settings.timeouts },
         max_connections: None,
         failover: backend.settings.failover(),
         drain_timeout: 0,
         on_marked_down: backend.on_marked_down,
+        stats_socket: global.stats_socket.clone(),
+        logs: logs(global, frontend.map_or(&backend.settings, |frontend| &frontend.settings)),
     }
+}
+
+/// Connections are logged by the frontend, and in Neutron's confs both ends log alike.
+fn logs(global: &Global, settings: &Settings) -> Vec<LogTarget> {
+    let globally = settings.logs_globally.then_some(&global.logs).into_iter().flatten();
+    globally.chain(&settings.logs).cloned().collect()
 }
 
 fn vip(frontend: &Frontend) -> VipSpec {

@@ -1,18 +1,22 @@
-//! The `global` section: process settings, which qlb has no process for, and the stats
-//! socket, whose path names the namespace.
+//! The `global` section: the stats socket, whose path names the namespace, log targets, and process settings,
+//! which qlb has no process for.
 
 use super::fault::Read;
 use super::lexer::Line;
 use super::reader::Reader;
 use super::section::Section;
 use crate::config::error::Pos;
-use crate::config::model::{Id, namespace_of};
+use crate::config::model::{Id, LogTarget, StatsSocket, namespace_of};
 
 /// What pools need of the global section.
 #[derive(Default)]
 pub(super) struct Global {
     /// The namespace and where the configuration says so.
     pub(super) namespace: Option<(String, Pos)>,
+    pub(super) stats_socket: Option<StatsSocket>,
+    pub(super) daemon: bool,
+    /// For proxies that say `log global`.
+    pub(super) logs: Vec<LogTarget>,
 }
 
 impl Global {
@@ -28,6 +32,12 @@ impl Global {
             ["stats", "socket", path, ..] => {
                 let at = line.words[2].at;
                 self.namespace = owner(path).map(|id| (namespace_of(id), at));
+                match line.tail(2).parse() {
+                    Ok(socket) => self.stats_socket = Some(socket),
+                    Err(error) => {
+                        reader.degraded(line.number(), format!("{error}; it is not served"));
+                    }
+                }
             }
             ["maxconn", _] => {
                 super::value::count(&line.words[1])?;
@@ -37,8 +47,9 @@ impl Global {
                      connection_limit",
                 );
             }
-            ["log", ..] => reader.log(line.number()),
-            ["daemon" | "user" | "group" | "log-send-hostname" | "log-tag", ..]
+            ["log", ..] => self.logs.extend(reader.log_target(line)),
+            ["daemon"] => self.daemon = true,
+            ["user" | "group" | "log-send-hostname" | "log-tag", ..]
             | ["chroot" | "pidfile" | "uid" | "gid" | "description" | "node", ..]
             | ["nbproc" | "nbthread" | "cpu-map" | "ulimit-n" | "maxconnrate", ..]
             | ["stats", "timeout", _]

@@ -36,6 +36,8 @@ pub(super) fn starts_section(word: &str) -> bool {
 pub struct Import {
     /// One pool per backend, in the order of the backends.
     pub pools: Vec<PoolSpec>,
+    /// Whether HAProxy would go to the background.
+    pub daemon: bool,
     /// What the pools do not say exactly as HAProxy did, ordered by line.
     pub findings: Vec<Finding>,
 }

@@ -6,13 +6,16 @@ use super::lexer::{Line, Word};
 use super::proxy::Settings;
 use super::reader::Reader;
 use super::server::{Probe, Server};
-use crate::config::model::{ExpectedCodes, HttpCheck, MonitorCheck, MonitorSpec, Seconds};
+use crate::config::model::{
+    ExpectedCodes, HttpCheck, HttpVersion, MonitorCheck, MonitorSpec, Seconds, StartRule, Verify,
+};
 
 /// The check options of a backend.
 #[derive(Default)]
 pub(super) struct Checks {
     http: Option<HttpCheck>,
     codes: ExpectedCodes,
+    host: Option<String>,
     /// Line of `option ssl-hello-chk`.
     hello: Option<usize>,
     ping: bool,
@@ -24,8 +27,15 @@ impl Checks {
         let number = line.number();
         match line.texts().as_slice() {
             ["option", "httpchk", request @ ..] => self.httpchk(number, request, reader),
-            ["http-check", "expect", "rstatus" | "status", codes] => {
-                match ExpectedCodes::from_alternation(codes) {
+            ["http-check", "send", "hdr", name, host] if name.eq_ignore_ascii_case("host") => {
+                self.host = Some((*host).to_owned());
+            }
+            ["http-check", "expect", kind @ ("rstatus" | "status"), codes] => {
+                let read = match *kind {
+                    "status" => codes.parse(),
+                    _ => ExpectedCodes::from_alternation(codes),
+                };
+                match read.or_else(|_| ExpectedCodes::from_alternation(codes)) {
                     Ok(codes) => self.codes = codes,
                     Err(_) => reader.unsupported(
                         number,
@@ -60,24 +70,30 @@ impl Checks {
             [path] => ("OPTIONS", *path),
             [method, path, ..] => (*method, *path),
         };
-        if let [_, _, version @ ..] = request
-            && !matches!(version, [] | ["HTTP/1.0"])
-        {
-            reader.degraded(
-                line,
-                format!("`{}` after the path is left out of the probe", version.join(" ")),
-            );
-        }
+        let rest = request.get(2..).unwrap_or_default().join(" ");
+        let (http_version, domain_name) = match version(&rest) {
+            Some(read) => read,
+            None => {
+                reader.degraded(line, format!("`{rest}` after the path is left out of the probe"));
+                (HttpVersion::default(), None)
+            }
+        };
         self.http = Some(HttpCheck {
             http_method: method.to_owned(),
             url_path: path.to_owned(),
             expected_codes: ExpectedCodes::default(),
+            http_version,
+            domain_name,
         });
     }
 
-    fn check(&self, tls: bool, reader: &mut Reader) -> MonitorCheck {
-        let http =
-            self.http.clone().map(|http| HttpCheck { expected_codes: self.codes.clone(), ..http });
+    fn check(&self, probe: &Probe, reader: &mut Reader) -> MonitorCheck {
+        let tls = probe.tls;
+        let http = self.http.clone().map(|http| HttpCheck {
+            expected_codes: self.codes.clone(),
+            domain_name: self.host.clone().or(http.domain_name),
+            ..http
+        });
         if let (Some(line), Some(http)) = (self.hello, &http) {
             // HAProxy has one check type per backend, and the last option sets it.
             reader.native(
@@ -92,12 +108,28 @@ impl Checks {
         match (self.ping, self.hello, http) {
             (true, _, _) => MonitorCheck::Ping,
             (false, Some(_), _) => MonitorCheck::TlsHello,
-            (false, None, Some(http)) if tls => MonitorCheck::Https(http),
+            (false, None, Some(http)) if tls => MonitorCheck::Https(http, probe.verify.clone()),
             (false, None, Some(http)) => MonitorCheck::Http(http),
             (false, None, None) if tls => MonitorCheck::TlsHello,
             (false, None, None) => MonitorCheck::Tcp,
         }
     }
+}
+
+/// What stands behind the path of `option httpchk`: the version, and perhaps a `Host` header behind escaped
+/// ends of lines, of which the lexer has left the letters.
+fn version(text: &str) -> Option<(HttpVersion, Option<String>)> {
+    if text.is_empty() {
+        return Some((HttpVersion::default(), None));
+    }
+    let known = [HttpVersion::V1_0, HttpVersion::V1_1];
+    let (version, rest) =
+        known.into_iter().find_map(|known| Some((known, text.strip_prefix(known.word())?)))?;
+    if rest.is_empty() {
+        return Some((version, None));
+    }
+    let host = rest.strip_prefix("rnHost:").or_else(|| rest.strip_prefix("\\r\\nHost:"))?.trim();
+    (!host.contains(' ')).then(|| (version, Some(host.to_owned())))
 }
 
 /// The monitor of a backend, which HAProxy spreads over its lines. `check` on the servers
@@ -108,7 +140,7 @@ pub(super) fn monitor(
     servers: &[Server],
     reader: &mut Reader,
 ) -> Read<Option<MonitorSpec>> {
-    let first = servers.iter().find_map(|server| Some((server, server.check?)));
+    let first = servers.iter().find_map(|server| Some((server, server.check.as_ref()?)));
     let Some((server, probe)) = first else {
         if let Some((_, at)) = settings.timeout_check {
             reader.degraded(
@@ -134,17 +166,26 @@ pub(super) fn monitor(
             "write the delay between two probes, such as `inter 5s`",
         ));
     }
+    let check = checks.check(probe, reader);
+    if matches!(probe.verify, Verify::Required(_)) && !matches!(check, MonitorCheck::Https(..)) {
+        reader.degraded(
+            server.at.line,
+            format!("`verify required`: a {} monitor looks at no certificate", check.type_name()),
+        );
+    }
     Ok(Some(MonitorSpec {
-        check: checks.check(probe.tls, reader),
+        check,
         delay: Seconds::from_millis(probe.inter.into()).map_err(Fault::value(&place))?,
         timeout: Seconds::from_millis(timeout.into()).map_err(Fault::value(&place))?,
-        max_retries: probe.fall,
+        max_retries: probe.rise,
+        max_retries_down: probe.fall,
+        start: StartRule::Haproxy,
     }))
 }
 
 /// A pool has one monitor; HAProxy may check each server in its own way.
-fn compare(first: &Server, probe: Probe, servers: &[Server], reader: &mut Reader) {
-    let differs = |server: &&Server| match server.check {
+fn compare(first: &Server, probe: &Probe, servers: &[Server], reader: &mut Reader) {
+    let differs = |server: &&Server| match &server.check {
         Some(check) => check != probe,
         // A server that is down for maintenance needs no check.
         None => server.member.admin_state_up,

@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::section::Section;
 use super::value::{count, time};
 use crate::config::error::Pos;
-use crate::config::model::{Failover, LbMethod, Protocol, Timeouts};
+use crate::config::model::{Failover, LbMethod, LogTarget, Protocol, Timeouts};
 
 /// Settings a proxy may set itself or inherit from the last `defaults`.
 #[derive(Clone)]
@@ -21,6 +21,9 @@ pub(super) struct Settings {
     pub(super) retries: u32,
     pub(super) redispatch: bool,
     pub(super) disabled: bool,
+    /// Whether it logs to the targets of the global section, and those of its own.
+    pub(super) logs_globally: bool,
+    pub(super) logs: Vec<LogTarget>,
 }
 
 impl Default for Settings {
@@ -36,6 +39,8 @@ impl Default for Settings {
             retries: Failover::default().retries,
             redispatch: false,
             disabled: false,
+            logs_globally: false,
+            logs: Vec::new(),
         }
     }
 }
@@ -62,8 +67,17 @@ impl Settings {
     pub(super) fn keyword(&mut self, line: &Line, reader: &mut Reader) -> Read<bool> {
         let number = line.number();
         match line.texts().as_slice() {
-            ["log", ..] | ["option", "tcplog" | "httplog"] => reader.log(number),
-            ["no", "log"]
+            ["log", "global"] => self.logs_globally = true,
+            ["log", ..] => self.logs.extend(reader.log_target(line)),
+            ["no", "log"] => {
+                self.logs_globally = false;
+                self.logs.clear();
+            }
+            ["option", "httplog"] => reader.degraded(
+                number,
+                "`option httplog`: a line is of a connection, in the format of `option tcplog`",
+            ),
+            ["option", "tcplog"]
             | ["description" | "load-server-state-from-file", ..]
             | ["enabled"]
             | ["fullconn", _]
@@ -74,7 +88,7 @@ impl Settings {
             ["log-format", ..] => {
                 reader.degraded(
                     number,
-                    "`log-format` has no effect: this version writes no log of connections",
+                    "`log-format` has no effect: lines have the format of `option tcplog`",
                 );
             }
             ["mode", "tcp"] => self.mode = Protocol::Tcp,

@@ -10,17 +10,17 @@ use super::global::Global;
 use super::lexer::{Line, Word};
 use super::proxy::Settings;
 use super::section::{Kind, Section};
+use crate::config::model::{LogTarget, ValueError};
 
 /// State of one import.
 pub(super) struct Reader {
     pub(super) options: ImportOptions,
     findings: Vec<Finding>,
-    logs: bool,
 }
 
 impl Reader {
     pub(super) fn new(options: ImportOptions) -> Self {
-        Self { options, findings: Vec::new(), logs: false }
+        Self { options, findings: Vec::new() }
     }
 
     pub(super) fn read(mut self, sections: &[Section]) -> Read<Assembled> {
@@ -56,16 +56,12 @@ impl Reader {
         self.find(line, Verdict::Unsupported, text);
     }
 
-    /// A line that asks for a log of connections. Each section has one, so the first stands for
-    /// all.
-    pub(super) fn log(&mut self, line: usize) {
-        if !self.logs {
-            self.logs = true;
-            self.native(
-                line,
-                "this version writes no log of connections, whatever this and later lines ask for",
-            );
-        }
+    /// The target of a `log` line. One that qlb cannot reach is reported, and none.
+    pub(super) fn log_target(&mut self, line: &Line) -> Option<LogTarget> {
+        let target = line.tail(1).parse().map_err(|error: ValueError| {
+            self.degraded(line.number(), format!("{error}; no line goes there"));
+        });
+        target.ok()
     }
 
     fn find(&mut self, line: usize, verdict: Verdict, text: impl Into<String>) {

@@ -1,6 +1,7 @@
 //! The `server` line: a member and its part of the monitor (HAProxy manual, 5.2).
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use super::fault::{Fault, Read};
 use super::lexer::{Line, Word};
@@ -8,7 +9,7 @@ use super::proxy::within;
 use super::reader::Reader;
 use super::value::{count, endpoint, id, integer, port_offset, time};
 use crate::config::error::Pos;
-use crate::config::model::{MemberSpec, OnMarkedDown, Retries, Weight};
+use crate::config::model::{MemberSpec, OnMarkedDown, Retries, Verify, Weight, address};
 
 /// A server as read.
 pub(super) struct Server {
@@ -24,14 +25,18 @@ pub(super) struct Server {
 }
 
 /// The monitor as one server line has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Probe {
     /// `inter` in milliseconds; HAProxy's default is 2 s.
     pub(super) inter: u32,
     /// `fall`; HAProxy's default is 3.
     pub(super) fall: Retries,
+    /// `rise`; HAProxy's default is 2.
+    pub(super) rise: Retries,
     /// `check-ssl`.
     pub(super) tls: bool,
+    /// `verify`, with `ca-file`.
+    pub(super) verify: Verify,
 }
 
 struct Options<'a> {
@@ -39,6 +44,7 @@ struct Options<'a> {
     next: usize,
     probe: Probe,
     checked: bool,
+    ca_file: Option<PathBuf>,
     has_cookie: bool,
     on_marked_down: Option<OnMarkedDown>,
 }
@@ -66,20 +72,29 @@ impl Server {
             backup: false,
             max_connections: None,
             slow_start: 0,
+            monitor_address: None,
+            monitor_port: None,
             admin_state_up: true,
         };
-        let fall = Retries::try_from(3).map_err(Fault::value(name))?;
-        let probe = Probe { inter: 2_000, fall, tls: false };
+        let retries = |count: i64| Retries::try_from(count).map_err(Fault::value(name));
+        let (fall, rise) = (retries(3)?, retries(2)?);
+        let probe = Probe { inter: 2_000, fall, rise, tls: false, verify: Verify::None };
         let mut options = Options {
             line,
             next: 3,
             probe,
             checked: false,
+            ca_file: None,
             has_cookie: false,
             on_marked_down: None,
         };
         while let Some(word) = options.word() {
             options.read(word, &mut member, reader)?;
+        }
+        if let (Verify::Required(file), Some(named)) =
+            (&mut options.probe.verify, options.ca_file.take())
+        {
+            *file = Some(named);
         }
         Ok(Some(Self {
             member,
@@ -120,13 +135,16 @@ impl<'a> Options<'a> {
                 self.probe.fall = integer(word)?.try_into().map_err(Fault::value(word))?;
             }
             "rise" => {
-                let rise = integer(self.argument(option)?)?;
-                if rise != 2 {
-                    reader.degraded(
-                        line,
-                        format!("`rise {rise}`: a member is up again after 2 good probes"),
-                    );
-                }
+                let word = self.argument(option)?;
+                self.probe.rise = integer(word)?.try_into().map_err(Fault::value(word))?;
+            }
+            "addr" => {
+                let word = self.argument(option)?;
+                member.monitor_address = Some(address(&word.text).map_err(Fault::value(word))?);
+            }
+            "port" => {
+                let word = self.argument(option)?;
+                member.monitor_port = Some(integer(word)?.try_into().map_err(Fault::value(word))?);
             }
             "cookie" => {
                 self.argument(option)?;
@@ -167,12 +185,26 @@ impl<'a> Options<'a> {
             "check-ssl" => self.probe.tls = true,
             "verify" => {
                 let word = self.argument(option)?;
-                if word.text != "none" {
+                match (word.text.as_str(), &self.probe.verify) {
+                    ("none", _) => self.probe.verify = Verify::None,
+                    ("required", Verify::None) => self.probe.verify = Verify::Required(None),
+                    ("required", Verify::Required(_)) => {}
+                    (other, _) => {
+                        let message = format!("`verify {other}` is neither none nor required");
+                        let help = "write `verify none` or `verify required`";
+                        return Err(Fault::new(word.at, message, help));
+                    }
+                }
+            }
+            "ca-file" => {
+                let word = self.argument(option)?;
+                if !word.text.starts_with('/') {
                     reader.unsupported(
                         line,
-                        format!("`verify {}`: qlb checks no certificates", word.text),
+                        format!("`ca-file {}`: qlb takes an absolute path only", word.text),
                     );
                 }
+                self.ca_file = Some(PathBuf::from(&word.text));
             }
             other => self.foreign(other, option, reader)?,
         }
@@ -186,16 +218,6 @@ impl<'a> Options<'a> {
             "fastinter" | "downinter" | "check-alpn" => {
                 let value = &self.argument(option)?.text;
                 reader.degraded(line, format!("`{name} {value}` has no counterpart"));
-            }
-            "addr" | "port" => {
-                let value = &self.argument(option)?.text;
-                reader.unsupported(
-                    line,
-                    format!(
-                        "`{name} {value}`: qlb probes the address and port that take the \
-                         connections"
-                    ),
-                );
             }
             "send-proxy" | "send-proxy-v2" => reader.unsupported(
                 line,
@@ -215,10 +237,10 @@ impl<'a> Options<'a> {
             "ssl" => {
                 reader.unsupported(line, "`ssl`: qlb passes bytes through and cannot encrypt them")
             }
-            "ca-file" | "crt" | "crl-file" | "sni" | "alpn" | "ciphers" | "check-sni" | "id"
-            | "source" | "track" | "observe" | "on-error" | "on-marked-up" | "error-limit"
-            | "resolvers" | "resolve-prefer" | "init-addr" | "proto" | "namespace" | "redir"
-            | "ssl-min-ver" | "ssl-max-ver" | "pool-max-conn" => {
+            "crt" | "crl-file" | "sni" | "alpn" | "ciphers" | "check-sni" | "id" | "source"
+            | "track" | "observe" | "on-error" | "on-marked-up" | "error-limit" | "resolvers"
+            | "resolve-prefer" | "init-addr" | "proto" | "namespace" | "redir" | "ssl-min-ver"
+            | "ssl-max-ver" | "pool-max-conn" => {
                 let value = &self.argument(option)?.text;
                 reader.unsupported(
                     line,

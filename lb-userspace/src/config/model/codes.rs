@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::ValueError;
 
 /// A non-empty set of HTTP status codes, 100..=599. LBaaS writes it as `200`, `200,202` or
-/// `200-204`; HAProxy as `200|202`, in any order.
+/// `200-204`, or both mixed; HAProxy as `200|202`, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedCodes(BTreeSet<u16>);
 
@@ -15,6 +15,11 @@ impl ExpectedCodes {
     /// The codes, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
         self.0.iter().copied()
+    }
+
+    /// Whether an answer with this status is healthy.
+    pub fn contains(&self, code: u16) -> bool {
+        self.0.contains(&code)
     }
 
     /// Reads the alternation HAProxy has after `http-check expect rstatus`.
@@ -38,27 +43,28 @@ impl FromStr for ExpectedCodes {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let Some((first, last)) = text.split_once('-') else {
-            return Self::collect(text.split(',').map(str::trim), text);
-        };
-        match (code(first.trim()), code(last.trim())) {
-            (Some(first), Some(last)) if first <= last => Ok(Self((first..=last).collect())),
-            _ => Err(ValueError::Codes(text.to_owned())),
+        let mut codes = BTreeSet::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            match (code(first.trim()), code(last.trim())) {
+                (Some(first), Some(last)) if first <= last => codes.extend(first..=last),
+                _ => return Err(ValueError::Codes(text.to_owned())),
+            }
         }
+        Ok(Self(codes))
     }
 }
 
 impl fmt::Display for ExpectedCodes {
     /// The LBaaS form; a run of three or more becomes a range.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some(first), Some(last)) = (self.0.first(), self.0.last())
-            && self.0.len() > 2
-            && usize::from(last - first) + 1 == self.0.len()
-        {
-            return write!(f, "{first}-{last}");
-        }
-        let codes: Vec<String> = self.0.iter().map(u16::to_string).collect();
-        f.write_str(&codes.join(","))
+        let codes: Vec<u16> = self.iter().collect();
+        let runs = codes.chunk_by(|code, next| code + 1 == *next);
+        let parts = runs.flat_map(|run| match run {
+            [first, _, .., last] => vec![format!("{first}-{last}")],
+            few => few.iter().map(u16::to_string).collect(),
+        });
+        f.write_str(&parts.collect::<Vec<_>>().join(","))
     }
 }
 
@@ -80,14 +86,14 @@ mod tests {
 
     #[test]
     fn what_is_printed_reads_back() {
-        for text in ["200", "200,202", "200-204", "301,404,503"] {
+        for text in ["200", "200,202", "200-204", "301,404,503", "200-204,302", "200,202-204,301"] {
             assert_eq!(text.parse::<ExpectedCodes>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "99", "600", "+20", "200-", "204-200", "200,", "2xx", "200-202,204"] {
+        for text in ["", "99", "600", "+20", "200-", "204-200", "200,", "2xx", "200-202-204"] {
             assert!(text.parse::<ExpectedCodes>().is_err(), "{text}");
         }
     }

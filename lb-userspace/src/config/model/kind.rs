@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use lb_common::wire::ipv4;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What the members of a pool speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Protocol {
     /// Any byte stream.
@@ -32,8 +34,9 @@ impl Protocol {
 }
 
 /// How a member is chosen for a new connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, ValueEnum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LbMethod {
     /// Smooth weighted round robin (`balance roundrobin`).
     RoundRobin,
@@ -47,8 +50,23 @@ pub enum LbMethod {
     LeastResponseTime,
 }
 
+/// How packets get to a member, and its answers to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Members see the VIP as the source, as behind HAProxy.
+    #[default]
+    Nat,
+    /// Members see the client, and have their route to it across the node.
+    Dnat,
+    /// Members have the VIP themselves, see the client, and answer past the node.
+    Dsr,
+}
+
 /// What becomes of a new connection above the VIP's `connection_limit`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Overflow {
     /// Its SYN is dropped, and the client sends it again.
@@ -60,11 +78,21 @@ pub enum Overflow {
 
 /// What becomes of the connections of a member that its monitor finds down, if they do not go on
 /// (`on-marked-down`, HAProxy manual, 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnMarkedDown {
     /// They are reset at both ends.
     ShutdownSessions,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nat => "nat",
+            Self::Dnat => "dnat",
+            Self::Dsr => "dsr",
+        })
+    }
 }
 
 impl fmt::Display for OnMarkedDown {
@@ -118,6 +146,9 @@ mod tests {
         }
         for overflow in [Overflow::Drop, Overflow::Reset] {
             assert_eq!(serde_json::to_value(overflow).unwrap(), overflow.to_string());
+        }
+        for mode in [Mode::Nat, Mode::Dnat, Mode::Dsr] {
+            assert_eq!(serde_json::to_value(mode).unwrap(), mode.to_string());
         }
         let shutdown = OnMarkedDown::ShutdownSessions;
         assert_eq!(serde_json::to_value(shutdown).unwrap(), shutdown.to_string());

@@ -6,8 +6,10 @@ mod codes;
 mod failover;
 mod host;
 mod kind;
+mod log;
 mod monitor;
 mod network;
+mod socket;
 mod validate;
 mod value;
 
@@ -16,9 +18,11 @@ use std::num::NonZeroU32;
 
 pub use codes::ExpectedCodes;
 pub use failover::Failover;
-pub use kind::{LbMethod, OnMarkedDown, Overflow, Protocol};
-pub use monitor::{HttpCheck, MonitorCheck, MonitorSpec};
+pub use kind::{LbMethod, Mode, OnMarkedDown, Overflow, Protocol};
+pub use log::{Facility, Level, LogAddress, LogFormat, LogTarget};
+pub use monitor::{HttpCheck, HttpVersion, MonitorCheck, MonitorSpec, StartRule, Verify};
 pub use network::{Cidr, Netmask};
+pub use socket::StatsSocket;
 pub use validate::{Violation, validate};
 pub(super) use value::address;
 pub use value::{Id, MaxConnections, Port, Retries, Seconds, ValueError, Weight};
@@ -36,6 +40,8 @@ pub struct PoolSpec {
     pub protocol: Protocol,
     /// How a member is chosen for a new connection.
     pub lb_method: LbMethod,
+    /// How packets get to members.
+    pub mode: Mode,
     /// False: refuse new connections, keep the established ones.
     pub admin_state_up: bool,
     /// Where clients connect; a pool without VIP is legal and serves nobody.
@@ -47,8 +53,8 @@ pub struct PoolSpec {
     pub snat_addresses: Vec<IpAddr>,
     /// The members, in the order in which round robin visits them.
     pub members: Vec<MemberSpec>,
-    /// How members are probed; without it all count as up.
-    pub monitor: Option<MonitorSpec>,
+    /// How members are probed: a member is up that is up for all of them. Without any all count as up.
+    pub monitors: Vec<MonitorSpec>,
     /// Connection timeouts.
     pub timeouts: Timeouts,
     /// Most connections at a time, ending ones included; `None` is the controller's choice.
@@ -60,6 +66,10 @@ pub struct PoolSpec {
     pub drain_timeout: u32,
     /// What becomes of the connections of a member that its monitor finds down; `None`: they go on.
     pub on_marked_down: Option<OnMarkedDown>,
+    /// Where statistics are answered as HAProxy does, while a controller runs. Pools may share one.
+    pub stats_socket: Option<StatsSocket>,
+    /// Who gets a line for each connection that ends, and for what becomes of members.
+    pub logs: Vec<LogTarget>,
 }
 
 impl PoolSpec {
@@ -111,6 +121,10 @@ pub struct MemberSpec {
     /// How long a member that joins, or comes up again, takes to get its whole share, in
     /// milliseconds; 0 gives it at once (HAProxy manual, 5.2 `slowstart`).
     pub slow_start: u32,
+    /// Where it is probed instead of its own address.
+    pub monitor_address: Option<IpAddr>,
+    /// The port it is probed at instead of its own.
+    pub monitor_port: Option<Port>,
     /// False: no new connections, established ones continue.
     pub admin_state_up: bool,
 }

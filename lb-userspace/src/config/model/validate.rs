@@ -2,6 +2,9 @@
 //! that the caller can find its place in the text.
 
 mod clients;
+mod mode;
+
+mod monitor;
 mod snat;
 mod udp;
 
@@ -9,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::host::not_a_host;
-use super::{Failover, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Timeouts, VipSpec};
+use super::{Failover, PoolSpec, SessionPersistence, Timeouts, VipSpec};
 use crate::config::field::FieldPath;
 
 /// A rule that the pools break.
@@ -38,13 +41,12 @@ pub fn validate(pools: &[PoolSpec]) -> Vec<Violation> {
         }
         check.members(&path, pool);
         check.snat_addresses(&path, pool);
+        check.mode(&path, pool);
         check.timeouts(&path, pool.timeouts);
         check.failover(&path, pool.failover);
         check.millis(path.key("drain_timeout"), pool.drain_timeout, "0 means never");
         check.udp(&path, pool);
-        if let Some(monitor) = &pool.monitor {
-            check.monitor(&path.key("monitor"), monitor);
-        }
+        check.monitors(&path, pool);
     }
     check.violations
 }
@@ -168,6 +170,7 @@ impl Check {
                     "use one address family for the VIP and all members of a pool",
                 );
             }
+            self.monitored(&at, member, family);
             if pool.vip.as_ref().is_some_and(|vip| is_itself(vip, endpoint)) {
                 let message =
                     format!("member `{}` is the VIP itself, so connections would loop", member.id);
@@ -202,36 +205,6 @@ impl Check {
                 let message = format!("{name} {value} is above {most}");
                 self.fail(path.key("failover").key(name), message, "write a smaller number");
             }
-        }
-    }
-
-    fn monitor(&mut self, path: &FieldPath, monitor: &MonitorSpec) {
-        if monitor.timeout > monitor.delay {
-            let message = format!(
-                "the timeout of {} s is longer than the delay of {} s",
-                monitor.timeout, monitor.delay
-            );
-            let help = "a probe must end before the next begins: lower timeout or raise delay";
-            self.fail(path.key("timeout"), message, help);
-        }
-        let (MonitorCheck::Http(http) | MonitorCheck::Https(http)) = &monitor.check else { return };
-        let method = &http.http_method;
-        if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase()) {
-            let message = format!("`{method}` is not an HTTP method");
-            self.fail(
-                path.key("http_method"),
-                message,
-                "write it in capitals, such as GET or HEAD",
-            );
-        }
-        let target = &http.url_path;
-        if !target.starts_with('/') || !target.bytes().all(|b| b.is_ascii_graphic()) {
-            let message = format!("`{target}` is not the path of a URL");
-            self.fail(
-                path.key("url_path"),
-                message,
-                "start with `/`, and write spaces and other bytes as %20",
-            );
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum ValueError {
     Port(i64),
     #[error("weight {0} is not in 0..=256")]
     Weight(i64),
-    #[error("max_retries {0} is not in 1..=10")]
+    #[error("{0} probes in a row are not in 1..=10")]
     Retries(i64),
     #[error("{0} s is not between 0.001 and 2073600 seconds")]
     Seconds(f64),
@@ -32,8 +32,12 @@ pub enum ValueError {
     Netmask(String),
     #[error("max_connections {0} is not in 1..=16777216")]
     MaxConnections(i64),
-    #[error("expected_codes `{0}` is neither a list of HTTP status codes nor one range")]
+    #[error("expected_codes `{0}` is not a list of HTTP status codes and ranges of them")]
     Codes(String),
+    #[error("`{0}` says nowhere to log: {1}")]
+    Log(String, &'static str),
+    #[error("`{0}` is no stats socket: {1}")]
+    StatsSocket(String, &'static str),
 }
 
 impl ValueError {
@@ -44,7 +48,7 @@ impl ValueError {
             Self::Address(_) => "write an address such as 10.0.0.2 or 2001:db8::2, not a name",
             Self::Port(_) => "write the port as a number from 1 to 65535",
             Self::Weight(_) => "write a number from 0 to 256; 0 drains the member",
-            Self::Retries(_) => "write how many failures in a row take a member down, 1 to 10",
+            Self::Retries(_) => "write how many probes in a row it takes to believe them, 1 to 10",
             Self::Seconds(_) => "write the time in seconds, such as 5 or 0.5",
             Self::Cidr(_) => {
                 "write an address and the length of the prefix; /32 is one IPv4 address"
@@ -54,7 +58,11 @@ impl ValueError {
             }
             Self::Netmask(_) => "write ones, then zeros; 255.255.255.255 tells every client apart",
             Self::MaxConnections(_) => "write the most connections at a time, ending ones included",
-            Self::Codes(_) => "write 200, or 200,202 or 200-204, with codes from 100 to 599",
+            Self::Log(..) => {
+                "write <target> [format json] <facility> [<level>], such as /dev/log local0 notice"
+            }
+            Self::StatsSocket(..) => "write <path> [mode <octal>] [level user]",
+            Self::Codes(_) => "write 200, or 200,202 or 200-204,301, with codes from 100 to 599",
         }
     }
 }
@@ -145,7 +153,7 @@ impl TryFrom<i64> for Weight {
     }
 }
 
-/// Failed probes in a row that take a member down, 1..=10.
+/// Probes in a row that take a member down, or bring it up, 1..=10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries(u8);
 

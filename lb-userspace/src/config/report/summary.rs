@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use crate::config::model::{MemberSpec, MonitorSpec, PoolSpec, SessionPersistence, VipSpec};
+use crate::config::model::{
+    MemberSpec, Mode, MonitorCheck, MonitorSpec, PoolSpec, SessionPersistence, Verify, VipSpec,
+};
 
 /// Prints what the pool is, whatever is done with it.
 pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
@@ -11,6 +13,9 @@ pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
     writeln!(out, "  namespace: {}", pool.namespace())?;
     writeln!(out, "  vip: {}", pool.vip.as_ref().map_or("none".to_owned(), vip))?;
     writeln!(out, "  method: {} {}", pool.protocol, pool.lb_method)?;
+    if pool.mode != Mode::default() {
+        writeln!(out, "  mode: {}", pool.mode)?;
+    }
     if let Some(persistence) = &pool.session_persistence {
         writeln!(out, "  persistence: {}", self::persistence(persistence))?;
     }
@@ -27,7 +32,19 @@ pub(super) fn summary(out: &mut impl Write, pool: &PoolSpec) -> io::Result<()> {
     if let Some(what) = pool.on_marked_down {
         writeln!(out, "  on marked down: {what}")?;
     }
-    writeln!(out, "  monitor: {}", pool.monitor.as_ref().map_or("none".to_owned(), monitor))?;
+    if let Some(socket) = &pool.stats_socket {
+        writeln!(out, "  stats socket: {socket}")?;
+    }
+    if !pool.logs.is_empty() {
+        let logs: Vec<String> = pool.logs.iter().map(ToString::to_string).collect();
+        writeln!(out, "  logs: {}", logs.join(", "))?;
+    }
+    if pool.monitors.is_empty() {
+        writeln!(out, "  monitor: none")?;
+    }
+    for monitor in &pool.monitors {
+        writeln!(out, "  monitor: {}", self::monitor(monitor))?;
+    }
     writeln!(out, "  members: {}", pool.members.len())?;
     for member in &pool.members {
         writeln!(out, "    -> {}", self::member(member))?;
@@ -60,17 +77,30 @@ fn member(member: &MemberSpec) -> String {
         0 => String::new(),
         millis => format!(" slow start {millis} ms"),
     };
+    let monitored = member.monitored_at();
+    let probed =
+        if monitored == endpoint { String::new() } else { format!(" probed at {monitored}") };
     let down = admin_down(member.admin_state_up);
     let weight = member.weight.get();
-    format!("{endpoint} weight {weight}{limit}{slow}{drain}{backup}{down} {}", member.id)
+    format!("{endpoint} weight {weight}{limit}{slow}{drain}{backup}{probed}{down} {}", member.id)
 }
 
 fn monitor(monitor: &MonitorSpec) -> String {
+    let verify = match &monitor.check {
+        MonitorCheck::Https(_, Verify::Required(_)) => " (certificate verified)",
+        MonitorCheck::Https(_, Verify::None)
+        | MonitorCheck::Tcp
+        | MonitorCheck::Http(_)
+        | MonitorCheck::TlsHello
+        | MonitorCheck::Ping
+        | MonitorCheck::UdpConnect => "",
+    };
     format!(
-        "{} every {} s, timeout {} s, down after {}",
+        "{}{verify} every {} s, timeout {} s, down after {}, up after {}",
         monitor.check.type_name(),
         monitor.delay,
         monitor.timeout,
+        monitor.max_retries_down.get(),
         monitor.max_retries.get()
     )
 }

@@ -4,11 +4,11 @@
 mod notices;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use lb_common::state::MAX_MEMBERS;
 
-use super::model::{PoolSpec, SessionPersistence};
+use super::model::{MemberSpec, Mode, PoolSpec, SessionPersistence};
 use notices::notices;
 
 /// A difference the operator should know; the pool is served all the same.
@@ -52,7 +52,8 @@ pub fn servable<'a>(
     others: impl IntoIterator<Item = &'a PoolSpec>,
 ) -> Result<Vec<Notice>, Vec<Refusal>> {
     let mut refusals = refusals(pool);
-    refusals.extend(others.into_iter().find_map(|other| shared_address(pool, other)));
+    let shared = |other| shared_address(pool, other).or_else(|| shared_member(pool, other));
+    refusals.extend(others.into_iter().find_map(shared));
     if refusals.is_empty() { Ok(notices(pool)) } else { Err(refusals) }
 }
 
@@ -68,12 +69,25 @@ pub fn unserved_address(field: &'static str, address: IpAddr) -> Option<Refusal>
     })
 }
 
-/// Each pool hands out the NAT ports of its addresses for itself, so no two pools can share one, unless one is of
-/// TCP and the other of UDP: their ports have nothing to do with each other.
+/// The pools at a device hand out the NAT ports of its addresses together, and those at one VIP are at one device. Others
+/// may not be, so they cannot share an address, unless one is of TCP and the other of UDP: their ports have nothing
+/// to do with each other.
 fn shared_address(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
     let same_ports = pool.protocol.is_udp() == other.protocol.is_udp();
     if pool.id == other.id || !same_ports || pool.namespace() != other.namespace() {
         return None;
+    }
+    if let (Some(vip), Some(theirs)) = (&pool.vip, &other.vip)
+        && vip.address == theirs.address
+    {
+        return (vip.port == theirs.port).then(|| Refusal {
+            field: VIP,
+            text: format!(
+                "port {} of the VIP {} is also that of pool {}",
+                vip.port, vip.address, other.id
+            ),
+            alternative: "give each pool a port of its own, or another VIP".to_owned(),
+        });
     }
     let theirs: Vec<IpAddr> = sources(other).map(|(_, address)| address).collect();
     let (field, address) = sources(pool).find(|(_, address)| theirs.contains(address))?;
@@ -84,6 +98,28 @@ fn shared_address(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
         field,
         text: format!("the {what} {address} is also {of} of pool {}", other.id),
         alternative: format!("give each pool its own {what}, or leave them on HAProxy"),
+    })
+}
+
+/// What a member answers to a client says nothing of the VIP, if the client is all that it sees.
+fn shared_member(pool: &PoolSpec, other: &PoolSpec) -> Option<Refusal> {
+    let apart = pool.id == other.id || pool.namespace() != other.namespace();
+    if apart || (pool.mode, other.mode) != (Mode::Dnat, Mode::Dnat) {
+        return None;
+    }
+    let end = |member: &MemberSpec| (member.address, member.port);
+    let theirs: Vec<_> = other.members.iter().map(end).collect();
+    let member = pool.members.iter().find(|member| theirs.contains(&end(member)))?;
+    let (address, port) = end(member);
+    Some(Refusal {
+        field: "members",
+        text: format!(
+            "{} is also a member of pool {}, and with `mode: dnat` its answers could be of either",
+            SocketAddr::new(address, port.get()),
+            other.id
+        ),
+        alternative: "let it listen on another port, or write `mode: nat` in one of the two"
+            .to_owned(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What is otherwise than the operator may expect of a pool that is served.
 
 use super::Notice;
-use crate::config::model::{Failover, LbMethod, Overflow, PoolSpec, Protocol};
+use crate::config::model::{Failover, LbMethod, Mode, Overflow, PoolSpec, Protocol};
 
 /// Every difference of a pool that is not refused.
 pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
@@ -22,15 +22,22 @@ pub(super) fn notices(pool: &PoolSpec) -> Vec<Notice> {
                 .to_owned(),
         ),
     }
+    match pool.mode {
+        Mode::Nat => {}
+        Mode::Dnat => note(
+            "mode",
+            "dnat: members' way to clients has to lead by the VIP, or no connection comes to be"
+                .to_owned(),
+        ),
+        Mode::Dsr => note(
+            "mode",
+            "dsr: answers are not seen; a member that refuses connections keeps getting some, and \
+             nothing is known of what members send"
+                .to_owned(),
+        ),
+    }
     if let Some(limit) = pool.vip.as_ref().and_then(|vip| vip.connection_limit) {
         note("vip.connection_limit", limited(pool, limit));
-    }
-    if let Some(monitor) = &pool.monitor {
-        let text = format!(
-            "the {} monitor is not run by this version: members are taken as up",
-            monitor.check.type_name()
-        );
-        note("monitor", text);
     }
     if pool.members.len() > 1 && pool.failover.retries == 0 {
         let lost = "with retries: 0 a member that refuses or does not answer is not replaced by \

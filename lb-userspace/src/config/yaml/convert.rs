@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use super::raw;
 use crate::config::field::FieldPath;
 use crate::config::model::{
-    Failover, HttpCheck, Id, MemberSpec, MonitorCheck, MonitorSpec, PoolSpec, Timeouts, ValueError,
-    Violation, VipSpec, Weight, address,
+    Failover, Id, LogTarget, MemberSpec, PoolSpec, Timeouts, ValueError, Violation, VipSpec,
+    Weight, address,
 };
 
 /// The model of a file, or every value that is out of range.
@@ -45,30 +45,40 @@ impl Reader {
             .enumerate()
             .map(|(index, member)| self.member(&path.key("members").index(index), member))
             .collect();
-        let monitor = raw.monitor.map(|monitor| self.monitor(&path.key("monitor"), monitor));
+        let monitors = self.monitors(path, raw.monitor, raw.monitors);
         let most = raw
             .max_connections
             .map(|most| self.value(path.key("max_connections"), most.try_into()));
         let failover = self.failover(&path.key("failover"), &raw.failover.unwrap_or_default());
         let timeouts = self.timeouts(&path.key("timeouts"), &raw.timeouts.unwrap_or_default());
         let drain = self.millis(path.key("drain_timeout"), raw.drain_timeout, 0, "never");
+        let socket =
+            raw.stats_socket.map(|socket| self.value(path.key("stats_socket"), socket.parse()));
+        let logs_path = path.key("logs");
+        let logs: Vec<Option<LogTarget>> = (0..)
+            .zip(&raw.logs)
+            .map(|(index, text)| self.value(logs_path.index(index), text.parse()))
+            .collect();
         Some(PoolSpec {
             id: id?,
             name: raw.name,
             namespace: raw.namespace,
             protocol: raw.protocol,
             lb_method: raw.lb_method,
+            mode: raw.mode.unwrap_or_default(),
             admin_state_up: raw.admin_state_up,
             vip: whole(vip)?,
             session_persistence: whole(persistence)?,
             snat_addresses: snat.into_iter().collect::<Option<_>>()?,
             members: members.into_iter().collect::<Option<_>>()?,
-            monitor: whole(monitor)?,
+            monitors: monitors?,
             timeouts: timeouts?,
             max_connections: whole(most)?,
             failover: failover?,
             drain_timeout: drain?,
             on_marked_down: raw.on_marked_down,
+            stats_socket: whole(socket)?,
+            logs: logs.into_iter().collect::<Option<_>>()?,
         })
     }
 
@@ -91,6 +101,8 @@ impl Reader {
 
     fn member(&mut self, path: &FieldPath, raw: raw::Member) -> Option<MemberSpec> {
         let id = self.id(path, &raw.id);
+        let monitor_address =
+            raw.monitor_address.map(|text| self.value(path.key("monitor_address"), address(&text)));
         let address = self.value(path.key("address"), address(&raw.address));
         let port = self.value(path.key("port"), raw.port.try_into());
         let weight = match raw.weight {
@@ -99,6 +111,8 @@ impl Reader {
         };
         let max_connections = self.max_connections(path, raw.max_connections);
         let slow_start = self.millis(path.key("slow_start"), raw.slow_start, 0, "at once");
+        let monitor_port =
+            raw.monitor_port.map(|port| self.value(path.key("monitor_port"), port.try_into()));
         Some(MemberSpec {
             id: id?,
             address: address?,
@@ -107,6 +121,8 @@ impl Reader {
             backup: raw.backup,
             max_connections: max_connections?,
             slow_start: slow_start?,
+            monitor_address: whole(monitor_address)?,
+            monitor_port: whole(monitor_port)?,
             admin_state_up: raw.admin_state_up,
         })
     }
@@ -126,62 +142,6 @@ impl Reader {
                     "write the most connections at once, or -1 for no limit; weight 0 takes none",
                 ),
             },
-        }
-    }
-
-    fn monitor(&mut self, path: &FieldPath, raw: raw::Monitor) -> Option<MonitorSpec> {
-        let delay = self.value(path.key("delay"), raw.delay.try_into());
-        let timeout = self.value(path.key("timeout"), raw.timeout.try_into());
-        let max_retries = self.value(path.key("max_retries"), raw.max_retries.try_into());
-        let check = match raw.kind {
-            raw::MonitorType::Http => self.http(path, raw).map(MonitorCheck::Http),
-            raw::MonitorType::Https => self.http(path, raw).map(MonitorCheck::Https),
-            raw::MonitorType::Tcp => self.plain(path, &raw, MonitorCheck::Tcp),
-            raw::MonitorType::TlsHello => self.plain(path, &raw, MonitorCheck::TlsHello),
-            raw::MonitorType::Ping => self.plain(path, &raw, MonitorCheck::Ping),
-        };
-        Some(MonitorSpec {
-            check: check?,
-            delay: delay?,
-            timeout: timeout?,
-            max_retries: max_retries?,
-        })
-    }
-
-    fn http(&mut self, path: &FieldPath, raw: raw::Monitor) -> Option<HttpCheck> {
-        let default = HttpCheck::default();
-        let expected_codes = match raw.expected_codes {
-            None => Some(default.expected_codes),
-            Some(codes) => self.value(path.key("expected_codes"), codes.parse()),
-        };
-        Some(HttpCheck {
-            http_method: raw.http_method.unwrap_or(default.http_method),
-            url_path: raw.url_path.unwrap_or(default.url_path),
-            expected_codes: expected_codes?,
-        })
-    }
-
-    fn plain(
-        &mut self,
-        path: &FieldPath,
-        raw: &raw::Monitor,
-        check: MonitorCheck,
-    ) -> Option<MonitorCheck> {
-        let fields = [
-            ("http_method", &raw.http_method),
-            ("url_path", &raw.url_path),
-            ("expected_codes", &raw.expected_codes),
-        ];
-        match fields.into_iter().find(|(_, value)| value.is_some()) {
-            None => Some(check),
-            Some((name, _)) => self.fail(
-                path.key(name),
-                format!(
-                    "{name} belongs to HTTP and HTTPS monitors, this one is {}",
-                    check.type_name()
-                ),
-                "remove it, or write `type: HTTP`",
-            ),
         }
     }
 

@@ -15,8 +15,11 @@ mod clients;
 mod convert;
 mod explain;
 mod locate;
+mod monitor;
 mod raw;
 mod shape;
+
+pub use raw::{File as PoolsSchema, Monitor as MonitorSchema, Pool as PoolSchema};
 
 use super::error::{ConfigError, Diagnostic, Source};
 use super::model::{PoolSpec, Violation, validate};

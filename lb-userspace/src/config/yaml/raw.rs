@@ -1,18 +1,25 @@
 //! The shape of the file: names and YAML types, no ranges and no rules.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
-use crate::config::model::{LbMethod, OnMarkedDown, Overflow, Protocol};
+use crate::config::model::{LbMethod, Mode, OnMarkedDown, Overflow, Protocol, StartRule};
 
-#[derive(Serialize, Deserialize)]
+/// A file that declares pools.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = PoolsDeclaration)]
 #[serde(deny_unknown_fields, expecting = "a mapping with the key `pools`")]
-pub(super) struct File {
+pub struct File {
     pub(super) pools: Vec<Pool>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A pool as declared.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = PoolDeclaration)]
 #[serde(deny_unknown_fields, expecting = "a pool (a mapping)")]
-pub(super) struct Pool {
+pub struct Pool {
     pub(super) id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
@@ -20,6 +27,8 @@ pub(super) struct Pool {
     pub(super) namespace: Option<String>,
     pub(super) protocol: Protocol,
     pub(super) lb_method: LbMethod,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mode: Option<Mode>,
     #[serde(default = "up", skip_serializing_if = "is_up")]
     pub(super) admin_state_up: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +41,8 @@ pub(super) struct Pool {
     pub(super) members: Vec<Member>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) monitor: Option<Monitor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) monitors: Vec<Monitor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) timeouts: Option<Timeouts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,9 +53,14 @@ pub(super) struct Pool {
     pub(super) drain_timeout: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) on_marked_down: Option<OnMarkedDown>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stats_socket: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) logs: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// Where clients connect.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "a VIP (a mapping)")]
 pub(super) struct Vip {
     pub(super) id: String,
@@ -60,7 +76,8 @@ pub(super) struct Vip {
     pub(super) admin_state_up: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What keeps a client on its member.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "session persistence (a mapping with the key `type`)")]
 pub(super) struct Persistence {
     #[serde(rename = "type")]
@@ -73,7 +90,8 @@ pub(super) struct Persistence {
     pub(super) granularity: Option<String>,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+/// How a client is known again.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum PersistenceType {
     SourceIp,
@@ -81,7 +99,8 @@ pub(super) enum PersistenceType {
     AppCookie,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A server that takes connections.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "a member (a mapping)")]
 pub(super) struct Member {
     pub(super) id: String,
@@ -95,13 +114,18 @@ pub(super) struct Member {
     pub(super) max_connections: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) slow_start: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) monitor_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) monitor_port: Option<i64>,
     #[serde(default = "up", skip_serializing_if = "is_up")]
     pub(super) admin_state_up: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+/// How members are probed.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "a monitor (a mapping)")]
-pub(super) struct Monitor {
+pub struct Monitor {
     #[serde(rename = "type")]
     pub(super) kind: MonitorType,
     #[serde(serialize_with = "shortest")]
@@ -110,14 +134,36 @@ pub(super) struct Monitor {
     pub(super) timeout: f64,
     pub(super) max_retries: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_retries_down: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) start: Option<StartRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) http_method: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) url_path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expected_codes: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) http_version: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) domain_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verify: Option<Verify>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(super) ca_file: Option<PathBuf>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// Whether the certificate of a TLS server is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verify {
+    None,
+    Required,
+}
+
+/// What is done about members that do not accept.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "failover (a mapping)")]
 pub(super) struct Failover {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +174,8 @@ pub(super) struct Failover {
     pub(super) eject_for: Option<i64>,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+/// What a probe does.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub(super) enum MonitorType {
     #[serde(rename = "TCP")]
     Tcp,
@@ -140,9 +187,12 @@ pub(super) enum MonitorType {
     TlsHello,
     #[serde(rename = "PING")]
     Ping,
+    #[serde(rename = "UDP-CONNECT")]
+    UdpConnect,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// Timeouts of connections, in milliseconds.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "timeouts (a mapping)")]
 pub(super) struct Timeouts {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,30 +1,35 @@
 //! From the model to the file's shape, for printing.
 
-use super::raw;
+use super::{monitor, raw};
 use crate::config::model::{
-    Failover, MemberSpec, MonitorCheck, MonitorSpec, Overflow, PoolSpec, Seconds,
-    SessionPersistence, Timeouts, VipSpec,
+    Failover, MemberSpec, Mode, Overflow, PoolSpec, Seconds, SessionPersistence, Timeouts, VipSpec,
 };
 
 /// The file's shape of a pool.
 pub(super) fn pool(pool: &PoolSpec) -> raw::Pool {
+    let mut monitors: Vec<raw::Monitor> = pool.monitors.iter().map(monitor::shape).collect();
+    let single = monitors.len() == 1;
     raw::Pool {
         id: pool.id.to_string(),
         name: pool.name.clone(),
         namespace: pool.namespace.clone(),
         protocol: pool.protocol,
         lb_method: pool.lb_method,
+        mode: (pool.mode != Mode::default()).then_some(pool.mode),
         admin_state_up: pool.admin_state_up,
         vip: pool.vip.as_ref().map(raw_vip),
         session_persistence: pool.session_persistence.as_ref().map(raw_persistence),
         snat_addresses: words(&pool.snat_addresses),
         members: pool.members.iter().map(raw_member).collect(),
-        monitor: pool.monitor.as_ref().map(raw_monitor),
+        monitor: single.then(|| monitors.remove(0)),
+        monitors,
         failover: (pool.failover != Failover::default()).then(|| raw_failover(pool.failover)),
         timeouts: (pool.timeouts != Timeouts::default()).then(|| raw_timeouts(pool.timeouts)),
         max_connections: pool.max_connections.map(|most| most.get().into()),
         drain_timeout: (pool.drain_timeout > 0).then_some(pool.drain_timeout.into()),
         on_marked_down: pool.on_marked_down,
+        stats_socket: pool.stats_socket.as_ref().map(ToString::to_string),
+        logs: words(&pool.logs),
     }
 }
 
@@ -70,26 +75,9 @@ fn raw_member(member: &MemberSpec) -> raw::Member {
         backup: member.backup,
         max_connections: member.max_connections.map(|limit| limit.get().into()),
         slow_start: (member.slow_start > 0).then_some(member.slow_start.into()),
+        monitor_address: member.monitor_address.map(|address| address.to_string()),
+        monitor_port: member.monitor_port.map(|port| port.get().into()),
         admin_state_up: member.admin_state_up,
-    }
-}
-
-fn raw_monitor(monitor: &MonitorSpec) -> raw::Monitor {
-    let (kind, http) = match &monitor.check {
-        MonitorCheck::Tcp => (raw::MonitorType::Tcp, None),
-        MonitorCheck::Http(http) => (raw::MonitorType::Http, Some(http)),
-        MonitorCheck::Https(http) => (raw::MonitorType::Https, Some(http)),
-        MonitorCheck::TlsHello => (raw::MonitorType::TlsHello, None),
-        MonitorCheck::Ping => (raw::MonitorType::Ping, None),
-    };
-    raw::Monitor {
-        kind,
-        delay: monitor.delay.as_f64(),
-        timeout: monitor.timeout.as_f64(),
-        max_retries: monitor.max_retries.get().into(),
-        http_method: http.map(|http| http.http_method.clone()),
-        url_path: http.map(|http| http.url_path.clone()),
-        expected_codes: http.map(|http| http.expected_codes.to_string()),
     }
 }
 

@@ -1,10 +1,11 @@
+use std::fs;
 use std::path::Path;
 
 use super::*;
 
 /// A registry below `root` that serves pools with these ids and names.
 fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
-    let registry = Registry { root: root.to_owned() };
+    let registry = Registry::at(root);
     for (index, (id, name)) in pools.iter().enumerate() {
         let pool = format!(
             "pools: [{{id: {id}, name: '{name}', protocol: TCP, lb_method: ROUND_ROBIN, \
@@ -14,6 +15,7 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
         );
         let record = Record {
             layout: LAYOUT_VERSION,
+            index: 0,
             pool,
             namespace: String::new(),
             netns: 0,
@@ -21,7 +23,10 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
             ifindex: 0,
             hook: None,
             xdp: false,
+            shared: false,
+            zone: 0,
             ports: (1024, 32_767),
+            past: crate::registry::Past::default(),
             members: Vec::new(),
         };
         fs::create_dir_all(registry.directory(id)).unwrap();
@@ -66,13 +71,13 @@ fn nothing_is_no_pool_even_when_there_is_only_one() {
 fn a_pool_is_found_by_its_vip_if_only_one_has_it() {
     let root = tempfile::tempdir().unwrap();
     let registry = registry(root.path(), &[("a1", ""), ("b2", ""), ("c3", "")]);
-    assert_eq!(id(registry.with_vip("192.0.2.1".parse().unwrap())), "b2");
+    assert_eq!(id(registry.with_vip("192.0.2.1:81".parse().unwrap())), "b2");
     let Err(RegistryError::SeveralVips { pools, .. }) =
-        registry.with_vip("192.0.2.0".parse().unwrap())
+        registry.with_vip("192.0.2.0:80".parse().unwrap())
     else {
         panic!("one of two was taken");
     };
     assert_eq!(pools, ["a1", "c3"]);
-    let none = registry.with_vip("192.0.2.2".parse().unwrap()).unwrap_err().to_string();
+    let none = registry.with_vip("192.0.2.2:80".parse().unwrap()).unwrap_err().to_string();
     assert!(none.contains("192.0.2.2") && none.contains("qlb status"), "{none}");
 }

@@ -1,0 +1,33 @@
+//! What was read before: a record is parsed again when it was written again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Served, Stamp};
+
+/// Pools as their records were; shared by all copies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Arc<Mutex<HashMap<String, (Stamp, Served)>>>);
+
+impl Known {
+    /// The pool as it was when its record had this stamp.
+    pub(super) fn get(&self, pool: &str, stamp: Option<Stamp>) -> Option<Served> {
+        let all = self.lock();
+        all.get(pool).filter(|(known, _)| Some(*known) == stamp).map(|(_, served)| served.clone())
+    }
+
+    /// Takes note of a pool as its record with this stamp has it; forgets one that has none.
+    pub(super) fn note(&self, pool: &str, stamp: Option<Stamp>, served: Option<&Served>) {
+        match (stamp, served) {
+            (Some(stamp), Some(served)) => {
+                self.lock().insert(pool.to_owned(), (stamp, served.clone()));
+            }
+            _ => drop(self.lock().remove(pool)),
+        }
+    }
+
+    /// What is behind the lock is whole after each change.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Stamp, Served)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

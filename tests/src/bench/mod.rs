@@ -1,0 +1,5 @@
+//! Measurements that are printed, and are no tests.
+
+pub mod arena;
+mod machine;
+pub mod packets;
