@@ -61,7 +61,8 @@ fn check_vip(
     vip: SocketAddr,
     site: &Site,
 ) -> Result<(), ControlError> {
-    for Served { record, pool: other } in registry.list()? {
+    for served in registry.all()? {
+        let Served { record, pool: other } = &*served;
         let same_vip = other.vip.as_ref().is_some_and(|theirs| end(theirs) == vip);
         let same_place = record.netns == site.netns || record.namespace == site.place.name();
         let same_ports = other.protocol.is_udp() == pool.protocol.is_udp();
@@ -69,7 +70,7 @@ fn check_vip(
             continue;
         }
         let id = other.id.as_str();
-        match standing(registry, &record)? {
+        match standing(registry, record)? {
             Standing::Gone if registry.controller(id).is_none() => {
                 tracing::warn!(pool = id, "its namespace or device is gone: it is forgotten");
                 registry.discard(id)?;

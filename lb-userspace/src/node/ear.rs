@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -15,7 +16,8 @@ use super::{NodeError, Place};
 /// A socket that sees the frames which come in by a device or go out of it, from when it was made.
 #[derive(Debug)]
 pub struct Ear {
-    socket: OwnedFd,
+    /// There until the end.
+    socket: Option<OwnedFd>,
     device: u32,
 }
 
@@ -30,7 +32,7 @@ impl Ear {
             socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)
                 .map_err(|error| NodeError::Start { what: "packet socket", source: error.into() })
         };
-        Ok(Self { socket: place.run(open)?, device })
+        Ok(Self { socket: Some(place.run(open)?), device })
     }
 
     /// The first thing that `wanted` makes of a frame; none if nothing comes in time.
@@ -46,10 +48,11 @@ impl Ear {
             what: "look at a packet socket",
             source: io::Error::from(error),
         };
+        let Some(socket) = &self.socket else { return Ok(None) };
         let end = Instant::now() + patience;
         let mut buffer = [0; 2048];
         loop {
-            match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer) {
+            match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut buffer) {
                 Ok((len, Some(from))) if from.ifindex() == self.device as usize => {
                     if let Some(found) = wanted(&buffer[..len]) {
                         return Ok(Some(found));
@@ -59,7 +62,7 @@ impl Ear {
                 Err(Errno::EAGAIN) => {
                     let left = end.saturating_duration_since(Instant::now());
                     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-                    let mut ready = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+                    let mut ready = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
                     match poll(&mut ready, timeout) {
                         Ok(0) => return Ok(None),
                         Ok(_) | Err(Errno::EINTR) => {}
@@ -72,5 +75,14 @@ impl Ear {
                 return Ok(None);
             }
         }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        // The kernel closes a packet socket once all CPUs have been elsewhere (synchronize_net), some milliseconds later,
+        // which nobody need wait for. Without a thread it is waited for here.
+        let socket = self.socket.take();
+        let _ = thread::Builder::new().name("ear".to_owned()).spawn(move || drop(socket));
     }
 }

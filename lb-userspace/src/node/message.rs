@@ -2,7 +2,7 @@
 //! ethtool(8) asks. Everything here is about the current namespace.
 
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -21,26 +21,44 @@ const KIND: u16 = 0x3fff;
 /// Longer than any answer to the questions asked here.
 const ROOM: usize = 1 << 16;
 
-/// Sends a message of type `kind` and returns what its one answer holds behind the header.
-pub(super) fn ask(protocol: SockProtocol, kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
-    let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
-    let len = (HEADER + body.len()) as u32;
-    let mut message = len.to_ne_bytes().to_vec();
-    message.extend([kind, REQUEST].map(u16::to_ne_bytes).as_flattened());
-    // Nobody else uses the socket, so sequence number and sender tell nothing.
-    message.extend([0; 8]);
-    message.extend(body);
-    send(socket.as_raw_fd(), &message, MsgFlags::empty())?;
-    let mut answer = vec![0; ROOM];
-    let received = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    answer.truncate(received);
-    let short = || io::Error::from(io::ErrorKind::UnexpectedEof);
-    if word(&answer, 4).ok_or_else(short)? == ERROR {
-        let number = answer.get(HEADER..HEADER + 4).ok_or_else(short)?;
-        let number = i32::from_ne_bytes([number[0], number[1], number[2], number[3]]);
-        return Err(Errno::from_raw(-number).into());
+/// A socket to ask the kernel by, one question after the other.
+pub(super) struct Asker {
+    socket: OwnedFd,
+    room: Vec<u8>,
+}
+
+impl Asker {
+    /// Of the current namespace, for questions of this protocol.
+    pub(super) fn open(protocol: SockProtocol) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
+        Ok(Self { socket, room: vec![0; ROOM] })
     }
-    Ok(answer.split_off(HEADER.min(answer.len())))
+
+    /// Sends a message of type `kind` and returns what its one answer holds behind the header.
+    pub(super) fn ask(&mut self, kind: u16, body: &[u8]) -> io::Result<&[u8]> {
+        let len = (HEADER + body.len()) as u32;
+        let mut message = len.to_ne_bytes().to_vec();
+        message.extend([kind, REQUEST].map(u16::to_ne_bytes).as_flattened());
+        // Nobody else uses the socket, so sequence number and sender tell nothing.
+        message.extend([0; 8]);
+        message.extend(body);
+        send(self.socket.as_raw_fd(), &message, MsgFlags::empty())?;
+        let received = recv(self.socket.as_raw_fd(), &mut self.room, MsgFlags::empty())?;
+        let answer = self.room.get(..received).unwrap_or_default();
+        let short = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        if word(answer, 4).ok_or_else(short)? == ERROR {
+            let number = answer.get(HEADER..HEADER + 4).ok_or_else(short)?;
+            let number = i32::from_ne_bytes([number[0], number[1], number[2], number[3]]);
+            return Err(Errno::from_raw(-number).into());
+        }
+        answer.get(HEADER..).ok_or_else(short)
+    }
+}
+
+/// Asks one question of the current namespace's kernel ([`Asker::ask`]).
+pub(super) fn ask(protocol: SockProtocol, kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+    Ok(Asker::open(protocol)?.ask(kind, body)?.to_vec())
 }
 
 /// An attribute with its padding.

@@ -1,15 +1,13 @@
 //! Entering network namespaces.
 //!
-//! A namespace belongs to a thread, so whatever happens in one happens on a thread of its own,
-//! which ends there: nothing can stay behind in the wrong namespace, not even after a panic.
+//! A namespace belongs to a thread: it goes there for a piece of work and then back, whatever becomes of the work.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::thread;
+use std::path::{Path, PathBuf};
 
-use netns_rs::NetNs;
+use netns_rs::{NetNs, get_from_current_thread};
 use nix::sched::{CloneFlags, setns};
 
 use super::NodeError;
@@ -40,10 +38,8 @@ pub fn called_in() -> Result<Option<String>, NodeError> {
     if stands_for(Path::new(ROOT)).is_ok_and(|root| root == own) {
         return Ok(None);
     }
-    let entries = fs::read_dir(NAMES).into_iter().flatten().flatten();
-    let is_own = |entry: &fs::DirEntry| stands_for(&entry.path()).is_ok_and(|it| it == own);
-    let mut names = entries.filter(is_own).filter_map(|entry| entry.file_name().into_string().ok());
-    Ok(names.next())
+    let is_own = |place: &Place| stands_for(&place.path()).is_ok_and(|it| it == own);
+    Ok(Place::all().find(is_own).map(|place| place.name))
 }
 
 /// Joins the network namespace of the first process. The process must have one thread only.
@@ -64,8 +60,15 @@ impl Place {
 
     /// The namespace `name` if there is one, else the current one.
     pub fn named_or_current(name: &str) -> Self {
-        let current = !Path::new("/run/netns").join(name).exists();
+        let current = !Path::new(NAMES).join(name).exists();
         Self { name: name.to_owned(), current }
+    }
+
+    /// Every namespace that has a name.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let entries = fs::read_dir(NAMES).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.map(|name| Self { name, current: false })
     }
 
     /// Whether it is the current namespace.
@@ -77,13 +80,22 @@ impl Place {
     /// number when this one is gone.
     ///
     /// # Errors
-    /// When the namespace cannot be entered.
+    /// When there is no such namespace.
     pub fn number(&self) -> Result<u64, NodeError> {
-        self.run(|| {
-            let path = Path::new("/proc/thread-self/ns/net");
-            let failed = |source| NodeError::Read { path: path.to_owned(), source };
-            fs::metadata(path).map(|data| data.ino()).map_err(failed)
-        })
+        // A name stands for a mount of the namespace's own file.
+        let path = self.path();
+        fs::metadata(&path)
+            .map(|data| data.ino())
+            .map_err(|source| NodeError::Read { path, source })
+    }
+
+    /// What stands for the namespace. As long as this is open the namespace and its devices are there.
+    pub(super) fn open(&self) -> io::Result<File> {
+        File::open(self.path())
+    }
+
+    fn path(&self) -> PathBuf {
+        if self.current { PathBuf::from(OWN) } else { Path::new(NAMES).join(&self.name) }
     }
 
     /// The name for people and records; empty for the current namespace.
@@ -107,32 +119,33 @@ impl Place {
             return enter(home);
         }
         // Not kept: an open file would keep a namespace that was removed, with its devices.
-        enter(&File::open(Path::new("/run/netns").join(&self.name))?)
+        enter(&self.open()?)
     }
 
     /// Runs `work` in the namespace.
     ///
     /// # Errors
     /// When the namespace cannot be entered, and as `work`.
-    pub fn run<T: Send, E: From<NodeError> + Send>(
-        &self,
-        work: impl FnOnce() -> Result<T, E> + Send,
-    ) -> Result<T, E> {
-        let enter = || {
-            let failed = |source| NodeError::Enter { namespace: self.name.clone(), source };
-            NetNs::get(&self.name).and_then(|namespace| namespace.enter()).map_err(failed)
-        };
-        thread::scope(|scope| {
-            let thread = thread::Builder::new().name("in-namespace".to_owned());
-            let body = || {
-                if !self.current {
-                    enter()?;
-                }
-                work()
-            };
-            let started = thread.spawn_scoped(scope, body);
-            let handle = started.map_err(|source| NodeError::Start { what: "thread", source })?;
-            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+    pub fn run<T, E: From<NodeError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if self.current {
+            return work();
+        }
+        let failed = |source| NodeError::Enter { namespace: self.name.clone(), source };
+        let home = get_from_current_thread().map_err(failed)?;
+        NetNs::get(&self.name).and_then(|namespace| namespace.enter()).map_err(failed)?;
+        let _home = Home(home);
+        work()
+    }
+}
+
+/// The namespace that a thread goes back to when it is dropped, also by a panic.
+struct Home(NetNs);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.0.enter().is_err() {
+            // Whatever this thread did next, it would do in the wrong namespace.
+            std::process::abort();
+        }
     }
 }

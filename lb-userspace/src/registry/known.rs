@@ -7,27 +7,28 @@ use super::{Served, Stamp};
 
 /// Pools as their records were; shared by all copies.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<Mutex<HashMap<String, (Stamp, Served)>>>);
+pub(super) struct Known(Arc<Mutex<HashMap<String, (Stamp, Arc<Served>)>>>);
 
 impl Known {
     /// The pool as it was when its record had this stamp.
-    pub(super) fn get(&self, pool: &str, stamp: Option<Stamp>) -> Option<Served> {
+    pub(super) fn get(&self, pool: &str, stamp: Option<Stamp>) -> Option<Arc<Served>> {
         let all = self.lock();
-        all.get(pool).filter(|(known, _)| Some(*known) == stamp).map(|(_, served)| served.clone())
+        let known = all.get(pool).filter(|(known, _)| Some(*known) == stamp);
+        known.map(|(_, served)| Arc::clone(served))
     }
 
     /// Takes note of a pool as its record with this stamp has it; forgets one that has none.
-    pub(super) fn note(&self, pool: &str, stamp: Option<Stamp>, served: Option<&Served>) {
+    pub(super) fn note(&self, pool: &str, stamp: Option<Stamp>, served: Option<&Arc<Served>>) {
         match (stamp, served) {
             (Some(stamp), Some(served)) => {
-                self.lock().insert(pool.to_owned(), (stamp, served.clone()));
+                self.lock().insert(pool.to_owned(), (stamp, Arc::clone(served)));
             }
             _ => drop(self.lock().remove(pool)),
         }
     }
 
     /// What is behind the lock is whole after each change.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Stamp, Served)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Stamp, Arc<Served>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! Finding and reading the records.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use lb_common::state::LAYOUT_VERSION;
 
@@ -41,12 +42,16 @@ impl Registry {
     /// # Errors
     /// When its record cannot be read, or is of another version.
     pub fn get(&self, pool: &str) -> Result<Option<Served>, RegistryError> {
+        Ok(self.look(pool)?.map(Arc::unwrap_or_clone))
+    }
+
+    fn look(&self, pool: &str) -> Result<Option<Arc<Served>>, RegistryError> {
         // Of before it is read: what is written meanwhile is read again.
         let stamp = self.stamp(pool);
         if let Some(known) = self.known.get(pool, stamp) {
             return Ok(Some(known));
         }
-        let served = self.read(pool)?;
+        let served = self.read(pool)?.map(Arc::new);
         self.known.note(pool, stamp, served.as_ref());
         Ok(served)
     }
@@ -65,8 +70,16 @@ impl Registry {
     /// # Errors
     /// When a record cannot be read.
     pub fn list(&self) -> Result<Vec<Served>, RegistryError> {
+        Ok(self.all()?.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// The same for who only looks at them, and there may be thousands.
+    ///
+    /// # Errors
+    /// As for [`Registry::list`].
+    pub fn all(&self) -> Result<Vec<Arc<Served>>, RegistryError> {
         let names = names(&self.root.join("pools"))?;
-        names.iter().filter_map(|name| self.get(name).transpose()).collect()
+        names.iter().filter_map(|name| self.look(name).transpose()).collect()
     }
 
     /// The pool an operator means, as [`Registry::find`] finds it, or all that are served.
@@ -121,14 +134,14 @@ impl Registry {
         let begins = |served: &Served| served.pool.id.as_str().starts_with(wanted);
         let ways: [&dyn Fn(&Served) -> bool; 3] = [&id, &name, &begins];
         // Every id begins with the empty text, and a name may be it.
-        let pools = if wanted.is_empty() { Vec::new() } else { self.list()? };
-        let candidates: Vec<&Served> = ways
+        let pools = if wanted.is_empty() { Vec::new() } else { self.all()? };
+        let candidates: Vec<&Arc<Served>> = ways
             .into_iter()
             .map(|is_meant| pools.iter().filter(|served| is_meant(served)).collect())
             .find(|found: &Vec<_>| !found.is_empty())
             .unwrap_or_default();
         match candidates.as_slice() {
-            [served] => Ok((*served).clone()),
+            [served] => Ok(Served::clone(served)),
             [] => Err(RegistryError::NoPool(wanted.to_owned())),
             several => Err(RegistryError::Ambiguous {
                 name: wanted.to_owned(),

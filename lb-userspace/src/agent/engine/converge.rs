@@ -90,7 +90,7 @@ impl Engine {
     /// Takes pools over that an earlier agent has served. Those that are declared no more end, unless a file that cannot
     /// be read may declare them.
     fn adopt(&mut self) {
-        let served = match self.registry.list() {
+        let served = match self.registry.all() {
             Ok(served) => served,
             Err(error) => {
                 tracing::error!("cannot look for pools that are served already: {error}");
@@ -98,7 +98,8 @@ impl Engine {
             }
         };
         let unreadable = !self.desired.unreadable().is_empty();
-        for Served { pool, .. } in served {
+        for served in served {
+            let Served { pool, .. } = &*served;
             let id = pool.id.to_string();
             let known = self.slots.contains_key(&id) || self.desired.pools.contains_key(&id);
             if known || !self.registry.is_owned(&id) || self.registry.controller(&id).is_some() {
@@ -106,7 +107,7 @@ impl Engine {
             }
             let refused = |problem: &Problem| problem.pool.as_ref() == Some(&id);
             if unreadable || self.desired.problems.iter().any(refused) {
-                self.slots.insert(id, Slot::new(pool, None));
+                self.slots.insert(id, Slot::new(pool.clone(), None));
                 continue;
             }
             match stop(&self.registry, &id) {
