@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     addr::Tuple,
-    checksum::Sum,
+    checksum::{self, Sum},
     packet::{EditError, Packet},
     wire::{Segment, ipv4::Ipv4, ipv6::Ipv6, tcp::Tcp},
 };
@@ -71,20 +71,26 @@ impl Rewrite {
         }
         let checksum = segment.checksum();
         packet.correct_l4_pseudo(checksum, self.address_delta)?;
-        packet.correct_l4(checksum, self.port_delta)?;
+        // Nearly every client has its own port towards the member.
+        let moves = segment.tuple.sport != self.to.sport || segment.tuple.dport != self.to.dport;
+        if moves {
+            packet.correct_l4(checksum, self.port_delta)?;
+        }
         if segment.is_udp() && packet.read(checksum) == Some(0_u16) {
             // Zero would say that there is none; all ones add up to as much (RFC 768).
             packet.write(checksum, &u16::MAX)?;
         }
-        packet.write(at, &ports)
+        if moves { packet.write(at, &ports) } else { Ok(()) }
     }
 
     /// Rewrites the addresses in the IP header at `l3`.
     #[inline(always)]
     fn readdress<P: Packet>(&self, packet: &mut P, l3: usize) -> Result<(), EditError> {
         if self.to.src.is_v4() {
-            packet.correct_l3(l3 + Ipv4::CHECKSUM, self.address_delta)?;
-            packet.write(l3 + Ipv4::ADDRESSES, &[self.to.src.to_v4(), self.to.dst.to_v4()])
+            let field: u16 = packet.peek(l3 + Ipv4::CHECKSUM).ok_or(EditError)?;
+            let checksum = checksum::apply(field, self.address_delta);
+            let ends = [self.to.src.to_v4(), self.to.dst.to_v4()];
+            packet.write(l3 + Ipv4::CHECKSUM, &Ipv4::tail(checksum, ends))
         } else {
             // The header has no checksum to make up for them.
             packet.write_summed(l3 + Ipv6::ADDRESSES, &[self.to.src, self.to.dst])

@@ -29,6 +29,12 @@ pub trait Packet {
     /// A copy of the `T` at `offset`; `None` when the frame ends before it does.
     fn read<T: FromBytes>(&self, offset: usize) -> Option<T>;
 
+    /// The same of a header that lies in the first piece of nearly every packet.
+    #[inline(always)]
+    fn peek<T: FromBytes>(&self, offset: usize) -> Option<T> {
+        self.read(offset)
+    }
+
     /// Overwrites the bytes at `offset`. Checksums are the caller's concern.
     fn write<T: IntoBytes + Immutable>(
         &mut self,

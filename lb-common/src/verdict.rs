@@ -3,8 +3,11 @@
 //! Numbers are part of the layout: they index the counters map, appear in dumps
 //! and are never reused. A new reason takes the next free number of its block.
 
+use zerocopy::FromZeros;
+
 /// Where a forwarded packet goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
 pub enum Direction {
     /// From a client to its member.
     #[default]

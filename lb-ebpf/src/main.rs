@@ -37,7 +37,7 @@ use crate::{maps::KernelTables, packet::Skb, xdp::XdpFrame};
 #[classifier]
 pub fn qlb_ingress(ctx: TcContext) -> i32 {
     let tables = KernelTables::for_frame(&ctx);
-    let mut skb = Skb::new(ctx);
+    let mut skb = Skb::<true>::new(ctx);
     match established(&mut skb, &tables) {
         Ok(Some(verdict)) => conclude(&skb, &tables, Ok(verdict)),
         Ok(None) => {
@@ -53,7 +53,7 @@ pub fn qlb_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn qlb_connect(ctx: TcContext) -> i32 {
     let tables = KernelTables::for_frame(&ctx);
-    let mut skb = Skb::new(ctx);
+    let mut skb = Skb::<false>::new(ctx);
     match connect(&mut skb, &tables) {
         Ok(Some(verdict)) => conclude(&skb, &tables, Ok(verdict)),
         Ok(None) => {
@@ -68,14 +68,18 @@ pub fn qlb_connect(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn qlb_report(ctx: TcContext) -> i32 {
     let tables = KernelTables::for_frame(&ctx);
-    let mut skb = Skb::new(ctx);
+    let mut skb = Skb::<false>::new(ctx);
     let outcome = finish(&mut skb, &tables);
     conclude(&skb, &tables, outcome)
 }
 
 /// From what was decided to what the kernel wants to hear.
 #[inline(always)]
-fn conclude(skb: &Skb, tables: &KernelTables, outcome: Result<Verdict, DropReason>) -> i32 {
+fn conclude<const PEEKS: bool>(
+    skb: &Skb<PEEKS>,
+    tables: &KernelTables,
+    outcome: Result<Verdict, DropReason>,
+) -> i32 {
     tables.count(outcome.into());
     match outcome {
         Ok(Verdict::Forward(_)) => skb.send_back(),
@@ -137,7 +141,7 @@ pub fn qlb_early(ctx: XdpContext) -> u32 {
 /// attached. Returns zero when it is sent, one when the device did not take it.
 #[classifier]
 pub fn qlb_probe(ctx: TcContext) -> i32 {
-    let mut skb = Skb::new(ctx);
+    let mut skb = Skb::<false>::new(ctx);
     match probe::rewrite(&mut skb) {
         Ok(()) => i32::from(skb.send_copy().is_err()),
         Err(_) => TC_ACT_SHOT,

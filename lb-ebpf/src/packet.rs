@@ -27,17 +27,21 @@ const PACKET_HOST: u32 = 0;
 pub(crate) const AF_INET: u8 = 2;
 pub(crate) const AF_INET6: u8 = 10;
 
+/// Where headers begin at the latest, in bytes, of which there can be more in frames that only look like that.
+const HEADERS: usize = 2048;
+
 /// A socket buffer, possibly a GSO packet with a checksum still to be computed.
 ///
 /// The kernel's checksum helpers know the state of the checksum and do the right thing for
-/// each; that is why the bytes are never edited directly.
-pub(crate) struct Skb {
+/// each; that is why the bytes are never edited directly. Those of headers may be read directly, which is worth its
+/// instructions where most packets come by (`PEEKS`).
+pub(crate) struct Skb<const PEEKS: bool = false> {
     ctx: TcContext,
     /// Whether the kernel knows the next hop already.
     has_next_hop: bool,
 }
 
-impl Skb {
+impl<const PEEKS: bool> Skb<PEEKS> {
     pub(crate) fn new(ctx: TcContext) -> Self {
         Self { ctx, has_next_hop: false }
     }
@@ -82,6 +86,18 @@ impl Skb {
         done(unsafe { bpf_clone_redirect(self.ctx.skb.skb, self.device(), 0) })
     }
 
+    /// Where the `T` at `offset` lies, if all of it does in the first piece of the packet, as headers nearly always do.
+    #[inline(always)]
+    fn at<T>(&self, offset: usize) -> Option<*const T> {
+        // The verifier wants to see an end to numbers that have lain in a map, and does not see that a byte lies
+        // before the end of the packet if it is only said to begin there.
+        if offset > HEADERS || size_of::<T>() == 1 {
+            return None;
+        }
+        let start = self.ctx.data() + offset;
+        (start + size_of::<T>() <= self.ctx.data_end()).then_some(start as *const T)
+    }
+
     #[inline(always)]
     fn store<T: IntoBytes + Immutable>(
         &mut self,
@@ -111,7 +127,7 @@ impl Skb {
     }
 }
 
-impl Packet for Skb {
+impl<const PEEKS: bool> Packet for Skb<PEEKS> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.ctx.len() as usize
@@ -143,6 +159,17 @@ impl Packet for Skb {
         };
         // SAFETY: on success every byte was written, and any bytes are a valid `T` (FromBytes).
         (result == 0).then(|| unsafe { value.assume_init() })
+    }
+
+    #[inline(always)]
+    fn peek<T: FromBytes>(&self, offset: usize) -> Option<T> {
+        let place = if PEEKS { self.at::<T>(offset) } else { None };
+        // Calling the kernel for each header takes longer than all that is done with them.
+        match place {
+            // SAFETY: that piece holds all of it, and any bytes are a valid `T` (FromBytes).
+            Some(value) => Some(unsafe { value.read_unaligned() }),
+            None => self.read(offset),
+        }
     }
 
     #[inline(always)]

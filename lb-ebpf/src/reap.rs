@@ -31,7 +31,8 @@ struct Walk {
 pub(crate) fn sweep(ctx: &TcContext) -> u32 {
     let [zone, extent] = control(ctx);
     let zone = (!is_zoned() || extent == Extent::Zone as u32).then_some(zone as u16);
-    let mut walk = Walk { skb: Skb::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0, zone };
+    let mut walk =
+        Walk { skb: Skb::<false>::new(TcContext::new(ctx.skb.skb)), sent: 0, put_off: 0, zone };
     let entries = for_each_flow(&mut walk);
     walk.skb.set_mark(entries);
     walk.put_off

@@ -9,5 +9,5 @@ use crate::{maps::KernelTables, packet::Skb};
 /// one.
 pub(crate) fn ask(ctx: TcContext) -> i32 {
     let tables = KernelTables::for_frame(&ctx);
-    route(&mut Skb::new(ctx), &tables).is_err() as i32
+    route(&mut Skb::<false>::new(ctx), &tables).is_err() as i32
 }

@@ -84,7 +84,7 @@ fn command(toolchain: &Toolchain, tool: Command, verb: &str) -> Command {
     command
 }
 
-fn flags(toolchain: &Toolchain) -> [String; 8] {
+fn flags(toolchain: &Toolchain) -> [String; 10] {
     // `-C link-arg=--btf` turns debug info into BTF, which CO-RE, BTF maps and `bpftool prog dump` need.
     [
         "-C".to_owned(),
@@ -93,6 +93,9 @@ fn flags(toolchain: &Toolchain) -> [String; 8] {
         format!("target-cpu={CPU}"),
         "-C".to_owned(),
         "link-arg=--btf".to_owned(),
+        "-C".to_owned(),
+        // Else each memory of a few bytes is cleared by a call that clears it byte by byte.
+        "link-arg=--disable-expand-memcpy-in-order".to_owned(),
         "--cfg".to_owned(),
         format!("bpf_target_arch=\"{}\"", std::env::consts::ARCH),
     ]

@@ -1,5 +1,7 @@
 //! Connections that open, or open once more at another member.
 
+use zerocopy::FromZeros;
+
 use crate::{
     addr::{Addr, Tuple},
     counter::Event,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// A connection that wants a member.
-#[derive(Default)]
+#[derive(Default, FromZeros)]
 pub(super) struct Wish {
     /// Key of the client's entry.
     pub(super) client: FlowKey,

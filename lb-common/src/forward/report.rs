@@ -8,20 +8,21 @@ use crate::{
     state::{Flow, FlowKey, PhaseBits},
     tables::Tables,
     verdict::{Direction, DropReason, PassReason, Verdict},
-    wire::{IcmpError, icmp},
+    wire::{Datagram, IcmpError, icmp},
 };
 
-/// Decides about an error, which goes on to the end that has sent the segment it is about. What to make of an
+/// Decides about an error in `datagram`, which goes on to the end that has sent the segment it is about. What to make of an
 /// error is for that end to judge; but a UDP flow that nobody has answered takes note that its member cannot be
 /// reached.
 #[inline(always)]
 pub(super) fn report<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
+    datagram: &Datagram,
     error: &mut IcmpError,
 ) -> Result<Verdict, DropReason> {
     *error = IcmpError::default();
-    if let Err(reason) = error.read(packet) {
+    if let Err(reason) = error.read_in(packet, datagram) {
         return Ok(Verdict::Pass(reason));
     }
     // Whoever reports a segment tells its source.

@@ -1,5 +1,7 @@
 //! What a connection takes of its member: a NAT port, or the client's own address and port.
 
+use zerocopy::FromZeros;
+
 use crate::{
     addr::Tuple,
     forward::{
@@ -14,7 +16,7 @@ use crate::{
 };
 
 /// The member that a connection is about to be given to.
-#[derive(Default)]
+#[derive(Default, FromZeros)]
 pub(super) struct Goal {
     /// The member.
     pub(super) slot: Slot,

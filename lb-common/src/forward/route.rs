@@ -30,7 +30,7 @@ use crate::{
 #[inline(always)]
 pub fn route<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<(), EditError> {
     let written = tables.at_desk(|desk| {
-        *desk = Desk::default();
+        desk.clear();
         // Whoever asks sends a segment.
         let outcome = if is_segment(packet, &mut desk.segment) {
             if !desk.segment.is_udp() {

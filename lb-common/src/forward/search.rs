@@ -10,6 +10,8 @@
 //! The bit that is taken decides who has a port ([`crate::state::PortBlock`]); the insertion of the
 //! member's entry decides once more, should the bits not know of somebody.
 
+use zerocopy::FromZeros;
+
 use crate::{
     addr::Addr,
     be::Be16,
@@ -29,7 +31,7 @@ const TRIES: u32 = 64;
 const RACES: u32 = 16;
 
 /// Which ports a round of the search is after, in the order of the rounds.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, FromZeros)]
 struct Way(u32);
 
 impl Way {
@@ -48,7 +50,7 @@ impl Way {
 ///
 /// It lies on the desk, because the verifier knows nothing of what is there: a number on the stack that each
 /// turn increases would make every turn another one to it.
-#[derive(Default)]
+#[derive(Default, FromZeros)]
 pub(super) struct Walk {
     /// How many blocks the pool's range touches.
     blocks: u32,

@@ -1,5 +1,7 @@
 //! Taking over the port of a connection that is closed.
 
+use zerocopy::FromZeros;
+
 use crate::{
     counter::Event,
     packet::Packet,
@@ -13,7 +15,7 @@ use crate::{
 const TIME_WAIT: u64 = 60_000_000_000;
 
 /// What decides whether a member in TIME_WAIT takes a SYN.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromZeros)]
 pub(crate) struct Syn {
     /// Sequence number.
     pub(crate) seq: Seq,

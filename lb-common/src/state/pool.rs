@@ -1,6 +1,6 @@
 //! Pools: the members that may take new connections, and how one is chosen.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use crate::{addr::Addr, atomic::Word64, be::Be16};
 
@@ -50,7 +50,7 @@ impl Method {
 }
 
 /// How packets get to a member and its answers to the client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
 #[repr(u32)]
 pub enum Mode {
     /// Members see the VIP, or another address of the node, as the source: answers come back by

@@ -1,5 +1,7 @@
 //! What the parser needs of a datagram, whatever its family.
 
+use zerocopy::FromZeros;
+
 use crate::{
     addr::Addr,
     packet::Packet,
@@ -15,7 +17,7 @@ use crate::{
 const LONGEST: usize = 0xffff;
 
 /// A datagram in a frame. Offsets are bytes from the start of the frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromZeros)]
 pub struct Datagram {
     /// Source address.
     pub src: Addr,
@@ -46,7 +48,7 @@ impl Datagram {
         if !packet.is_for_host() {
             return Err(PassReason::OtherHost);
         }
-        let eth: Ethernet = packet.read(0).ok_or(PassReason::Malformed)?;
+        let eth: Ethernet = packet.peek(0).ok_or(PassReason::Malformed)?;
         if packet.has_vlan_tag() {
             return Err(PassReason::Vlan);
         }

@@ -1,7 +1,9 @@
 //! Parts of a datagram that was cut on its way (RFC 791 section 3.2, RFC 8200 section 4.5).
 
+use zerocopy::FromZeros;
+
 /// Which part of its datagram a packet holds. All zero in one that holds the whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
 pub struct Fragment {
     /// Where the part begins in what was cut, in bytes.
     pub offset: u16,

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
 use crate::{
     addr::{Addr, Tuple},
@@ -58,7 +58,7 @@ struct Start {
 
 /// An ICMP error, and what it quotes of the segment that it is about. Offsets are bytes from the start
 /// of the frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromZeros)]
 pub struct IcmpError {
     /// Who sent the error.
     pub src: Addr,
@@ -89,7 +89,16 @@ impl IcmpError {
     pub fn read<P: Packet>(&mut self, packet: &P) -> Result<(), PassReason> {
         let mut outer = Datagram::default();
         outer.read(packet)?;
-        if !is_error_in(packet, &outer) {
+        self.read_in(packet, &outer)
+    }
+
+    /// Reads what is in the datagram `outer` of a frame that [`is_error`].
+    ///
+    /// # Errors
+    /// Why it says nothing about a segment.
+    #[inline(always)]
+    pub fn read_in<P: Packet>(&mut self, packet: &P, outer: &Datagram) -> Result<(), PassReason> {
+        if !is_error_in(packet, outer) {
             return Err(PassReason::NotTcp);
         }
         if outer.end > packet.len() {

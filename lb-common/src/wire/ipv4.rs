@@ -89,6 +89,13 @@ impl Ipv4 {
     /// Where the two addresses lie, source first, from the start of the header.
     pub const ADDRESSES: usize = offset_of!(Self, src);
 
+    /// What lies from the checksum, a word as it lies in memory, to the end of the addresses, source first.
+    #[inline(always)]
+    pub(crate) fn tail(checksum: u16, ends: [Addr4; 2]) -> [u16; 5] {
+        let [a, b, c, d]: [u16; 4] = zerocopy::transmute!(ends);
+        [checksum, a, b, c, d]
+    }
+
     /// IP version; 4 in a valid header.
     #[inline(always)]
     pub const fn version(&self) -> u8 {
@@ -143,7 +150,7 @@ pub(super) fn read<P: Packet>(
     l3: usize,
     datagram: &mut Datagram,
 ) -> Result<(), PassReason> {
-    let ip: Ipv4 = packet.read(l3).ok_or(PassReason::Malformed)?;
+    let ip: Ipv4 = packet.peek(l3).ok_or(PassReason::Malformed)?;
     let header = ip.header_len();
     if ip.version() != 4 || header < Ipv4::MIN_LEN {
         return Err(PassReason::Malformed);
@@ -159,4 +166,4 @@ pub(super) fn read<P: Packet>(
 }
 
 const _: () =
-    assert!(Ipv4::MIN_LEN == 20 && Ipv4::CHECKSUM == 10 && Ipv4::ADDRESSES == 12 && Ipv4::TTL == 8);
+    assert!(Ipv4::MIN_LEN == 20 && Ipv4::ADDRESSES == Ipv4::CHECKSUM + 2 && Ipv4::TTL == 8);

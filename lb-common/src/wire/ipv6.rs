@@ -114,7 +114,7 @@ pub(super) fn read<P: Packet>(
     l3: usize,
     datagram: &mut Datagram,
 ) -> Result<(), PassReason> {
-    let ip: Ipv6 = packet.read(l3).ok_or(PassReason::Malformed)?;
+    let ip: Ipv6 = packet.peek(l3).ok_or(PassReason::Malformed)?;
     if ip.version() != 6 || !ip.has_addresses() {
         return Err(PassReason::Malformed);
     }

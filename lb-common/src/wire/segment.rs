@@ -1,5 +1,7 @@
 //! From the bytes of a frame to what the decision needs of it.
 
+use zerocopy::FromZeros;
+
 use crate::{
     addr::Tuple,
     packet::Packet,
@@ -16,7 +18,7 @@ use crate::{
 
 /// A TCP segment or UDP datagram, or what the first fragment of its IP datagram holds of it. What only TCP has is
 /// zero in UDP.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromZeros)]
 pub struct Segment {
     /// Where it comes from and goes to.
     pub tuple: Tuple,
@@ -110,7 +112,7 @@ pub fn parse_first<P: Packet>(packet: &P, segment: &mut Segment) -> Result<(), P
         return read_udp(packet, &datagram, segment);
     }
     let cut = if fragment.is_first() { PassReason::Fragment } else { PassReason::Malformed };
-    let tcp: Tcp = packet.read(l4).ok_or(cut)?;
+    let tcp: Tcp = packet.peek(l4).ok_or(cut)?;
     let payload = l4 + tcp.header_len();
     if tcp.header_len() < Tcp::MIN_LEN {
         return Err(PassReason::Malformed);
@@ -136,7 +138,7 @@ fn read_udp<P: Packet>(
     let Datagram { src, dst, fragment, l4, end, .. } = *datagram;
     let cut = if fragment.is_first() { PassReason::Fragment } else { PassReason::Malformed };
     let room = end.saturating_sub(l4);
-    let udp: Udp = packet.read(l4).filter(|_| room >= Udp::LEN).ok_or(cut)?;
+    let udp: Udp = packet.peek(l4).filter(|_| room >= Udp::LEN).ok_or(cut)?;
     // The length is of the whole, of which only a part is here.
     let payload =
         if fragment.is_first() { udp.payload_of_first(src, room) } else { udp.payload(src, room) };

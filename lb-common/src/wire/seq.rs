@@ -1,7 +1,9 @@
 //! Sequence numbers, which wrap (RFC 9293 section 3.4).
 
+use zerocopy::FromZeros;
+
 /// A TCP sequence number. There is no order of all of them, only of two that are near.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
 pub struct Seq(u32);
 
 impl Seq {

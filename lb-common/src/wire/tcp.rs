@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     be::{Be16, Be32},
@@ -82,7 +82,7 @@ impl Tcp {
 const _: () = assert!(Tcp::MIN_LEN == 20 && Tcp::CHECKSUM == 16 && Tcp::PORTS == 0);
 
 /// The control bits of a segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
 pub struct Flags(u8);
 
 impl Flags {
