@@ -7,6 +7,7 @@ use nix::libc;
 
 /// Commands of linux/bpf.h.
 const MAP_CREATE: libc::c_long = 0;
+const MAP_LOOK_UP: libc::c_long = 1;
 const MAP_UPDATE: libc::c_long = 2;
 const PROG_LOAD: libc::c_long = 5;
 const TEST_RUN: libc::c_long = 10;
@@ -26,6 +27,7 @@ struct Create {
     flags: u32,
 }
 
+/// What looking up takes as well, but for the flags.
 #[repr(C)]
 #[derive(Default)]
 struct Update {
@@ -130,6 +132,17 @@ pub(crate) fn map(kind: u32, value: usize, entries: usize) -> io::Result<OwnedFd
     let (value, entries) = (value as u32, entries as u32);
     let mut create = Create { kind, key: 4, value, entries, flags: 0 };
     call(MAP_CREATE, &mut create).map(owned)
+}
+
+/// Reads the value that a key has into `value`; returns whether it has one. Both have to be as large as the map says.
+pub(crate) fn look_up(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    let (key, value) = (key.as_ptr() as u64, value.as_mut_ptr() as u64);
+    let mut wanted = Update { map: number(map), key, value, ..Update::default() };
+    match call(MAP_LOOK_UP, &mut wanted) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes the value at `index`.

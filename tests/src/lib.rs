@@ -28,6 +28,7 @@ mod qlb;
 pub mod sandbox;
 mod ssh;
 mod ssh_session;
+pub mod steps;
 pub mod sysctl;
 pub mod tcp;
 pub mod topology;

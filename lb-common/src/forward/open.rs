@@ -225,9 +225,9 @@ fn connect<P: Packet, T: Tables>(
     reserve::source(tables, wish, pool, goal)?;
     let key = &wish.client;
     let (index, client, now) = (vip.pool, &key.tuple.src, goal.now);
-    let Goal { slot, outgoing, mode, .. } = &*goal;
+    goal.ticket = waiting::ticket(tables);
+    let Goal { slot, outgoing, mode, ticket, .. } = &*goal;
     path.rewrite.set(&key.tuple, outgoing);
-    let ticket = waiting::ticket(tables);
 
     let before = if wish.is_new() { None } else { tables.flow(key) };
     if before.is_none() && !wish.is_new() {
@@ -247,7 +247,7 @@ fn connect<P: Packet, T: Tables>(
         flow.rewrite = path.rewrite;
         flow.begin(slot.member, index, *mode, false, now);
         flow.opened = tables.exact_now();
-        flow.ticket = ticket;
+        flow.ticket = *ticket;
         if segment.is_udp() {
             flow.payload.set(segment.payload.into());
             flow.next.set(pool.generation);
@@ -271,14 +271,14 @@ fn connect<P: Packet, T: Tables>(
             InsertError::Exists => Unconnected::Stays,
         });
     }
-    waiting::make_room(tables, ticket);
+    waiting::make_room(tables, *ticket);
     match &before {
         Some(before) => {
             if wish.moves != 0 {
                 waiting::leave(tables, before);
-                waiting::enter(packet, tables, ticket, key, segment);
+                waiting::enter(packet, tables, *ticket, key, segment);
             } else {
-                waiting::follow(tables, before, ticket, wish);
+                waiting::follow(tables, before, *ticket, wish);
             }
             schedule::moved(tables, index, before.member, slot.member);
             tables.count(wish.why().into());
@@ -290,7 +290,7 @@ fn connect<P: Packet, T: Tables>(
             }
         }
         None => {
-            waiting::enter(packet, tables, ticket, key, segment);
+            waiting::enter(packet, tables, *ticket, key, segment);
             schedule::opened(tables, index, slot.member);
             tables.count(Event::Opened.into());
             event::opened(tables, key, outgoing, index, slot.member);

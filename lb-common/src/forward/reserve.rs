@@ -26,6 +26,8 @@ pub(super) struct Goal {
     pub(super) mode: Mode,
     /// Monotonic time in nanoseconds.
     pub(super) now: u64,
+    /// The connection's turn among the half-open ones.
+    pub(super) ticket: u32,
     /// What a member in TIME_WAIT will judge.
     pub(super) syn: Syn,
     /// What the client's port was used for before, if its NAT port is still taken: source and destination

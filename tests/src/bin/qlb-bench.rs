@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::stdout;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ struct Packets {
     #[arg(long)]
     quick: bool,
 
+    /// Draw how figures grow with flows, members and pools, as SVG files in this directory
+    #[arg(long, value_name = "DIRECTORY")]
+    draw: Option<PathBuf>,
+
     /// Measure only the rows that have this in their description, which is said while they are measured
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -104,11 +109,11 @@ fn beside(args: &Arena) -> Result<(), String> {
 }
 
 fn by_packet(args: Packets) -> Result<(), String> {
-    let Packets { json, quick, only, jit, harden } = args;
+    let Packets { json, quick, draw, only, jit, harden } = args;
     let unknown = || "unknown".to_owned();
     let settings =
         Settings { jit: jit.unwrap_or_else(unknown), harden: harden.unwrap_or_else(unknown) };
-    let options = packets::Options { json, quick, only, settings };
+    let options = packets::Options { json, quick, draw, only, settings };
     packets::run(&options).map_err(|error| error.to_string())
 }
 

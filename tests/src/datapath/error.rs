@@ -32,6 +32,10 @@ pub enum Error {
     #[error("cannot reach a map of the program under test")]
     Map(#[from] MapError),
 
+    /// What the programs do could not be counted.
+    #[error(transparent)]
+    Steps(#[from] crate::steps::Error),
+
     /// The device that was just made has no MAC address.
     #[error("a new device has no MAC address")]
     NoMac,

@@ -1,6 +1,7 @@
 //! The compiled object, run packet by packet.
 
 mod run;
+mod steps;
 mod tested;
 
 use std::collections::BTreeSet;

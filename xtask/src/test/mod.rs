@@ -18,7 +18,7 @@ use crate::{build, object};
 use report::Outcome;
 
 /// The test targets of lb-tests that send packets through the BPF programs without attaching them.
-const PACKET: &[&str] = &["packet", "differential", "verifier", "fuzz"];
+const PACKET: &[&str] = &["packet", "differential", "verifier", "steps", "fuzz"];
 /// The test targets of lb-tests that build network namespaces and run real clients and members in them.
 const NETNS: &[&str] = &["capture", "harness", "netns", "oracle", "sandbox"];
 

@@ -37,6 +37,17 @@ pub enum Error {
         found: String,
     },
 
+    /// The machine that counts instructions and the kernel did not make the same of a packet.
+    #[error("{path}: counted {steps:?}, and the kernel makes {kernel:02x?} of it")]
+    Steps {
+        /// What was to be counted.
+        path: String,
+        /// What the machine made of the packet.
+        steps: Box<crate::steps::Steps>,
+        /// The frame that the kernel's programs have left.
+        kernel: Vec<u8>,
+    },
+
     /// A program returned something else than what its path ends with.
     #[error("{path}: the last of the packets became {found}")]
     Verdict {
@@ -53,6 +64,15 @@ pub enum Error {
         wanted: usize,
         /// How many there are.
         found: usize,
+    },
+
+    /// A curve could not be drawn.
+    #[error("cannot draw {file}: {why}")]
+    Draw {
+        /// Where it was to be.
+        file: String,
+        /// Why not.
+        why: String,
     },
 
     /// This process could not be kept on one CPU.

@@ -72,7 +72,7 @@ pub(super) fn measure(stage: &mut Stage, case: &Case, effort: Effort) -> Result<
 fn again(stage: &mut Stage, case: &Case) -> Result<Harness, Error> {
     let mut frames = match case.path {
         Path::OtherPort => vec![stranger(81, case.family)],
-        Path::NotIp => vec![[&[0; 6][..], &[2, 0, 0, 0, 0, 1, 8, 6], &[0; 46]].concat()],
+        Path::NotIp => vec![arp()],
         Path::Opens => vec![stranger(80, case.family)],
         Path::Along(_) | Path::FirstFin | Path::SecondFin | Path::Reset | Path::Redispatch => {
             let segment = case.path.segment().unwrap_or(Segment::ClientAck);
@@ -82,6 +82,11 @@ fn again(stage: &mut Stage, case: &Case) -> Result<Harness, Error> {
     shuffle(&mut frames);
     let advance = case.path.segment().and_then(|segment| segment.advance(case.family));
     show(stage, case, &frames, advance)
+}
+
+/// A frame that is not IP's.
+pub(super) fn arp() -> Vec<u8> {
+    [&[0; 6][..], &[2, 0, 0, 0, 0, 1, 8, 6], &[0; 46]].concat()
 }
 
 fn show(

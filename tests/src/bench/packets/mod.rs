@@ -6,7 +6,9 @@
 //!
 //! Every batch is checked by the datapath's counters: a row whose packets took another way than it says is an error.
 
+mod budget;
 mod code;
+mod draw;
 mod error;
 mod frames;
 mod harness;
@@ -19,12 +21,14 @@ mod stage;
 mod stats;
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 pub use super::machine::Settings;
 pub use crate::bpf::Ran;
+pub use budget::{Row, budget};
 pub use code::Advance;
 pub use error::Error;
 pub use harness::Harness;
@@ -44,6 +48,8 @@ pub struct Options {
     pub json: bool,
     /// Fewer rows and batches: a minute.
     pub quick: bool,
+    /// A directory in which curves are drawn.
+    pub draw: Option<PathBuf>,
     /// Only rows with this in their description; all of them if there is none.
     pub only: Option<String>,
     /// What the kernel outside of the sandbox is set to.
@@ -73,6 +79,9 @@ pub fn run(options: &Options) -> Result<(), Error> {
         writeln!(io::stderr(), "{} ns  {}", measured.each.median, case.told())?;
         rows.push(measured);
         before = Some((stage, *case));
+    }
+    if let Some(directory) = &options.draw {
+        draw::all(&rows, directory)?;
     }
     let report = Report { settings: options.settings.clone(), effort, noise, rows };
     if options.json {

@@ -142,6 +142,8 @@ pub(super) struct Case {
     pub(super) setting: Setting,
     pub(super) family: Family,
     pub(super) method: Method,
+    /// Pools of the datapath, that of the packets among them.
+    pub(super) pools: u32,
     /// Members of the pool.
     pub(super) members: usize,
     /// Established connections that are there, those that are measured aside.
@@ -172,9 +174,9 @@ impl Case {
 
     /// All of it, for messages.
     pub(super) fn told(&self) -> String {
-        let Self { path, setting, members, flows, .. } = self;
+        let Self { path, setting, pools, members, flows, .. } = self;
         format!(
-            "{} ({}, {}, {flows} flows, {members} members, policy {})",
+            "{} ({}, {}, {flows} flows, {members} members, {pools} pools, policy {})",
             path.name(),
             setting.name(),
             self.family(),

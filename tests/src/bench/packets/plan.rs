@@ -8,23 +8,24 @@ use super::path::{Case, Path, Setting};
 use crate::datapath::{Family, METHODS};
 
 /// The point from which all rows differ in one thing.
-const BASE: Case = Case {
+pub(super) const BASE: Case = Case {
     path: Path::Along(Segment::ClientData),
     setting: Setting::Tc,
     family: Family::V4,
     method: Method::RoundRobin,
+    pools: 1,
     members: 64,
     flows: 1024,
 };
 
-const ALONG: [Path; 4] = [
+pub(super) const ALONG: [Path; 4] = [
     Path::Along(Segment::ClientData),
     Path::Along(Segment::ClientAck),
     Path::Along(Segment::MemberData),
     Path::Along(Segment::MemberAck),
 ];
-const ONCE: [Path; 4] = [Path::FirstFin, Path::SecondFin, Path::Reset, Path::Redispatch];
-const PASSED: [Path; 2] = [Path::OtherPort, Path::NotIp];
+pub(super) const ONCE: [Path; 4] = [Path::FirstFin, Path::SecondFin, Path::Reset, Path::Redispatch];
+pub(super) const PASSED: [Path; 2] = [Path::OtherPort, Path::NotIp];
 const MILLION: u32 = 1_000_000;
 
 /// Rows, and how much is measured of each.
@@ -58,6 +59,9 @@ impl Plan {
         cases.extend(elsewhere(&[1, MANY]));
         for path in [ALONG[0], ALONG[2]] {
             cases.push(Case { path, setting: Setting::Xdp, flows: MILLION, ..BASE });
+        }
+        for pools in [32, 1000] {
+            cases.extend([ALONG[0], Path::Opens].map(|path| Case { path, pools, ..BASE }));
         }
         Self { cases, effort: Effort { batches: 9, packets: 65_536, connections: 16_384 } }
     }

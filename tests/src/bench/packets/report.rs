@@ -51,11 +51,21 @@ impl Report {
             told(noise.one)
         )?;
         writeln!(out, "the harness, which is taken off: {}", told(noise.harness))?;
-        let heading =
-            ["path", "hook", "family", "policy", "flows", "members", "median ns", "min", "max"];
+        let heading = [
+            "path",
+            "hook",
+            "family",
+            "policy",
+            "flows",
+            "members",
+            "pools",
+            "median ns",
+            "min",
+            "max",
+        ];
         let mut table = Table::new(heading);
         for Measured { case, each, .. } in rows {
-            let Case { path, setting, flows, members, .. } = case;
+            let Case { path, setting, flows, members, pools, .. } = case;
             table.row([
                 path.name().to_owned(),
                 setting.name().to_owned(),
@@ -63,6 +73,7 @@ impl Report {
                 case.policy().to_owned(),
                 flows.to_string(),
                 members.to_string(),
+                pools.to_string(),
                 each.median.to_string(),
                 each.min.to_string(),
                 each.max.to_string(),
@@ -77,7 +88,7 @@ impl Report {
         let Self { settings, effort, noise, rows } = self;
         let (cpu, cpus) = cpus();
         let row = |Measured { case, each, harness }: &Measured| {
-            let Case { path, setting, flows, members, .. } = case;
+            let Case { path, setting, flows, members, pools, .. } = case;
             let mut row = figures(*each);
             row["path"] = path.name().into();
             row["hook"] = setting.name().into();
@@ -85,6 +96,7 @@ impl Report {
             row["policy"] = case.policy().into();
             row["flows"] = (*flows).into();
             row["members"] = (*members).into();
+            row["pools"] = (*pools).into();
             row["harness"] = figures(*harness);
             row["counters"] = case.path.counters(*setting).into();
             row

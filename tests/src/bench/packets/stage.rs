@@ -10,7 +10,7 @@ use super::error::Error;
 use super::frames::{Flow, Segment, client, known_members};
 use super::harness::Harness;
 use super::path::{Case, Setting};
-use crate::datapath::{Datapath as _, Family, Kernel, LISTENER, Tcp, World};
+use crate::datapath::{Action, Datapath as _, Family, Kernel, LISTENER, Tcp, World};
 
 /// Nanoseconds that no measurement takes.
 const LONG: u64 = 3_600_000_000_000;
@@ -60,7 +60,7 @@ impl Stage {
     }
 
     fn fill(&mut self) -> Result<(), Error> {
-        let Case { family, method, members, flows, .. } = self.case;
+        let Case { family, method, pools, members, flows, .. } = self.case;
         let mut world = World { method, ..World::new(&vec![1; members]) };
         world.ports = (1024, u16::MAX);
         let timers = &mut world.timers;
@@ -77,7 +77,11 @@ impl Stage {
             world.newcomers = known_members(members);
             world.members = world.newcomers.iter().map(|index| (*index, 1)).collect();
         }
-        self.kernel.act(&family.action(&world.install()))?;
+        let install = family.action(&world.install());
+        self.kernel.act(&install)?;
+        if let Action::Install(_, target) = &install {
+            self.kernel.crowd(target, pools)?;
+        }
         self.next = 0;
         self.flows = self.establish(flows)?;
         Ok(())

@@ -1,5 +1,6 @@
 //! Frames through the programs, and what the reaper does.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
@@ -10,7 +11,7 @@ use lb_common::counter::Event;
 use lb_userspace::datapath::{Listener, Target, counters, install};
 
 use super::super::complete::{self, Summed};
-use super::super::{Act, Error, Ran};
+use super::super::{Act, Error, POOL, Ran};
 use super::{Kernel, ROOM, ZONE, zone};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
@@ -131,6 +132,21 @@ impl Kernel {
     pub(super) fn install(&mut self, pool: u32, target: &Target) -> Result<(), Error> {
         let listener = Listener { zone: zone(&self.options), ..target.listener };
         Ok(install(&mut self.maps, pool, &Target { listener, ..target.clone() })?)
+    }
+
+    /// Pools beside that of the target, each with its members, so that there are so many.
+    ///
+    /// # Errors
+    /// When a map cannot be written.
+    pub fn crowd(&mut self, target: &Target, pools: u32) -> Result<(), Error> {
+        for pool in (0..pools).filter(|pool| *pool != POOL) {
+            let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 200, 0, 0).to_bits() + pool);
+            let listener = Listener { address: IpAddr::from(address).into(), ..target.listener };
+            // Their members are those of the one, who are no newcomers any more.
+            let other = Target { listener, newcomers: Vec::new(), ..target.clone() };
+            self.install(pool, &other)?;
+        }
+        Ok(())
     }
 
     pub(super) fn resets(&self) -> Result<u64, Error> {

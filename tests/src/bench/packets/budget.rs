@@ -1,0 +1,105 @@
+//! What a packet takes in instructions and looks into maps: no time, so it is the same on every machine, and can be held.
+
+use std::os::fd::AsFd as _;
+
+use lb_common::state::Method;
+
+use super::error::Error;
+use super::frames::Segment;
+use super::path::{Case, Path, Ready};
+use super::plan::{ALONG, BASE, ONCE, PASSED};
+use super::stage::{Stage, stranger};
+use crate::bpf::{self, Shown};
+use crate::datapath::{Family, METHODS};
+use crate::steps::Steps;
+
+/// Bytes that any of the frames takes.
+const ROOM: usize = 2048;
+
+/// Connections that are there at the most.
+const MOST: u32 = 16_384;
+
+/// A way of packets, and what one takes on it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The way.
+    pub name: String,
+    /// What a packet takes.
+    pub steps: Steps,
+}
+
+/// The ways: with few connections, because how many there are is of no matter to instructions.
+fn cases() -> Vec<Case> {
+    let base = Case { flows: 64, ..BASE };
+    let along = ALONG.into_iter().chain(ONCE).chain(PASSED);
+    let mut cases: Vec<Case> = along.map(|path| Case { path, ..base }).collect();
+    let opens = |method, members| Case { path: Path::Opens, method, members, ..base };
+    cases.extend(METHODS.map(|method| opens(method, 2)));
+    cases.extend(METHODS.map(|method| opens(method, 64)));
+    for method in METHODS.into_iter().filter(|method| *method != Method::LeastResponseTime) {
+        cases.push(opens(method, 4096));
+    }
+    cases.push(Case { members: 4096, ..base });
+    cases.push(Case { flows: MOST, ..base });
+    cases.push(Case { family: Family::V6, ..base });
+    cases.push(Case { family: Family::V6, path: Path::Opens, ..base });
+    cases
+}
+
+/// What a packet takes on each way, which the kernel's programs go as well.
+///
+/// # Errors
+/// When the machine that counts and the kernel do not make the same of a packet.
+pub fn budget() -> Result<Vec<Row>, Error> {
+    let mut stage = Stage::new(&BASE, MOST)?;
+    cases().iter().map(|case| row(&mut stage, case)).collect()
+}
+
+fn row(stage: &mut Stage, case: &Case) -> Result<Row, Error> {
+    stage.renew(case)?;
+    let frame = frame(stage, case)?;
+    let steps = stage.kernel.steps(&frame)?;
+    let mut out = vec![0; ROOM];
+    let shown = Shown { frame: &frame, context: &[], repeat: 1, flags: 0 };
+    let program = stage.kernel.tested()?.program;
+    let ran = bpf::run(program.as_fd(), &shown, &mut out).map_err(Error::bpf("run a frame"))?;
+    out.truncate(ran.len);
+    if (steps.verdict, &steps.frame) != (ran.verdict, &out) {
+        return Err(Error::Steps { path: case.told(), steps: Box::new(steps), kernel: out });
+    }
+    if ran.verdict != case.path.verdict(case.setting) {
+        return Err(Error::Verdict { path: case.told(), found: ran.verdict });
+    }
+    Ok(Row { name: name(case), steps })
+}
+
+/// A frame that goes the way of the row, which the datapath has not seen yet.
+fn frame(stage: &mut Stage, case: &Case) -> Result<Vec<u8>, Error> {
+    let Some(segment) = case.path.segment() else {
+        return Ok(match case.path {
+            Path::OtherPort => stranger(81, case.family),
+            _ => super::measure::arp(),
+        });
+    };
+    let flow = match case.path.ready() {
+        Ready::Unknown => stage.newcomers(1),
+        Ready::Opening => stage.open(1)?,
+        Ready::Established => stage.establish(1)?,
+        Ready::HalfClosed => {
+            let flows = stage.establish(1)?;
+            stage.send(Segment::ClientFin, &flows)?;
+            flows
+        }
+    };
+    let flow = flow.first().ok_or(Error::Connections { wanted: 1, found: 0 })?;
+    Ok(stage.frame(segment, flow))
+}
+
+fn name(case: &Case) -> String {
+    let Case { path, members, flows, .. } = case;
+    let policy = match path {
+        Path::Opens => format!(" {}", case.policy()),
+        _ => String::new(),
+    };
+    format!("{}, {}{policy}, {members} members, {flows} flows", path.name(), case.family())
+}
