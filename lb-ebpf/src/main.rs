@@ -14,6 +14,7 @@ mod object;
 mod packet;
 mod reap;
 mod route;
+mod words;
 mod xdp;
 
 use aya_ebpf::{

@@ -20,6 +20,8 @@ use lb_common::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
+use crate::words;
+
 /// `PACKET_HOST` of linux/if_packet.h.
 const PACKET_HOST: u32 = 0;
 
@@ -166,8 +168,8 @@ impl<const PEEKS: bool> Packet for Skb<PEEKS> {
         let place = if PEEKS { self.at::<T>(offset) } else { None };
         // Calling the kernel for each header takes longer than all that is done with them.
         match place {
-            // SAFETY: that piece holds all of it, and any bytes are a valid `T` (FromBytes).
-            Some(value) => Some(unsafe { value.read_unaligned() }),
+            // SAFETY: that piece holds all of it.
+            Some(value) => Some(unsafe { words::read(value) }),
             None => self.read(offset),
         }
     }

@@ -26,6 +26,7 @@ use lb_common::{
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
 use crate::packet::{AF_INET, AF_INET6};
+use crate::words;
 
 /// Whether frames leave by a redirect to their own device and not by XDP_TX; set at load.
 ///
@@ -155,8 +156,8 @@ impl Packet for XdpFrame {
 
     #[inline(always)]
     fn read<T: FromBytes>(&self, offset: usize) -> Option<T> {
-        // SAFETY: the frame holds all of it, and any bytes are a valid `T` (FromBytes).
-        self.at::<T>(offset).map(|value| unsafe { value.read_unaligned() })
+        // SAFETY: the frame holds all of it.
+        self.at::<T>(offset).map(|value| unsafe { words::read(value) })
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@ use zerocopy::FromZeros;
 
 use crate::{
     addr::Addr,
+    be::Be16,
     packet::Packet,
     verdict::PassReason,
     wire::{
@@ -48,11 +49,11 @@ impl Datagram {
         if !packet.is_for_host() {
             return Err(PassReason::OtherHost);
         }
-        let eth: Ethernet = packet.peek(0).ok_or(PassReason::Malformed)?;
+        let ethertype: Be16 = packet.peek(Ethernet::TYPE).ok_or(PassReason::Malformed)?;
         if packet.has_vlan_tag() {
             return Err(PassReason::Vlan);
         }
-        match eth.ethertype.get() {
+        match ethertype.get() {
             eth::IPV4 => ipv4::read(packet, Self::L3, self),
             eth::IPV6 => ipv6::read(packet, Self::L3, self),
             eth::VLAN => Err(PassReason::Vlan),
