@@ -1,6 +1,6 @@
 //! The BPF programs: a thin shell around `lb-common`.
 //!
-//! [`maps`] supplies the tables, [`packet`] and [`xdp`] the packet; they hold the only unsafe code of
+//! [`maps`] supplies the tables, [`packet`] and [`xdp`] the packet, by way of [`words`]; they hold the only unsafe code of
 //! the datapath. Each program is an entry point that turns a decision into what the
 //! kernel wants to hear.
 

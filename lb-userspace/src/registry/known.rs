@@ -7,7 +7,10 @@ use super::{Served, Stamp};
 
 /// Pools as their records were; shared by all copies.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<Mutex<HashMap<String, (Stamp, Arc<Served>)>>>);
+pub(super) struct Known(Arc<Mutex<All>>);
+
+/// By the pools' ids, each with the stamp of its record.
+type All = HashMap<String, (Stamp, Arc<Served>)>;
 
 impl Known {
     /// The pool as it was when its record had this stamp.
@@ -28,7 +31,7 @@ impl Known {
     }
 
     /// What is behind the lock is whole after each change.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Stamp, Arc<Served>)>> {
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

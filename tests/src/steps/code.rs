@@ -34,11 +34,11 @@ pub(super) struct Described {
     pub(super) data: Vec<u8>,
 }
 
+/// What an object comes to.
+pub(super) type Linked = (HashMap<String, Vec<Code>>, Vec<Described>);
+
 /// The programs by their names, and the maps by the numbers that instructions have for them.
-pub(super) fn read(
-    object: &[u8],
-    globals: &[(&str, u32)],
-) -> Result<(HashMap<String, Vec<Code>>, Vec<Described>), Error> {
+pub(super) fn read(object: &[u8], globals: &[(&str, u32)]) -> Result<Linked, Error> {
     let failed = |error: String| Error::Object(error);
     let mut object = Object::parse(object).map_err(|error| failed(error.to_string()))?;
     let bytes: Vec<(&str, [u8; 4])> =

@@ -6,6 +6,7 @@ use lb_common::state::Method;
 
 use super::error::Error;
 use super::frames::Segment;
+use super::measure::arp;
 use super::path::{Case, Path, Ready};
 use super::plan::{ALONG, BASE, ONCE, PASSED};
 use super::stage::{Stage, stranger};
@@ -76,10 +77,8 @@ fn row(stage: &mut Stage, case: &Case) -> Result<Row, Error> {
 /// A frame that goes the way of the row, which the datapath has not seen yet.
 fn frame(stage: &mut Stage, case: &Case) -> Result<Vec<u8>, Error> {
     let Some(segment) = case.path.segment() else {
-        return Ok(match case.path {
-            Path::OtherPort => stranger(81, case.family),
-            _ => super::measure::arp(),
-        });
+        let is_ip = case.path == Path::OtherPort;
+        return Ok(if is_ip { stranger(81, case.family) } else { arp() });
     };
     let flow = match case.path.ready() {
         Ready::Unknown => stage.newcomers(1),
@@ -97,9 +96,6 @@ fn frame(stage: &mut Stage, case: &Case) -> Result<Vec<u8>, Error> {
 
 fn name(case: &Case) -> String {
     let Case { path, members, flows, .. } = case;
-    let policy = match path {
-        Path::Opens => format!(" {}", case.policy()),
-        _ => String::new(),
-    };
+    let policy = if *path == Path::Opens { format!(" {}", case.policy()) } else { String::new() };
     format!("{}, {}{policy}, {members} members, {flows} flows", path.name(), case.family())
 }

@@ -83,9 +83,11 @@ fn curves(axis: &Axis, rows: &[Measured]) -> Vec<Curve> {
         curves.into_iter().filter(|(_, points)| points.len() > 1).map(|(case, mut points)| {
             points.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
             points.dedup_by(|a, b| a.0 == b.0);
-            let name = match case.path {
-                Path::Opens => format!("{}, {}", case.path.name(), case.policy()),
-                _ => case.path.name().to_owned(),
+            let name = case.path.name();
+            let name = if case.path == Path::Opens {
+                format!("{name}, {}", case.policy())
+            } else {
+                name.to_owned()
             };
             (name, points)
         });

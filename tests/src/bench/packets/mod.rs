@@ -73,8 +73,14 @@ pub fn run(options: &Options) -> Result<(), Error> {
     };
     let mut rows: Vec<Measured> = Vec::new();
     let mut before: Option<(Stage, Case)> = None;
+    let mut memory: Vec<(u32, u64)> = Vec::new();
     for case in plan.cases.iter().filter(wanted) {
         let mut stage = prepare(before.take(), case, effort.spare(case))?;
+        if !memory.iter().any(|(flows, _)| *flows == case.flows)
+            && stage.flows.len() as u32 == case.flows
+        {
+            memory.push((case.flows, stage.memory()?));
+        }
         let measured = measure(&mut stage, case, effort)?;
         writeln!(io::stderr(), "{} ns  {}", measured.each.median, case.told())?;
         rows.push(measured);
@@ -83,7 +89,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     if let Some(directory) = &options.draw {
         draw::all(&rows, directory)?;
     }
-    let report = Report { settings: options.settings.clone(), effort, noise, rows };
+    let report = Report { settings: options.settings.clone(), effort, noise, memory, rows };
     if options.json {
         report.print_json()?
     } else {

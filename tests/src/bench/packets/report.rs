@@ -17,6 +17,8 @@ pub(super) struct Report {
     pub(super) settings: Settings,
     pub(super) effort: Effort,
     pub(super) noise: Noise,
+    /// Bytes of the kernel for so many connections.
+    pub(super) memory: Vec<(u32, u64)>,
     pub(super) rows: Vec<Measured>,
 }
 
@@ -31,7 +33,7 @@ fn figures(Summary { median, min, max }: Summary) -> Value {
 impl Report {
     /// For readers.
     pub(super) fn print(&self) -> io::Result<()> {
-        let Self { settings, effort, noise, rows } = self;
+        let Self { settings, effort, noise, memory, rows } = self;
         let (cpu, cpus) = cpus();
         let mut out = io::stdout().lock();
         writeln!(out, "kernel {}, {cpus} CPUs {cpu}", kernel())?;
@@ -51,6 +53,10 @@ impl Report {
             told(noise.one)
         )?;
         writeln!(out, "the harness, which is taken off: {}", told(noise.harness))?;
+        for (flows, bytes) in memory {
+            let each = bytes / u64::from(*flows);
+            writeln!(out, "{flows} connections take {bytes} bytes of the kernel, {each} each")?;
+        }
         let heading = [
             "path",
             "hook",
@@ -85,7 +91,7 @@ impl Report {
 
     /// For programs.
     pub(super) fn print_json(&self) -> io::Result<()> {
-        let Self { settings, effort, noise, rows } = self;
+        let Self { settings, effort, noise, memory, rows } = self;
         let (cpu, cpus) = cpus();
         let row = |Measured { case, each, harness }: &Measured| {
             let Case { path, setting, flows, members, pools, .. } = case;
@@ -103,6 +109,7 @@ impl Report {
         };
         let document = json!({
             "kernel": kernel(),
+            "memory": memory.iter().map(|(flows, bytes)| json!({ "flows": flows, "bytes": bytes })).collect::<Vec<_>>(),
             "cpu": cpu,
             "cpus": cpus,
             "mitigations": mitigations().into_iter().collect::<BTreeMap<_, _>>(),

@@ -30,6 +30,8 @@ pub(super) struct Stage {
     pub(super) flows: Vec<Flow>,
     /// Number of the next client.
     next: u32,
+    /// Bytes of the kernel for its maps of connections when there was none.
+    empty: u64,
 }
 
 impl Stage {
@@ -42,9 +44,17 @@ impl Stage {
             Setting::Shared => Kernel::load_in_zone(max_flows)?,
             Setting::Xdp => Kernel::load_in_front(max_flows, NEVER, false)?,
         };
-        let mut stage = Self { kernel, case: *case, room, flows: Vec::new(), next: 0 };
+        let mut stage = Self { kernel, case: *case, room, flows: Vec::new(), next: 0, empty: 0 };
+        stage.empty = stage.memory()?;
         stage.fill()?;
         Ok(stage)
+    }
+
+    /// Bytes of the kernel for entries and NAT ports of all its connections; tables that are there without any do not count.
+    pub(super) fn memory(&self) -> Result<u64, Error> {
+        let maps = ["FLOWS", "PORTS"].map(|map| self.kernel.memory(map));
+        let all = maps.into_iter().sum::<Result<u64, _>>()?;
+        Ok(all.saturating_sub(self.empty))
     }
 
     /// Connections that there is room for.
