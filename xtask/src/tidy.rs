@@ -44,6 +44,7 @@ fn unsafe_blocks_are_in_the_files_made_for_them() {
         "lb-ebpf/src/maps/walk.rs",
         "lb-ebpf/src/maps/zone.rs",
         "lb-ebpf/src/packet.rs",
+        "lb-ebpf/src/words.rs",
         "lb-ebpf/src/xdp.rs",
         // No part of qlb: what the bench compares with.
         "lb-ebpf/src/hairpin.rs",
