@@ -134,7 +134,7 @@ impl Kernel {
         Ok(install(&mut self.maps, pool, &Target { listener, ..target.clone() })?)
     }
 
-    /// Pools beside that of the target, each with its members, so that there are so many.
+    /// Pools beside that of the target, each with one of its members, so that there are so many.
     ///
     /// # Errors
     /// When a map cannot be written.
@@ -142,8 +142,9 @@ impl Kernel {
         for pool in (0..pools).filter(|pool| *pool != POOL) {
             let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 200, 0, 0).to_bits() + pool);
             let listener = Listener { address: IpAddr::from(address).into(), ..target.listener };
-            // Their members are those of the one, who are no newcomers any more.
-            let other = Target { listener, newcomers: Vec::new(), ..target.clone() };
+            // Their member is one of that pool, who is no newcomer any more; all of them would fill the tables.
+            let slots = target.slots.iter().take(1).copied().collect();
+            let other = Target { listener, slots, newcomers: Vec::new(), ..target.clone() };
             self.install(pool, &other)?;
         }
         Ok(())
