@@ -20,6 +20,7 @@ pub mod fuzz;
 mod haproxy;
 mod iperf;
 mod link;
+pub mod memory;
 mod namespace;
 mod net;
 mod nginx;

@@ -1,48 +1,32 @@
 //! Arithmetic and comparisons (RFC 9669 sections 4.1 and 4.3).
 
+/// The same operations in either width.
+macro_rules! operation {
+    ($op:expr, $a:expr, $b:expr) => {{
+        let (a, b) = ($a, $b);
+        Some(match $op >> 4 {
+            0x0 => a.wrapping_add(b),
+            0x1 => a.wrapping_sub(b),
+            0x2 => a.wrapping_mul(b),
+            0x3 => a.checked_div(b).unwrap_or(0),
+            0x4 => a | b,
+            0x5 => a & b,
+            // Of a shift the lowest bits count that are enough for the width.
+            0x6 => a.wrapping_shl(b as u32),
+            0x7 => a.wrapping_shr(b as u32),
+            0x8 => a.wrapping_neg(),
+            0x9 => a.checked_rem(b).unwrap_or(a),
+            0xa => a ^ b,
+            0xb => b,
+            0xc => a.cast_signed().wrapping_shr(b as u32).cast_unsigned(),
+            _ => return None,
+        })
+    }};
+}
+
 /// What an arithmetic instruction makes of two operands, in 64 bits or 32; none of an operation that there is none of.
 pub(super) fn result(op: u8, wide: bool, a: u64, b: u64) -> Option<u64> {
-    if wide { long(op, a, b) } else { short(op, a as u32, b as u32).map(u64::from) }
-}
-
-fn long(op: u8, a: u64, b: u64) -> Option<u64> {
-    let bits = (b & 63) as u32;
-    Some(match op >> 4 {
-        0x0 => a.wrapping_add(b),
-        0x1 => a.wrapping_sub(b),
-        0x2 => a.wrapping_mul(b),
-        0x3 => a.checked_div(b).unwrap_or(0),
-        0x4 => a | b,
-        0x5 => a & b,
-        0x6 => a << bits,
-        0x7 => a >> bits,
-        0x8 => a.wrapping_neg(),
-        0x9 => a.checked_rem(b).unwrap_or(a),
-        0xa => a ^ b,
-        0xb => b,
-        0xc => (a.cast_signed() >> bits).cast_unsigned(),
-        _ => return None,
-    })
-}
-
-fn short(op: u8, a: u32, b: u32) -> Option<u32> {
-    let bits = b & 31;
-    Some(match op >> 4 {
-        0x0 => a.wrapping_add(b),
-        0x1 => a.wrapping_sub(b),
-        0x2 => a.wrapping_mul(b),
-        0x3 => a.checked_div(b).unwrap_or(0),
-        0x4 => a | b,
-        0x5 => a & b,
-        0x6 => a << bits,
-        0x7 => a >> bits,
-        0x8 => a.wrapping_neg(),
-        0x9 => a.checked_rem(b).unwrap_or(a),
-        0xa => a ^ b,
-        0xb => b,
-        0xc => (a.cast_signed() >> bits).cast_unsigned(),
-        _ => return None,
-    })
+    if wide { operation!(op, a, b) } else { operation!(op, a as u32, b as u32).map(u64::from) }
 }
 
 /// A number in another byte order, or cut, as `width` bits: on a machine whose own order is the little one.

@@ -5,7 +5,6 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::Error;
 use super::machine::Machine;
-use super::tables::Tables;
 
 /// Numbers of helpers.
 const LOOK_UP: i32 = 1;
@@ -39,7 +38,7 @@ impl Machine<'_> {
     pub(super) fn help(
         &mut self,
         helper: i32,
-        [a, b, c, d, e]: [u64; 5],
+        [a, b, c, d, _]: [u64; 5],
         depth: usize,
     ) -> Result<u64, Error> {
         match helper {
@@ -106,7 +105,7 @@ impl Machine<'_> {
                 }
                 Ok(a)
             }
-            _ => Err(self.fault(format!("helper {helper}, with {e}"))),
+            _ => Err(self.fault(format!("helper {helper}"))),
         }
     }
 
@@ -138,7 +137,7 @@ impl Machine<'_> {
         if let Some(known) = self.tables.seen(map, key) {
             return Ok(known);
         }
-        let at = Tables::read(&self.tables, map, key)?.map(|value| self.memory.add(value));
+        let at = self.tables.read(map, key)?.map(|value| self.memory.add(value));
         self.tables.note(map, key, at);
         Ok(at)
     }

@@ -1,7 +1,5 @@
 //! The machine: registers, calls and jumps.
 
-use std::collections::BTreeMap;
-
 use super::code::{Code, Place};
 use super::memory::Memory;
 use super::tables::Tables;
@@ -46,9 +44,15 @@ enum End {
 
 impl<'a> Machine<'a> {
     pub(super) fn new(stepper: &'a Stepper, tables: Tables<'a>, frame: &[u8]) -> Self {
-        let steps = Steps { lookups: BTreeMap::new(), ..Steps::default() };
         let place = Place { program: String::new(), at: 0 };
-        Self { stepper, tables, memory: Memory::new(frame), steps, place, left_for: None }
+        Self {
+            stepper,
+            tables,
+            memory: Memory::new(frame),
+            steps: Steps::default(),
+            place,
+            left_for: None,
+        }
     }
 
     /// Runs a program and those that it goes on with.

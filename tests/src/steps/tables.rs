@@ -8,11 +8,10 @@ use aya::maps::MapData;
 
 use super::Error;
 use super::code::Described;
-use crate::bpf;
+use crate::bpf::{self, ARRAY};
 
 /// Types of maps of linux/bpf.h.
 const HASH: u32 = 1;
-const ARRAY: u32 = 2;
 const PER_CPU_ARRAY: u32 = 6;
 const LRU_HASH: u32 = 9;
 const LPM_TRIE: u32 = 11;

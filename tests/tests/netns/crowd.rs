@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use aya::maps::loaded_maps;
 use aya::programs::loaded_programs;
+use lb_tests::memory::of_map;
 use lb_tests::topology::Tenant;
 use lb_tests::{Process, wait_until};
 use nix::sys::signal::Signal;
@@ -34,11 +35,7 @@ fn wanted() -> u16 {
 fn kernel() -> u64 {
     let map = |map: aya::maps::MapInfo| {
         // One that goes meanwhile takes nothing.
-        let Ok(fd) = map.fd() else { return 0 };
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()));
-        let info = info.unwrap_or_default();
-        let line = info.lines().find_map(|line| line.strip_prefix("memlock:"));
-        line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
+        map.fd().map_or(0, |fd| of_map(fd.as_fd()).unwrap())
     };
     let maps: u64 = loaded_maps().filter_map(Result::ok).map(map).sum();
     let programs = loaded_programs().filter_map(Result::ok);

@@ -5,14 +5,13 @@ use std::os::fd::AsFd as _;
 use lb_common::state::Method;
 
 use super::error::Error;
-use super::frames::Segment;
 use super::measure::arp;
-use super::path::{Case, Path, Ready};
+use super::path::{Case, Path};
 use super::plan::{ALONG, BASE, ONCE, PASSED};
 use super::stage::{Stage, stranger};
 use crate::bpf::{self, Shown};
 use crate::datapath::{Family, METHODS};
-use crate::steps::Steps;
+use crate::steps::{Stepper, Steps};
 
 /// Bytes that any of the frames takes.
 const ROOM: usize = 2048;
@@ -53,13 +52,14 @@ fn cases() -> Vec<Case> {
 /// When the machine that counts and the kernel do not make the same of a packet.
 pub fn budget() -> Result<Vec<Row>, Error> {
     let mut stage = Stage::new(&BASE, MOST)?;
-    cases().iter().map(|case| row(&mut stage, case)).collect()
+    let stepper = stage.kernel.stepper()?;
+    cases().iter().map(|case| row(&mut stage, &stepper, case)).collect()
 }
 
-fn row(stage: &mut Stage, case: &Case) -> Result<Row, Error> {
+fn row(stage: &mut Stage, stepper: &Stepper, case: &Case) -> Result<Row, Error> {
     stage.renew(case)?;
     let frame = frame(stage, case)?;
-    let steps = stage.kernel.steps(&frame)?;
+    let steps = stage.kernel.steps(stepper, &frame)?;
     let mut out = vec![0; ROOM];
     let shown = Shown { frame: &frame, context: &[], repeat: 1, flags: 0 };
     let program = stage.kernel.tested()?.program;
@@ -80,17 +80,8 @@ fn frame(stage: &mut Stage, case: &Case) -> Result<Vec<u8>, Error> {
         let is_ip = case.path == Path::OtherPort;
         return Ok(if is_ip { stranger(81, case.family) } else { arp() });
     };
-    let flow = match case.path.ready() {
-        Ready::Unknown => stage.newcomers(1),
-        Ready::Opening => stage.open(1)?,
-        Ready::Established => stage.establish(1)?,
-        Ready::HalfClosed => {
-            let flows = stage.establish(1)?;
-            stage.send(Segment::ClientFin, &flows)?;
-            flows
-        }
-    };
-    let flow = flow.first().ok_or(Error::Connections { wanted: 1, found: 0 })?;
+    let flows = stage.ready(case.path.ready(), 1)?;
+    let flow = flows.first().ok_or(Error::Connections { wanted: 1, found: 0 })?;
     Ok(stage.frame(segment, flow))
 }
 

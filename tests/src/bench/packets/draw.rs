@@ -61,8 +61,10 @@ type Curve = (String, Vec<(f64, f64)>);
 pub(super) fn all(rows: &[Measured], directory: &File) -> Result<(), Error> {
     for axis in AXES {
         let file = directory.join(axis.file);
-        draw(&axis, &curves(&axis, rows), &file)
-            .map_err(|why| Error::Draw { file: file.display().to_string(), why })?;
+        draw(&axis, &curves(&axis, rows), &file).map_err(|why| Error::Draw {
+            file: file.display().to_string(),
+            why: why.to_string(),
+        })?;
     }
     Ok(())
 }
@@ -95,40 +97,35 @@ fn curves(axis: &Axis, rows: &[Measured]) -> Vec<Curve> {
 }
 
 /// Both axes are logarithmic: what grows with the number of things is a line that rises, what does not is level.
-fn draw(axis: &Axis, curves: &[Curve], file: &File) -> Result<(), String> {
+fn draw(axis: &Axis, curves: &[Curve], file: &File) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::new(file, SIZE).into_drawing_area();
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
-    area.fill(&WHITE).map_err(|error| failed(&error))?;
+    area.fill(&WHITE)?;
     let (low, high) = TIMES;
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(70)
-        .build_cartesian_2d((1.0..axis.end * 1.2).log_scale(), (low..high).log_scale())
-        .map_err(|error| failed(&error))?;
+        .build_cartesian_2d((1.0..axis.end * 1.2).log_scale(), (low..high).log_scale())?;
     chart
         .configure_mesh()
         .x_desc(axis.name)
         .y_desc("nanoseconds of a packet")
         .light_line_style(WHITE)
-        .draw()
-        .map_err(|error| failed(&error))?;
+        .draw()?;
     for (index, (name, points)) in curves.iter().enumerate() {
         let color = Palette99::pick(index).to_rgba();
         chart
-            .draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(2)))
-            .map_err(|error| failed(&error))?
+            .draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(2)))?
             .label(name)
             .legend(move |(x, y)| Circle::new((x + 8, y), 4, color.filled()));
         let dots = points.iter().map(|point| Circle::new(*point, 3, color.filled()));
-        chart.draw_series(dots).map_err(|error| failed(&error))?;
+        chart.draw_series(dots)?;
     }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK)
-        .draw()
-        .map_err(|error| failed(&error))?;
-    area.present().map_err(|error| failed(&error))
+        .draw()?;
+    Ok(area.present()?)
 }

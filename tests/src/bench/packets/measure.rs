@@ -3,9 +3,9 @@
 use lb_common::state::Method;
 
 use super::error::Error;
-use super::frames::{Flow, Segment, shuffle};
+use super::frames::{Segment, shuffle};
 use super::harness::Harness;
-use super::path::{Case, Path, Ready, Setting};
+use super::path::{Case, Path, Setting};
 use super::stage::{Stage, stranger};
 use super::stats::Summary;
 
@@ -107,16 +107,7 @@ fn show(
 
 /// Connections that have not been there yet take the way that each takes once.
 fn once(stage: &mut Stage, case: &Case, count: u32) -> Result<(u32, u32), Error> {
-    let mut flows: Vec<Flow> = match case.path.ready() {
-        Ready::Unknown => stage.newcomers(count),
-        Ready::Opening => stage.open(count)?,
-        Ready::Established => stage.establish(count)?,
-        Ready::HalfClosed => {
-            let flows = stage.establish(count)?;
-            stage.send(Segment::ClientFin, &flows)?;
-            flows
-        }
-    };
+    let mut flows = stage.ready(case.path.ready(), count)?;
     if case.path != Path::Opens {
         shuffle(&mut flows);
     }

@@ -9,7 +9,7 @@ use lb_common::be::Be16;
 use super::error::Error;
 use super::frames::{Flow, Segment, client, known_members};
 use super::harness::Harness;
-use super::path::{Case, Setting};
+use super::path::{Case, Ready, Setting};
 use crate::datapath::{Action, Datapath as _, Family, Kernel, LISTENER, Tcp, World};
 
 /// Nanoseconds that no measurement takes.
@@ -133,6 +133,20 @@ impl Stage {
         self.send(Segment::SynAck, &opened)?;
         self.send(Segment::ClientAck, &opened)?;
         Ok(opened)
+    }
+
+    /// So many connections that are ready for a way, and have not been there yet.
+    pub(super) fn ready(&mut self, ready: Ready, count: u32) -> Result<Vec<Flow>, Error> {
+        match ready {
+            Ready::Unknown => Ok(self.newcomers(count)),
+            Ready::Opening => self.open(count),
+            Ready::Established => self.establish(count),
+            Ready::HalfClosed => {
+                let flows = self.establish(count)?;
+                self.send(Segment::ClientFin, &flows)?;
+                Ok(flows)
+            }
+        }
     }
 
     /// The frame that a segment is in.
