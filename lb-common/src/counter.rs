@@ -95,6 +95,29 @@ reasons! {
     }
 }
 
+reasons! {
+    /// What the program at the outer end of the VIP's device makes of packets. Those that it passes on are counted by what
+    /// the program on the device then makes of them.
+    Outer {
+        /** packets that were forwarded at the outer end, of those that forward_to_member and forward_to_client count */
+        Forwarded = 114, "outer_forwarded";
+        /** passed on to the VIP's device: neither a TCP segment nor a whole UDP datagram */
+        Frame = 115, "outer_pass_frame";
+        /** passed on to the VIP's device: of no known connection, and no plain SYN to a listener of a client that the device has just sent to */
+        Unknown = 116, "outer_pass_unknown";
+        /** passed on to the VIP's device: it may open a connection once more, is refused, or its connection has mode dsr */
+        Opening = 117, "outer_pass_opening";
+        /** passed on to the VIP's device: a retransmission, so the next hop may have changed */
+        Again = 118, "outer_pass_again";
+        /** passed on to the VIP's device: the MAC address of the next hop is not known yet */
+        Unlearned = 119, "outer_pass_unlearned";
+        /** passed on to the VIP's device so that the next hop is learned anew: one packet a second to each destination, and SYNs to one that was sent nothing for 134 ms */
+        Confirm = 121, "outer_pass_confirm";
+        /** passed on to the VIP's device: the frame is addressed to another host's MAC address */
+        OtherHost = 122, "outer_pass_other_host";
+    }
+}
+
 /// Index of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter(u32);
@@ -118,6 +141,13 @@ impl From<Xdp> for Counter {
     #[inline(always)]
     fn from(xdp: Xdp) -> Self {
         Self(xdp.number())
+    }
+}
+
+impl From<Outer> for Counter {
+    #[inline(always)]
+    fn from(outer: Outer) -> Self {
+        Self(outer.number())
     }
 }
 
@@ -146,7 +176,7 @@ fn rows() -> impl Iterator<Item = (u32, &'static str, &'static str)> {
             core::iter::empty()$(.chain($name::ALL.iter().map(|r| (r.number(), r.name(), r.help().trim()))))+
         };
     }
-    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event, Xdp)
+    rows!(Forwarded, PassReason, RefuseReason, DropReason, Event, Xdp, Outer)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::{
     forward::Desk,
     state::{
         AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen,
-        Identity, Load, NOBODY, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey,
-        Vip, VipKey, VipLoad,
+        HopKey, Identity, Load, NOBODY, NextHop, Node, PartKey, Pool, PortBlock, PortKey, Slot,
+        Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
@@ -244,6 +244,14 @@ impl<T: Tables> Tables for Dry<'_, T> {
     fn half_open(&self, ticket: u32) -> Option<T::Ref<HalfOpen>> {
         self.tables.half_open(ticket)
     }
+
+    #[inline(always)]
+    fn next_hop(&self, key: &HopKey) -> Option<T::Ref<NextHop>> {
+        self.tables.next_hop(key)
+    }
+
+    #[inline(always)]
+    fn want_next_hop(&self, _key: &HopKey) {}
 
     #[inline(always)]
     fn fragmented(&self, key: &FragmentKey) -> Option<T::Ref<Fragmented>> {

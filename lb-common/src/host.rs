@@ -1,6 +1,7 @@
 //! Packets and tables on the heap, for running the decisions on the host.
 
 mod atomics;
+mod raw;
 mod sent;
 
 use core::cell::{Cell, RefCell};
@@ -18,13 +19,14 @@ use crate::{
     route::Answer,
     state::{
         AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen,
-        ID_PLACES, Identity, Load, MemberStats, Node, PartKey, Pool, PortBlock, PortKey, Slot,
-        Sticky, StickyKey, Vip, VipKey, VipLoad,
+        HopKey, ID_PLACES, Identity, Load, MemberStats, NextHop, Node, PartKey, Pool, PortBlock,
+        PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
 
+pub use raw::Raw;
 pub use sent::Sent;
 
 /// A frame in memory, with complete checksums.
@@ -149,6 +151,8 @@ pub struct HostTables {
     pub half_open: RefCell<HashMap<u32, Rc<HalfOpen>>>,
     /// Datagrams that come in fragments; without a limit.
     pub fragmented: RefCell<HashMap<FragmentKey, Fragmented>>,
+    /// Next hops.
+    pub next_hops: RefCell<HashMap<HopKey, Rc<NextHop>>>,
     /// Their last identifications.
     pub last_ids: RefCell<HashMap<u32, Rc<Word32>>>,
     /// Counters by number.
@@ -297,6 +301,14 @@ impl Tables for HostTables {
         if self.port_capacity == 0 || ports.len() < self.port_capacity {
             ports.entry(*key).or_default();
         }
+    }
+
+    fn next_hop(&self, key: &HopKey) -> Option<Rc<NextHop>> {
+        self.next_hops.borrow().get(key).map(Rc::clone)
+    }
+
+    fn want_next_hop(&self, key: &HopKey) {
+        self.next_hops.borrow_mut().entry(*key).or_default();
     }
 
     fn fragmented(&self, key: &FragmentKey) -> Option<Rc<Fragmented>> {

@@ -6,10 +6,11 @@ use crate::{
     atomic::{Atomics, Word32},
     counter::Counter,
     forward::Desk,
+    schedule,
     state::{
         AllowedNet, Budget, Cursor, Drain, Event, Flow, FlowKey, FragmentKey, Fragmented, HalfOpen,
-        Identity, Load, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip,
-        VipKey, VipLoad,
+        HopKey, Identity, Load, NextHop, Node, PartKey, Pool, PortBlock, PortKey, Slot, Sticky,
+        StickyKey, Vip, VipKey, VipLoad,
     },
     verdict::Direction,
 };
@@ -120,6 +121,11 @@ pub trait Tables: Atomics {
     /// The identification that a datagram got last whose addresses have this hash.
     fn last_id(&self, hash: u32) -> Option<Self::Ref<Word32>>;
 
+    /// Whom packets to a destination are sent to.
+    fn next_hop(&self, key: &HopKey) -> Option<Self::Ref<NextHop>>;
+    /// Adds a next hop of which nothing is known yet, if need be in place of another one.
+    fn want_next_hop(&self, key: &HopKey);
+
     /// Lends the desk of whoever runs now; `None` if there is none.
     fn at_desk<R>(&self, work: impl FnOnce(&mut Desk) -> R) -> Option<R>
     where
@@ -132,6 +138,16 @@ pub trait Tables: Atomics {
     fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S)
     where
         Self: Sized;
+
+    /// Takes a change of a member's load into account: [`schedule::change`], which the BPF verifier may check apart from all
+    /// those who want it.
+    #[inline(always)]
+    fn load_changed(&self, pool: u32, member: u32, by: u32, elapsed: u64)
+    where
+        Self: Sized,
+    {
+        schedule::change(self, pool, member, by, elapsed);
+    }
 
     /// Whether somebody wants to hear of events.
     fn listening(&self) -> bool;

@@ -8,9 +8,11 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod apart;
 mod atomic;
 mod maps;
 mod object;
+mod outer;
 mod packet;
 mod reap;
 mod route;

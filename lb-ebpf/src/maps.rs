@@ -1,5 +1,6 @@
 //! The tables: BPF maps. Nothing else names a map.
 
+mod hops;
 mod walk;
 mod zone;
 
@@ -8,7 +9,7 @@ use aya_ebpf::{
     btf_maps::{
         Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf, lpm_trie::Key,
     },
-    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop},
+    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
     macros::btf_map,
     programs::TcContext,
 };
@@ -18,15 +19,17 @@ use lb_common::{
     forward::Desk,
     state::{
         AllowedNet, Budget, Continuation, Cursor, Drain, EVENT_RING, Event, Flow, FlowKey,
-        FragmentKey, Fragmented, HALF_OPEN, HalfOpen, ID_PLACES, Identity, LAYOUT_VERSION, Load,
-        MAX_FRAGMENTED, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, Node, PROGRAM_PLACES,
-        PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey, VipLoad,
-        counter_index,
+        FragmentKey, Fragmented, HALF_OPEN, HalfOpen, HopKey, ID_PLACES, Identity, LAYOUT_VERSION,
+        Load, MAX_FRAGMENTED, MAX_POOLS, MAX_STICKY, MEMBER_INDEXES, MemberStats, NextHop, Node,
+        PROGRAM_PLACES, PartKey, Pool, PortBlock, PortKey, Slot, Sticky, StickyKey, Vip, VipKey,
+        VipLoad, counter_index,
     },
     tables::{InsertError, Step, Tables},
     verdict::Direction,
 };
 use zerocopy::FromZeros as _;
+
+use crate::apart::load_changed;
 
 pub(crate) use walk::{Visit, for_each_flow};
 pub(crate) use zone::{control, is_zoned, note_due};
@@ -289,9 +292,18 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn next_hop(&self, key: &HopKey) -> Option<&'static NextHop> {
+        hops::get(key)
+    }
+
+    #[inline(always)]
+    fn want_next_hop(&self, key: &HopKey) {
+        hops::want(key);
+    }
+
+    #[inline(always)]
     fn fragmented(&self, key: &FragmentKey) -> Option<&'static Fragmented> {
-        // SAFETY: never changes after insertion. An entry evicted while we look may be another datagram's;
-        // then this fragment gets lost, as it would have without an entry.
+        // SAFETY: never changes. One evicted meanwhile may be another datagram's: this fragment is then lost, as without it.
         unsafe { FRAGMENTED.get(key) }
     }
 
@@ -323,15 +335,12 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn repeat<S: Step<Self>>(&self, times: u32, step: &mut S) {
-        unsafe extern "C" fn turn<S: Step<KernelTables>>(index: u32, step: *mut S) -> i64 {
-            // SAFETY: the pointer given to bpf_loop below, which is exclusive for as long as it runs.
-            let step = unsafe { &mut *step };
-            if step.step(&KernelTables::ALONE, index) { 0 } else { 1 }
-        }
-        let step = core::ptr::from_mut(step).cast();
-        let turn: unsafe extern "C" fn(u32, *mut S) -> i64 = turn::<S>;
-        // SAFETY: the function takes what bpf_loop passes: an index, and the given pointer.
-        unsafe { bpf_loop(times, turn as *mut _, step, 0) };
+        walk::repeat(times, step);
+    }
+
+    #[inline(always)]
+    fn load_changed(&self, pool: u32, member: u32, by: u32, elapsed: u64) {
+        load_changed(pool, member, by, elapsed);
     }
 
     #[inline(always)]

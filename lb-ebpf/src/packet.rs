@@ -9,8 +9,8 @@ use aya_ebpf::{
         bpf_redir_neigh__bindgen_ty_1 as Hop,
     },
     helpers::{
-        bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect_neigh,
-        bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+        bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
+        bpf_redirect_neigh, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
     },
     programs::TcContext,
 };
@@ -36,14 +36,15 @@ const HEADERS: usize = 2048;
 ///
 /// The kernel's checksum helpers know the state of the checksum and do the right thing for
 /// each; that is why the bytes are never edited directly. Those of headers may be read directly, which is worth its
-/// instructions where most packets come by (`PEEKS`).
-pub(crate) struct Skb<const PEEKS: bool = false> {
+/// instructions where most packets come by (`PEEKS`). At the TC hook of frames that leave, the kernel's word for whom they are
+/// for is of where they came in (`LEAVES`).
+pub(crate) struct Skb<const PEEKS: bool = false, const LEAVES: bool = false> {
     ctx: TcContext,
     /// Whether the kernel knows the next hop already.
     has_next_hop: bool,
 }
 
-impl<const PEEKS: bool> Skb<PEEKS> {
+impl<const PEEKS: bool, const LEAVES: bool> Skb<PEEKS, LEAVES> {
     pub(crate) fn new(ctx: TcContext) -> Self {
         Self { ctx, has_next_hop: false }
     }
@@ -69,6 +70,12 @@ impl<const PEEKS: bool> Skb<PEEKS> {
         }
         // SAFETY: no parameters are passed, so there is nothing to be valid.
         unsafe { bpf_redirect_neigh(self.device(), core::ptr::null_mut(), 0, 0) as i32 }
+    }
+
+    /// Lets the device receive the packet that was to leave by it.
+    pub(crate) fn turn_round(&self) -> i32 {
+        // SAFETY: takes numbers only.
+        unsafe { bpf_redirect(self.device(), BPF_F_INGRESS.into()) as i32 }
     }
 
     /// Writes the packet's mark, which the controller of a test run reads.
@@ -129,7 +136,7 @@ impl<const PEEKS: bool> Skb<PEEKS> {
     }
 }
 
-impl<const PEEKS: bool> Packet for Skb<PEEKS> {
+impl<const PEEKS: bool, const LEAVES: bool> Packet for Skb<PEEKS, LEAVES> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.ctx.len() as usize
@@ -138,7 +145,7 @@ impl<const PEEKS: bool> Packet for Skb<PEEKS> {
     #[inline(always)]
     fn is_for_host(&self) -> bool {
         // SAFETY: the context is valid for the run of the program.
-        unsafe { (*self.ctx.skb.skb).pkt_type == PACKET_HOST }
+        LEAVES || unsafe { (*self.ctx.skb.skb).pkt_type == PACKET_HOST }
     }
 
     #[inline(always)]

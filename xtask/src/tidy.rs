@@ -41,6 +41,7 @@ fn unsafe_blocks_are_in_the_files_made_for_them() {
         "lb-ebpf/src/atomic.rs",
         "lb-ebpf/src/enter.rs",
         "lb-ebpf/src/maps.rs",
+        "lb-ebpf/src/maps/hops.rs",
         "lb-ebpf/src/maps/walk.rs",
         "lb-ebpf/src/maps/zone.rs",
         "lb-ebpf/src/packet.rs",

@@ -21,6 +21,7 @@ mod fragment;
 mod keep;
 mod known;
 mod open;
+mod outer;
 mod persist;
 mod report;
 mod reserve;
@@ -44,6 +45,7 @@ use crate::{
 };
 pub use early::{Early, Hop, early};
 use open::{Unconnected, Wish};
+pub use outer::{Near, learn, outer, outer_connect};
 use reserve::Goal;
 
 pub use route::route;
@@ -209,7 +211,10 @@ fn connect_at<P: Packet, T: Tables>(
             vacate_former(tables, &desk.wish);
         }
         match opened {
-            Ok(()) => return leave(packet, tables, desk).map(Some),
+            Ok(()) => {
+                open::account(tables, desk);
+                return leave(packet, tables, desk).map(Some);
+            }
             Err(Unconnected::Declined(declined)) => {
                 if let Ok(Verdict::Refuse(reason)) = declined {
                     event::refused(tables, &desk.wish.client, reason.number());

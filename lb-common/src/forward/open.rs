@@ -156,6 +156,12 @@ pub(super) fn open<P: Packet, T: Tables>(
     Err(Err(DropReason::Rewrite).into())
 }
 
+/// Counts the packet that opened the connection of the desk's goal, by whoever sends it on.
+#[inline(always)]
+pub(super) fn account<T: Tables>(tables: &T, desk: &Desk) {
+    tables.account(desk.goal.slot.member, Direction::ToMember, desk.segment.payload);
+}
+
 /// Whether the listener takes new connections, and from this client.
 #[inline(always)]
 pub(super) fn check<T: Tables>(
@@ -297,9 +303,6 @@ fn connect<P: Packet, T: Tables>(
         }
     }
     settle(tables, vip, pool, client, goal);
-    // What becomes a SYN has no payload then.
-    let payload = if segment.opens() { segment.payload } else { 0 };
-    tables.account(slot.member, Direction::ToMember, payload);
     path.direction = Direction::ToMember;
     path.is_direct = *mode == Mode::Dsr;
     Ok(())

@@ -15,9 +15,8 @@ use crate::{
 /// The index of the least loaded member that may be the answer, an ejected one only if all are.
 #[inline(always)]
 pub(super) fn best<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
-    // The root, which is one, in words that the verifier does not understand: it would follow every
-    // place that comes after one that it knows.
-    let root = set.pool.tournament;
+    // In words that the verifier does not understand: it would follow every place that comes after one that it knows.
+    let root = ROOT + (set.pool.tournament >> 2);
     let mut descent =
         Descent { set, avoid: ask.avoid, place: root, best: NOBODY, rank: Rank::LAST };
     tables.repeat(2 * set.pool.leaves, &mut descent);

@@ -29,6 +29,14 @@ use crate::{
 /// No member has this index.
 const NOBODY: u32 = u32::MAX;
 
+/// Gives the members of a set their leaves, and each the handicap that its weight is.
+pub fn seat(slots: &mut [Slot]) {
+    for (leaf, slot) in (0..).zip(slots) {
+        slot.leaf = leaf;
+        slot.handicap = response::handicap(slot.weight.max(1), rank::HEAVIEST as u32);
+    }
+}
+
 /// Chooses a member of the pool with index `index`.
 ///
 /// The method's choice stands if that member has room and is neither to be avoided nor ejected
@@ -94,9 +102,9 @@ fn choose<T: Tables>(tables: &T, set: Set<'_>, ask: &Ask) -> Option<u32> {
         Method::RoundRobin => Place::TURN,
         Method::SourceIp => Place::at(ask.client),
         Method::SourceIpPort => Place::at(hash(ask)),
-        Method::LeastConn => return best(tables, set, ask, least_loaded),
-        // Who is fastest a tournament does not know.
-        Method::LeastResponseTime => return best(tables, set, ask, NOBODY),
+        Method::LeastConn | Method::LeastResponseTime => {
+            return best(tables, set, ask, least_loaded);
+        }
     };
     let terms = Terms::of(ask);
     order::next(tables, set, place, terms).or_else(|| {
@@ -144,10 +152,9 @@ pub(crate) const fn spread(mut word: u32) -> u32 {
 /// SYN-ACK. Once for each connection.
 #[inline(always)]
 pub fn accepted<T: Tables>(tables: &T, pool: u32, member: u32, elapsed: u64) {
-    if let (Some(pool), Some(load)) = (tables.pool(pool), tables.load(member))
-        && pool.method == Method::LeastResponseTime as u32
-    {
-        response::measured(tables, &load, elapsed);
+    if tables.pool(pool).is_some_and(|pool| pool.goes_by_response()) {
+        // Zero is nothing to take note of.
+        tables.load_changed(pool, member, 0, elapsed | 1);
     }
 }
 
@@ -155,7 +162,7 @@ pub fn accepted<T: Tables>(tables: &T, pool: u32, member: u32, elapsed: u64) {
 /// ([`crate::state::VipLoad::enter`]).
 #[inline(always)]
 pub fn opened<T: Tables>(tables: &T, pool: u32, member: u32) {
-    change(tables, pool, member, 1);
+    tables.load_changed(pool, member, 1, 0);
     if let Some(cursor) = tables.cursor(pool) {
         tables.add64(&cursor.opened, 1);
     }
@@ -166,8 +173,8 @@ pub fn opened<T: Tables>(tables: &T, pool: u32, member: u32) {
 /// Only to be called by whoever took it from the first ([`crate::state::Phase::record`]).
 #[inline(always)]
 pub fn moved<T: Tables>(tables: &T, pool: u32, from: u32, to: u32) {
-    change(tables, pool, from, u32::MAX);
-    change(tables, pool, to, 1);
+    tables.load_changed(pool, from, u32::MAX, 0);
+    tables.load_changed(pool, to, 1, 0);
 }
 
 /// Takes a connection that ended out of the counts of its member and its listener.
@@ -175,7 +182,7 @@ pub fn moved<T: Tables>(tables: &T, pool: u32, from: u32, to: u32) {
 /// Only to be called by whoever closed it ([`crate::state::Phase::record`]).
 #[inline(always)]
 pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
-    change(tables, pool, member, u32::MAX);
+    tables.load_changed(pool, member, u32::MAX, 0);
     if let Some(load) = tables.vip_load(pool) {
         load.leave(tables);
     }
@@ -184,28 +191,31 @@ pub fn closed<T: Tables>(tables: &T, pool: u32, member: u32) {
 /// Leaves a member out until then, in nanoseconds of monotonic time; zero lets it back in.
 ///
 /// The only way to do so ([`crate::state::Load::out_until`]), because who is left out is known to the tournament.
-#[inline(never)]
+#[inline(always)]
 pub fn leave_out<T: Tables>(tables: &T, pool: u32, member: u32, until: u64) {
     let Some(load) = tables.load(member) else { return };
     load.out_until.set(until);
-    play(tables, pool, member);
+    tables.load_changed(pool, member, 0, 0);
 }
 
-#[inline(never)]
-fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32) {
-    let (Some(cursor), Some(load)) = (tables.cursor(index), tables.load(member)) else { return };
-    load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
-    tables.add32(&load.active, by);
-    play(tables, index, member);
-}
-
-/// Lets the tournament know that a load has changed. After the change: a set that appears later is filled
-/// with the load as it is now.
+/// Takes a change of a member's load into account: `by` so many connections, wrapping, and that it took `elapsed` nanoseconds to
+/// accept one, if that is not zero. For [`Tables::load_changed`] only.
 #[inline(always)]
-fn play<T: Tables>(tables: &T, index: u32, member: u32) {
-    if let Some(pool) = tables.pool(index)
-        && pool.has_tournament()
-    {
+pub fn change<T: Tables>(tables: &T, index: u32, member: u32, by: u32, elapsed: u64) {
+    let (Some(cursor), Some(load)) = (tables.cursor(index), tables.load(member)) else { return };
+    if by != 0 {
+        load.stamp.set(tables.add64(&cursor.stamp, 1) + 1);
+        tables.add32(&load.active, by);
+    }
+    let Some(pool) = tables.pool(index) else { return };
+    if pool.goes_by_response() {
+        response::stand(tables, &load, elapsed);
+    } else if load.standing.get() != 0 {
+        // Nobody keeps it up to date from here on.
+        load.standing.set(0);
+    }
+    // After the change: a set that appears later is filled with the load as it is now.
+    if pool.has_tournament() {
         tournament::changed(tables, Set { index, pool: &pool }, member);
     }
 }

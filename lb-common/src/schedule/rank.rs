@@ -6,19 +6,15 @@
 
 use crate::{
     schedule::{Ask, Terms, response},
-    state::{Load, Method, Pool, Slot, WEIGHT_ONE},
+    state::{Load, Pool, Slot, WEIGHT_ONE},
     tables::Tables,
 };
 
 /// HAProxy's largest effective weight, 256 in sixteenths (`SRV_EWGHT_MAX`).
-const HEAVIEST: u64 = 256 * WEIGHT_ONE as u64;
+pub(super) const HEAVIEST: u64 = 256 * WEIGHT_ONE as u64;
 
-/// Behind every member whose response time is known.
-const UNKNOWN: u64 = 1 << 60;
 /// Behind every member that is not ejected; no pressure comes near it.
 const EJECTED: u64 = 1 << 63;
-/// More connections than any member has; keeps products within 64 bits.
-const MOST_WAITING: u32 = (1 << 24) - 1;
 
 /// The set of members a pool has now.
 #[derive(Clone, Copy)]
@@ -51,26 +47,17 @@ impl Rank {
         Self { pressure: self.pressure | (is_out as u64 * EJECTED), ..self }
     }
 
+    /// By the standing, if the pool goes by response times; otherwise by connections. Decided by arithmetic: the BPF verifier
+    /// would follow each way through every match.
     #[inline(always)]
-    fn of(slot: &Slot, load: &Load) -> Self {
-        let pressure = match load.active.get() {
+    fn of(pool: &Pool, slot: &Slot, load: &Load) -> Self {
+        let timed = pool.tournament >> 1;
+        let pressure = match load.active.get() & timed.wrapping_sub(1) {
             0 => 0,
             active => per_weight(active, slot),
         };
-        Self { pressure, stamp: load.stamp.get() }
-    }
-
-    /// The same for [`crate::state::Method::LeastResponseTime`].
-    #[inline(always)]
-    fn by_response(slot: &Slot, load: &Load, now: u64) -> Self {
-        let active = load.active.get();
-        let pressure = match (response::expected(load, now), active) {
-            // Nobody knows: one connection is to find out.
-            (0, 0) => 0,
-            (0, active) => UNKNOWN + per_weight(active, slot),
-            (time, active) => time as u64 * per_weight(active.min(MOST_WAITING), slot),
-        };
-        Self { pressure, stamp: load.stamp.get() }
+        let standing = (response::standing(load) + slot.handicap as u64) * timed as u64;
+        Self { pressure: pressure + standing, stamp: load.stamp.get() }
     }
 }
 
@@ -108,12 +95,12 @@ impl Set<'_> {
         has_room(&slot, &load).then_some((slot, load))
     }
 
-    /// The place of the member with this index by its connections, ejected or not; [`Rank::LAST`] if it can
+    /// The place of the member with this index, ejected or not; [`Rank::LAST`] if it can
     /// take none.
     #[inline(always)]
     pub(super) fn rank<T: Tables>(&self, tables: &T, member: u32) -> Rank {
         match self.able(tables, member) {
-            Some((slot, load)) => Rank::of(&slot, &load),
+            Some((slot, load)) => Rank::of(self.pool, &slot, &load),
             None => Rank::LAST,
         }
     }
@@ -123,22 +110,20 @@ impl Set<'_> {
     #[inline(always)]
     pub(super) fn rank_apart<T: Tables>(&self, tables: &T, member: u32) -> Rank {
         match self.able(tables, member) {
-            Some((slot, load)) => Rank::of(&slot, &load).apart(load.out_until.get() != 0),
+            Some((slot, load)) => {
+                Rank::of(self.pool, &slot, &load).apart(load.out_until.get() != 0)
+            }
             None => Rank::LAST,
         }
     }
 
-    /// The place by the pool's method, behind all others if the member is ejected; [`Rank::LAST`] if it is
-    /// to be avoided.
+    /// The same with those behind all others that are ejected at the time of the question; [`Rank::LAST`] if the member is to be
+    /// avoided.
     #[inline(always)]
     pub(super) fn rank_for<T: Tables>(&self, tables: &T, member: u32, ask: &Ask) -> Rank {
         match self.able(tables, member) {
             Some((slot, load)) if !ask.avoid.contains(member) => {
-                let rank = match Method::from_number(self.pool.method) {
-                    Some(Method::LeastResponseTime) => Rank::by_response(&slot, &load, ask.now),
-                    _ => Rank::of(&slot, &load),
-                };
-                rank.apart(load.out_until.get() > ask.now)
+                Rank::of(self.pool, &slot, &load).apart(load.out_until.get() > ask.now)
             }
             _ => Rank::LAST,
         }

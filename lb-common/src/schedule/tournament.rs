@@ -17,7 +17,7 @@
 
 use crate::{
     schedule::{NOBODY, Rank, Set, back},
-    state::{MEMBER_INDEXES, Node},
+    state::{MEMBER_INDEXES, Node, Pool},
     tables::{Step, Tables},
 };
 
@@ -38,7 +38,7 @@ const FILLED: u32 = 0;
 pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>, now: u64) -> Option<u32> {
     let filled = tables.node(&set.pool.part(set.index, FILLED))?;
     if filled.0.get() == 0 {
-        let mut fill = Fill { set, next: Match::at(set.pool.leaves - 1) };
+        let mut fill = Fill { set, next: Match(set.pool.leaves - 1) };
         tables.repeat(TRIES * set.pool.leaves, &mut fill);
         filled.0.set(1);
     }
@@ -51,7 +51,7 @@ pub(super) fn winner<T: Tables>(tables: &T, set: Set<'_>, now: u64) -> Option<u3
 #[inline(always)]
 pub(super) fn changed<T: Tables>(tables: &T, set: Set<'_>, member: u32) {
     if let Some(leaf) = set.leaf(tables, member) {
-        let mut climb = Climb { set, next: Match::above(set, leaf) };
+        let mut climb = Climb { pool: set.pool, index: set.index, next: Match::above(set, leaf) };
         tables.repeat(TRIES * set.pool.leaves.trailing_zeros(), &mut climb);
     }
 }
@@ -66,77 +66,74 @@ impl<T: Tables> Step<T> for Fill<'_> {
     #[inline(always)]
     fn step(&mut self, tables: &T, _: u32) -> bool {
         if self.next.play(tables, self.set) {
-            self.next.place -= 1;
+            self.next.0 -= 1;
         }
-        self.next.place >= ROOT
+        self.next.0 >= ROOT
     }
 }
 
-/// Plays the matches from a leaf to the root.
+/// Plays the matches from a leaf to the root. No [`Set`], which would leave a hole in it, because of the BPF stack.
 struct Climb<'a> {
-    set: Set<'a>,
+    pool: &'a Pool,
+    index: u32,
     next: Match,
 }
 
 impl<T: Tables> Step<T> for Climb<'_> {
     #[inline(always)]
     fn step(&mut self, tables: &T, _: u32) -> bool {
-        self.next.climb(tables, self.set)
+        self.next.climb(tables, Set { index: self.index, pool: self.pool })
     }
 }
 
-/// The match at a node.
+/// The match at a node: its place, and in the highest bit whether it was played in vain before. In one number, because of the BPF
+/// stack.
 #[derive(Clone, Copy)]
-pub(super) struct Match {
-    place: u32,
-    /// How often it was played.
-    tries: u32,
-}
+pub(super) struct Match(u32);
 
 impl Match {
-    #[inline(always)]
-    const fn at(place: u32) -> Self {
-        Self { place, tries: 0 }
-    }
+    const AGAIN: u32 = 1 << 31;
 
     /// No match.
-    pub(super) const NONE: Self = Self::at(0);
+    pub(super) const NONE: Self = Self(0);
 
     #[inline(always)]
     pub(super) const fn is_any(self) -> bool {
-        self.place != 0
+        self.0 != 0
     }
 
     /// The first match of whoever has this leaf.
     #[inline(always)]
     pub(super) const fn above(set: Set<'_>, leaf: u32) -> Self {
-        Self::at((set.pool.leaves + leaf) / 2)
+        Self((set.pool.leaves + leaf) / 2)
     }
 
     /// Plays it, and goes on to the one above. Returns whether there is one.
     #[inline(always)]
     pub(super) fn climb<T: Tables>(&mut self, tables: &T, set: Set<'_>) -> bool {
         if self.play(tables, set) {
-            self.place /= 2;
+            self.0 /= 2;
         }
-        self.place >= ROOT
+        self.0 >= ROOT
     }
 
     /// Plays it once. Returns whether the result stands.
     #[inline(always)]
     fn play<T: Tables>(&mut self, tables: &T, set: Set<'_>) -> bool {
-        let Some(node) = tables.node(&set.pool.part(set.index, self.place)) else { return true };
+        const { assert!(TRIES == 2) };
+        let place = self.0 & !Self::AGAIN;
+        let was_played = self.0 != place;
+        self.0 = place;
+        let Some(node) = tables.node(&set.pool.part(set.index, place)) else { return true };
         // A reading that the children's cannot overtake.
         let before = tables.add64(&node.0, 0);
-        let (left, right) =
-            (outcome(tables, set, 2 * self.place), outcome(tables, set, 2 * self.place + 1));
+        let (left, right) = (outcome(tables, set, 2 * place), outcome(tables, set, 2 * place + 1));
         let returner = back::sooner(tables, left.returner(), right.returner());
         let winner = better(tables, set, left.winner(), right.winner());
         let after = Outcome::new(winner, returner).follow(before);
-        self.tries += 1;
-        let stands = tables.exchange64(&node.0, before, after) == before || self.tries == TRIES;
-        if stands {
-            self.tries = 0;
+        let stands = tables.exchange64(&node.0, before, after) == before || was_played;
+        if !stands {
+            self.0 = place | Self::AGAIN;
         }
         stands
     }

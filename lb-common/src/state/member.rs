@@ -23,6 +23,9 @@ pub struct Load {
     pub out_until: Word64,
     /// When `response` was last measured, in nanoseconds of monotonic time.
     pub measured: Word64,
+    /// Where the member stands among those of a pool that goes by response times; zero if it never was of such a pool. Only
+    /// [`crate::schedule`] reads and writes it.
+    pub standing: Word64,
     /// Connections in a row that the member did not accept.
     pub failures: Word32,
     /// Always zero.
@@ -79,4 +82,4 @@ impl MemberStats {
     }
 }
 
-const _: () = assert!(size_of::<Load>() == 40 && size_of::<MemberStats>() == 48);
+const _: () = assert!(size_of::<Load>() == 48 && size_of::<MemberStats>() == 48);

@@ -12,6 +12,7 @@ mod flow;
 mod fragmented;
 mod half_open;
 mod member;
+mod next_hop;
 mod phase;
 mod pool;
 mod port;
@@ -28,6 +29,7 @@ pub use flow::{Flow, FlowKey};
 pub use fragmented::{FragmentKey, Fragmented, ID_PLACES, MAX_FRAGMENTED};
 pub use half_open::{HALF_OPEN, HalfOpen};
 pub use member::{Load, MemberStats};
+pub use next_hop::{HopKey, NEXT_HOPS, NextHop, mac_word};
 pub use phase::{Phase, PhaseBits, State};
 pub use pool::{
     Cursor, MAX_MEMBERS, MAX_POOLS, MAX_SNAT, MEMBER_INDEXES, Method, Mode, Node, PartKey, Pool,
@@ -41,4 +43,4 @@ pub use zone::{
 };
 
 /// Version of everything in this module; pinned maps of another version are not used.
-pub const LAYOUT_VERSION: u32 = 7;
+pub const LAYOUT_VERSION: u32 = 10;

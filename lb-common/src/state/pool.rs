@@ -18,6 +18,11 @@ pub const WEIGHT_ONE: u32 = 16;
 /// Most addresses of a pool that members may see as the source, besides the VIP.
 pub const MAX_SNAT: usize = 8;
 
+/// Values of [`Pool::tournament`]: the least loaded member wins, by active connections and weight; or by response time, too. The
+/// second bit tells one from the other.
+const BY_CONNECTIONS: u32 = 1;
+const BY_RESPONSE: u32 = 2;
+
 /// How the member of a new connection is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -45,6 +50,23 @@ impl Method {
             3 => Some(Self::SourceIpPort),
             4 => Some(Self::LeastResponseTime),
             _ => None,
+        }
+    }
+
+    /// What a pool has in [`Pool::tournament`]. If members `can_be_full`, the tournament knows when all of them are, whatever the
+    /// method.
+    #[must_use]
+    pub const fn tournament(self, can_be_full: bool) -> u32 {
+        match self {
+            Self::LeastConn => BY_CONNECTIONS,
+            Self::LeastResponseTime => BY_RESPONSE,
+            Self::RoundRobin | Self::SourceIp | Self::SourceIpPort => {
+                if can_be_full {
+                    BY_CONNECTIONS
+                } else {
+                    0
+                }
+            }
         }
     }
 }
@@ -107,6 +129,8 @@ pub struct Slot {
     pub port: Be16,
     /// The member's leaf in the tournament, counted from zero; the members of a set have the first ones.
     pub leaf: u16,
+    /// What the weight adds to where the member stands among others by response time ([`Load::standing`]).
+    pub handicap: u32,
 }
 
 /// How long a connection may stay as it is, in nanoseconds, by its state.
@@ -151,7 +175,7 @@ pub struct Pool {
     pub port_high: u16,
     /// Members with a weight above zero.
     pub members: u32,
-    /// Whether there is a tournament between the members ([`Node`]): zero or one.
+    /// What the tournament between the members goes by ([`Method::tournament`], [`Node`]); zero if there is none.
     pub tournament: u32,
     /// Not zero if keepalives and retransmissions count as life, as data does.
     pub keepalive_counts: u32,
@@ -176,6 +200,12 @@ impl Pool {
         self.tournament != 0
     }
 
+    /// Whether it goes by the time that members take to accept connections.
+    #[inline(always)]
+    pub const fn goes_by_response(&self) -> bool {
+        self.tournament == BY_RESPONSE
+    }
+
     /// The mode of new connections.
     #[inline(always)]
     pub const fn mode(&self) -> Mode {
@@ -189,7 +219,7 @@ impl Pool {
     }
 }
 
-const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Pool>() == 224);
+const _: () = assert!(size_of::<Slot>() == 36 && size_of::<Pool>() == 224);
 
 /// A part of a pool's set that is too large for the pool itself.
 ///

@@ -32,10 +32,16 @@ pub enum Continuation {
     Report = 1,
     /// The first of all, for devices that share it.
     Ingress = 2,
+    /// The one at the outer end, for devices that share it.
+    Outer = 3,
+    /// The one that learns next hops, for devices that share it.
+    Learn = 4,
+    /// What opens a connection at the outer end.
+    OuterConnect = 5,
 }
 
 /// Places of the map of programs.
-pub const PROGRAM_PLACES: u32 = 3;
+pub const PROGRAM_PLACES: u32 = 6;
 
 /// What the reaper is to walk through; in the second word of the control block of its frame, the zone in the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use lb_common::counter::{Counter, Event};
 use lb_common::expire::expire;
 use lb_common::forward::forward;
 use lb_common::host::{Frame, HostTables, Sent};
-use lb_common::schedule::{Cycle, Turn};
+use lb_common::schedule::{self, Cycle, Turn};
 use lb_common::state::{
     Admission, Drain, DrainCause, FlowKey, Identity, Method, Mode, Node, Persistence, Pool, Slot,
     Timers, Vip, VipKey, WEIGHT_ONE,
@@ -105,6 +105,7 @@ impl World {
             address: Ipv4Addr::new(10, 0, 0, index as u8 + 1).into(),
             port: Be16::new(8080),
             leaf: 0,
+            handicap: 0,
         };
         let all: Vec<Slot> = (0..).zip(weights).map(slot).collect();
         let port_capacity = ports.capacity;
@@ -125,9 +126,7 @@ impl World {
             generation: 0,
             method: method as u32,
             leaves: 4,
-            tournament: u32::from(
-                method == Method::LeastConn || all.iter().any(|slot| slot.limit != 0),
-            ),
+            tournament: method.tournament(all.iter().any(|slot| slot.limit != 0)),
             port_low,
             port_high,
             retries: 2,
@@ -165,9 +164,7 @@ impl World {
         let (all, present) = (self.all.borrow(), self.present.borrow());
         let mut members: Vec<Slot> =
             all.iter().filter(|slot| present.contains(&slot.member)).copied().collect();
-        for (leaf, slot) in (0..).zip(&mut members) {
-            slot.leaf = leaf;
-        }
+        schedule::seat(&mut members);
         let mut turns: Vec<_> = members.iter().map(|slot| Turn::new(slot.weight)).collect();
         let cycle = Cycle::new(&mut turns);
         let mut pool = *self.pool();
@@ -226,7 +223,7 @@ impl World {
                 }
                 let mut pool = *self.pool();
                 pool.method = method as u32;
-                pool.tournament = u32::from(method == Method::LeastConn || limit != 0);
+                pool.tournament = method.tournament(limit != 0);
                 self.tables.pools.borrow_mut().insert(POOL, Rc::new(pool));
                 self.serve();
             }

@@ -15,11 +15,15 @@ const CONNECTIONS: u32 = 300;
 
 /// A pool of so many members that has served a connection for each of them but the first `idle`.
 fn busy(members: u32, limit: u32, idle: u32) -> (HostTables, Pool) {
+    busy_by(Method::LeastConn, members, limit, idle)
+}
+
+fn busy_by(method: Method, members: u32, limit: u32, idle: u32) -> (HostTables, Pool) {
     let tables = HostTables::default();
     tables.now.set(NOW);
     let slot = |member| Slot { member, weight: WEIGHT_ONE, limit, ..Slot::default() };
     let slots: Vec<Slot> = (0..members).map(slot).collect();
-    let pool = pool(&tables, Method::LeastConn, &slots);
+    let pool = pool(&tables, method, &slots);
     // The first fills the tournament.
     open(&tables, &pool, Avoid::NONE);
     for member in idle..members {
@@ -63,6 +67,32 @@ fn with_nobody_left_out() {
     for members in SIZES {
         let (tables, pool) = busy(members, 0, 0);
         holds("nobody out", members, most(&tables, &pool, Avoid::NONE));
+    }
+}
+
+/// A connection that is accepted changes how long its member is expected to take.
+#[test]
+fn by_response_times() {
+    for members in SIZES {
+        let (tables, pool) = busy_by(Method::LeastResponseTime, members, 0, 0);
+        let one = |took: u32| {
+            let before = tables.looked_at.get();
+            let member = open(&tables, &pool, Avoid::NONE);
+            schedule::accepted(&tables, POOL, member, u64::from(took) * 1_000);
+            tables.looked_at.get() - before
+        };
+        let most = (0..CONNECTIONS).map(one).max().unwrap();
+        assert!(most <= 2 * bound(members), "{members} members: {most} looked at");
+    }
+}
+
+#[test]
+fn who_does_not_go_by_response_times_looks_at_nobody_then() {
+    for method in [Method::RoundRobin, Method::LeastConn] {
+        let (tables, _) = busy_by(method, 64, 0, 0);
+        let before = tables.looked_at.get();
+        schedule::accepted(&tables, POOL, 3, 1_000_000);
+        assert_eq!(tables.looked_at.get(), before, "{method:?}");
     }
 }
 

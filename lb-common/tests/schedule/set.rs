@@ -9,15 +9,13 @@ use lb_common::state::{Method, Node, Pool, Slot};
 pub(crate) const POOL: u32 = 3;
 pub(crate) const NOW: u64 = 1 << 40;
 
-/// The members, each with a leaf.
+/// The members, each in its place.
 pub(crate) fn seated(mut slots: Vec<Slot>) -> Vec<Slot> {
-    for (leaf, slot) in (0..).zip(&mut slots) {
-        slot.leaf = leaf;
-    }
+    schedule::seat(&mut slots);
     slots
 }
 
-/// Makes these the members of the pool.
+/// Makes these the members of the pool, with a tournament that nobody has played yet.
 pub(crate) fn pool(tables: &HostTables, method: Method, slots: &[Slot]) -> Pool {
     let slots = seated(slots.to_vec());
     let usable = || slots.iter().filter(|slot| slot.weight > 0);
@@ -28,7 +26,7 @@ pub(crate) fn pool(tables: &HostTables, method: Method, slots: &[Slot]) -> Pool 
         ticks: usable().count() as u32,
         leaves: (slots.len() as u32).max(2).next_power_of_two(),
         members: usable().count() as u32,
-        tournament: u32::from(method == Method::LeastConn || limits),
+        tournament: method.tournament(limits),
         ..Pool::default()
     };
     for slot in &slots {

@@ -1,9 +1,26 @@
-//! A walk over conntrack.
+//! Loops: steps that are counted, and a walk over conntrack.
 
-use aya_ebpf::helpers::bpf_for_each_map_elem;
-use lb_common::state::{Flow, FlowKey};
+use aya_ebpf::helpers::{bpf_for_each_map_elem, bpf_loop};
+use lb_common::{
+    state::{Flow, FlowKey},
+    tables::Step,
+};
 
-use super::FLOWS;
+use super::{FLOWS, KernelTables};
+
+/// Takes up to `times` steps.
+#[inline(always)]
+pub(super) fn repeat<S: Step<KernelTables>>(times: u32, step: &mut S) {
+    unsafe extern "C" fn turn<S: Step<KernelTables>>(index: u32, step: *mut S) -> i64 {
+        // SAFETY: the pointer given to bpf_loop below, which is exclusive for as long as it runs.
+        let step = unsafe { &mut *step };
+        if step.step(&KernelTables::ALONE, index) { 0 } else { 1 }
+    }
+    let step = core::ptr::from_mut(step).cast();
+    let turn: unsafe extern "C" fn(u32, *mut S) -> i64 = turn::<S>;
+    // SAFETY: the function takes what bpf_loop passes: an index, and the given pointer.
+    unsafe { bpf_loop(times, turn as *mut _, step, 0) };
+}
 
 /// Something that looks at conntrack entries one by one.
 pub(crate) trait Visit {

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use nix::time::ClockId;
+
 use super::places::Places;
 use super::{ControlError, Standing, standing};
 use crate::datapath::Maps;
+use crate::node::clock;
 use crate::registry::{Record, Registry, RegistryError};
 
 /// The pools beside one that is about to be served.
@@ -34,6 +37,7 @@ impl Beside {
         let attached = before.into_iter().chain(there.iter().map(|(_, other)| other)).next();
         if let Some(attached) = attached {
             (record.hook, record.xdp) = (attached.hook, attached.xdp);
+            record.outer = attached.outer.clone();
             (record.shared, record.zone) = (attached.shared, attached.zone);
         }
         let attached = attached.is_some();
@@ -79,15 +83,23 @@ impl Beside {
         }
         let index = places.pool(maps)?;
         record.index = index.ok_or_else(|| ControlError::NoIndex(id.to_owned()))?;
+        // The clock of events.
+        let now = clock(ClockId::CLOCK_MONOTONIC_COARSE).map_err(ControlError::Start)?;
+        record.since = now.as_nanos() as u64;
         Ok(maps.begin(record.index)?)
     }
 
     /// The others are attached as `record` is from now on.
     pub(super) fn follow(&self, registry: &Registry, record: &Record) -> Result<(), ControlError> {
         for (id, other) in &self.pools {
-            if (other.hook, other.xdp) != (record.hook, record.xdp) {
-                let other = Record { hook: record.hook, xdp: record.xdp, ..other.clone() };
-                registry.put(id, &other)?;
+            let now = Record {
+                hook: record.hook,
+                xdp: record.xdp,
+                outer: record.outer.clone(),
+                ..other.clone()
+            };
+            if now != *other {
+                registry.put(id, &now)?;
             }
         }
         Ok(())

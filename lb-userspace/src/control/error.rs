@@ -124,14 +124,16 @@ pub enum ControlError {
         /// The VIP.
         dst: SocketAddr,
     },
-    /// Something that the XDP program needs is missing.
+    /// Something that a hook needs is missing.
     #[error(
-        "{device} cannot be served by native XDP as things are:\n{}\nor leave it to TC with `--attach tc`",
+        "{device} cannot be served by {hook} as things are:\n{}\nor leave it to TC with `--attach tc`",
         .needs.iter().map(|need| format!("  {need}")).collect::<Vec<_>>().join("\n")
     )]
-    Early {
+    Unfit {
         /// The device.
         device: String,
+        /// The hook.
+        hook: &'static str,
         /// What is missing, each with what to do.
         needs: Vec<String>,
     },
@@ -191,7 +193,7 @@ impl ControlError {
             | Self::NoIndex(_)
             | Self::Elsewhere { .. }
             | Self::NoRouter(_)
-            | Self::Early { .. }
+            | Self::Unfit { .. }
             | Self::StatsSocket(SocketError::Live(_) | SocketError::Foreign(_))
             | Self::Registry(
                 RegistryError::Busy { .. }

@@ -44,10 +44,10 @@ impl Heard {
         names.join(", ")
     }
 
-    /// The pool that an event is of.
+    /// The pool that an event is of, and of no other one that had its index before.
     pub(super) fn of(&self, event: &Event) -> Option<&Served> {
         let place = self.places.get(&event.pool)?;
-        self.pools.get(*place)
+        self.pools.get(*place).filter(|served| event.at >= served.record.since)
     }
 
     /// The indexes of the pools.

@@ -77,7 +77,8 @@ impl Home {
         }
     }
 
-    /// Has a device of the current namespace begin with the shared programs; its link is pinned below `links`.
+    /// Has a device of the current namespace, or the outer end of one, begin with the shared programs; its link is pinned below
+    /// `links`.
     pub(super) fn attach(
         &self,
         zone: u16,
@@ -87,7 +88,8 @@ impl Home {
     ) -> Result<Hook, ControlError> {
         let mut home = self.lock();
         let loaded = home.as_mut().ok_or(ControlError::NothingLeft)?;
-        Ok(attach(loaded.entrances.load(zone)?.program()?, device, links, how)?)
+        loaded.datapath.at(how.post)?;
+        Ok(attach(loaded.entrances.load(zone)?.program(how.post)?, device, links, how)?)
     }
 
     /// Works with the shared programs.
@@ -100,10 +102,10 @@ impl Home {
     }
 
     /// Ends what has expired at all devices. What has to be told is told at those of `zones`: the zones of this process, with
-    /// where their devices are.
-    pub(super) fn sweep(&self, zones: &HashMap<u16, (&Place, u32)>) -> Result<(), ControlError> {
+    /// where their devices are. Returns how many conntrack entries there were.
+    pub(super) fn sweep(&self, zones: &HashMap<u16, (&Place, u32)>) -> Result<u32, ControlError> {
         let mut home = self.lock();
-        let Some(Loaded { datapath, maps, fill, .. }) = home.as_mut() else { return Ok(()) };
+        let Some(Loaded { datapath, maps, fill, .. }) = home.as_mut() else { return Ok(0) };
         datapath.flush_log();
         let due = datapath.reaper()?.sweep_all(maps)?;
         fill.watch(ALL, due.entries);
@@ -113,7 +115,7 @@ impl Home {
         };
         // Not in one go: each is to be tried.
         let swept: Vec<_> = due.zones.iter().filter_map(&mut sweep).collect();
-        swept.into_iter().collect()
+        swept.into_iter().collect::<Result<(), _>>().map(|()| due.entries)
     }
 
     /// What is behind the lock is whole after each change.

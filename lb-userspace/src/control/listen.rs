@@ -1,22 +1,23 @@
 //! Listening to pools with the same maps: their ring has one reader; when that is a controller it passes the events on.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use lb_common::state::Event;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::time::ClockId;
 use zerocopy::FromBytes as _;
 
 use super::ControlError;
 use super::heard::Heard;
-use super::others::Others;
+use super::others::{Others, UNHEARD};
 use crate::datapath::Events;
 use crate::node::clock;
-use crate::registry::{Lock, Registry, RegistryError};
+use crate::registry::{Lock, Record, Registry, RegistryError};
 
 /// How often the datapath is told that somebody still listens; and how often the records are looked at, as long as
 /// there are pauses.
@@ -28,6 +29,17 @@ const MOMENT: Duration = Duration::from_millis(5);
 const GO: usize = 1024;
 /// How long the datapath believes that.
 const LEASE: Duration = Duration::from_secs(5);
+/// How long it does where somebody is only about to listen: hundreds of other pools may have to start first.
+const START: Duration = Duration::from_secs(300);
+
+/// What a listener hears first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// The next event.
+    Next,
+    /// The first event that nobody has heard.
+    Unheard,
+}
 
 /// Where events come from.
 pub(super) enum Source {
@@ -35,10 +47,10 @@ pub(super) enum Source {
     Ring {
         /// It.
         events: Box<Events>,
+        /// Those who hear of events by this process. Before the claim, so that the next one's door stays.
+        others: Option<Box<Others>>,
         /// The right to read it.
         claim: Lock,
-        /// Those who hear of events by this process.
-        others: Option<Others>,
         /// Events that were read.
         seen: usize,
     },
@@ -57,6 +69,7 @@ pub(super) enum Source {
 pub(super) struct Listener {
     pub(super) heard: Heard,
     pub(super) source: Source,
+    beginning: Beginning,
     /// When the datapath was told last.
     held: Duration,
     /// When the records were looked at last.
@@ -64,41 +77,34 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Begins with the next event, of the ring if it is to be had, else by whoever reads it.
+    /// Listens to the ring if it is to be had, else by whoever reads it. Waits a moment where somebody reads it who does
+    /// not pass it on.
     pub(super) fn start(registry: &Registry, heard: Heard) -> Result<Self, ControlError> {
         let mut tries = TRIES;
         loop {
-            match Self::try_start(registry, &heard) {
+            match source(registry, &heard, Beginning::Next) {
                 // Whoever has the ring is about to open the door, or to leave.
                 Err(ControlError::Registry(RegistryError::Heard { .. })) if tries > 0 => {
                     tries -= 1;
                     thread::sleep(MOMENT);
                 }
-                Err(error) => return Err(error),
-                Ok((source, now)) => return Ok(Self { heard, source, held: now, renewed: now }),
+                source => return Self::at(source?, heard, Beginning::Next),
             }
         }
     }
 
-    fn try_start(registry: &Registry, heard: &Heard) -> Result<(Source, Duration), ControlError> {
+    /// As [`Self::start`], without waiting.
+    pub(super) fn start_at_once(
+        registry: &Registry,
+        heard: Heard,
+        beginning: Beginning,
+    ) -> Result<Self, ControlError> {
+        Self::at(source(registry, &heard, beginning)?, heard, beginning)
+    }
+
+    fn at(source: Source, heard: Heard, beginning: Beginning) -> Result<Self, ControlError> {
         let now = monotonic()?;
-        let source = match registry.listen(&heard.names(), &heard.place) {
-            Ok(claim) => {
-                let mut events = Box::new(Events::open(&registry.pins(&heard.place))?);
-                while events.read().is_some() {}
-                events.listen(now + LEASE)?;
-                let others = Others::at(registry.relay(&heard.place));
-                Source::Ring { events, claim, others, seen: 0 }
-            }
-            Err(busy @ RegistryError::Heard { .. }) => {
-                let Ok(stream) = ask(&registry.relay(&heard.place), heard) else {
-                    return Err(busy.into());
-                };
-                Source::Relay { stream, partial: Vec::new(), ended: false }
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok((source, now))
+        Ok(Self { heard, source, beginning, held: now, renewed: now })
     }
 
     /// The next event of any pool at the device, if it has come. Whoever never comes to the end of them asks for more
@@ -109,7 +115,7 @@ impl Listener {
                 let now = monotonic()?;
                 if now >= self.held + RENEW {
                     self.held = now;
-                    events.listen(now + LEASE)?;
+                    hold(events, now + LEASE)?;
                 }
                 if let Some(others) = others
                     && seen.is_multiple_of(GO)
@@ -120,7 +126,8 @@ impl Listener {
                 // Whoever comes in a pause is let in before the next event.
                 *seen = if event.is_some() { *seen + 1 } else { 0 };
                 if let (Some(event), Some(others)) = (&event, others) {
-                    others.pass_on(event);
+                    let is_logged = self.beginning == Beginning::Unheard;
+                    others.pass_on(event, is_logged && self.heard.of(event).is_some());
                 }
                 event
             }
@@ -164,11 +171,13 @@ impl Listener {
         self.heard.refresh(registry)
     }
 
-    /// Asks for no more.
+    /// Asks for no more, unless somebody else is about to listen.
     pub(super) fn leave(&mut self) -> Result<(), ControlError> {
         match &mut self.source {
-            Source::Ring { events, .. } => Ok(events.listen(Duration::ZERO)?),
-            Source::Relay { .. } => Ok(()),
+            Source::Ring { events, .. } if events.until()? <= self.held + LEASE => {
+                Ok(events.listen(Duration::ZERO)?)
+            }
+            Source::Ring { .. } | Source::Relay { .. } => Ok(()),
         }
     }
 }
@@ -182,13 +191,72 @@ impl AsFd for Listener {
     }
 }
 
-/// Asks whoever reads the ring for the events of these pools: their indexes, each in four bytes.
-fn ask(door: &Path, heard: &Heard) -> io::Result<UnixStream> {
-    let mut stream = UnixStream::connect(door)?;
-    let wanted: Vec<u8> = heard.indexes().flat_map(u32::to_ne_bytes).collect();
+/// Tells the datapath of a pool that somebody is about to listen, who hears then what has happened since. What is still to be heard
+/// from before is forgotten if there is something between that was not told.
+pub(super) fn expect_listener(registry: &Registry, record: &Record) -> Result<(), ControlError> {
+    let now = monotonic()?;
+    let mut events = Events::open(&registry.pins(record))?;
+    if events.until()? < now {
+        // Whoever has the claim reads them.
+        if let Ok(_claim) = registry.listen("", record) {
+            while events.read().is_some() {}
+        }
+    }
+    hold(&mut events, now + START)
+}
+
+/// Asks for events until then at least.
+fn hold(events: &mut Events, until: Duration) -> Result<(), ControlError> {
+    Ok(events.listen(until.max(events.until()?))?)
+}
+
+fn source(
+    registry: &Registry,
+    heard: &Heard,
+    beginning: Beginning,
+) -> Result<Source, ControlError> {
+    match registry.listen(&heard.names(), &heard.place) {
+        Ok(claim) => {
+            let mut events = Box::new(Events::open(&registry.pins(&heard.place))?);
+            let mut others = Others::at(registry.relay(&heard.place)).map(Box::new);
+            if beginning == Beginning::Next {
+                while let Some(event) = events.read() {
+                    others.iter_mut().for_each(|others| others.keep(&event));
+                }
+            }
+            hold(&mut events, monotonic()? + LEASE)?;
+            Ok(Source::Ring { events, others, claim, seen: 0 })
+        }
+        Err(busy @ RegistryError::Heard { .. }) => {
+            let Ok(stream) = ask(&registry.relay(&heard.place), heard, beginning) else {
+                return Err(busy.into());
+            };
+            Ok(Source::Relay { stream, partial: Vec::new(), ended: false })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks whoever reads the ring for the events of these pools: their indexes, each in four bytes, with what
+/// [`UNHEARD`] says.
+fn ask(door: &Path, heard: &Heard, beginning: Beginning) -> io::Result<UnixStream> {
+    let mut stream = knock(door)?;
+    let beside = match beginning {
+        Beginning::Next => 0,
+        Beginning::Unheard => UNHEARD,
+    };
+    let wanted: Vec<u8> =
+        heard.indexes().flat_map(|index| (index | beside).to_ne_bytes()).collect();
     stream.write_all(&wanted)?;
-    stream.set_nonblocking(true)?;
     Ok(stream)
+}
+
+/// Connects without waiting: whoever is to let in may be another task of this thread.
+fn knock(door: &Path) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(door)?)?;
+    Ok(socket.into())
 }
 
 fn monotonic() -> Result<Duration, ControlError> {

@@ -19,6 +19,7 @@ mod listen;
 mod look;
 mod member;
 mod others;
+mod outer;
 mod places;
 mod plan;
 mod pressure;

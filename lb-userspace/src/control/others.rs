@@ -1,10 +1,11 @@
 //! Those who hear of events by whoever reads the ring.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::slice;
 
 use lb_common::state::Event;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -12,6 +13,10 @@ use zerocopy::IntoBytes as _;
 
 /// Bytes of a pool's index.
 const INDEX: usize = size_of::<u32>();
+/// Beside an index: what nobody has logged of that pool so far is wanted, too.
+pub(super) const UNHEARD: u32 = 1 << 31;
+/// Most events that are kept for somebody who may want them; the oldest give way.
+const KEPT: usize = 1024;
 /// Of how many it is heard at once that they have something to say.
 const AT_ONCE: usize = 64;
 
@@ -25,6 +30,10 @@ pub(super) struct Others {
     streams: HashMap<u64, Other>,
     /// Who wants to hear of a pool, by its index.
     wanting: HashMap<u32, Vec<u64>>,
+    /// Who among them wants all of it, because they log it.
+    logging: HashSet<u64>,
+    /// What nobody has logged yet: pools may begin a moment before their logs.
+    unheard: VecDeque<Event>,
     came: u64,
 }
 
@@ -47,8 +56,8 @@ impl Others {
         });
         match opened {
             Ok((door, ready)) => {
-                let (streams, wanting) = (HashMap::new(), HashMap::new());
-                Some(Self { door, path, ready, streams, wanting, came: 0 })
+                let (streams, wanting, logging, unheard) = Default::default();
+                Some(Self { door, path, ready, streams, wanting, logging, unheard, came: 0 })
             }
             Err(error) => {
                 tracing::warn!(%error, "nobody else can be told of events: {}", path.display());
@@ -74,35 +83,59 @@ impl Others {
 
     /// Hears what one wants, or that it has left.
     fn hear(&mut self, number: u64) {
-        let Self { streams, wanting, .. } = self;
+        let Self { streams, wanting, logging, unheard, .. } = self;
         let Some(other) = streams.get_mut(&number) else { return };
-        if !other.hear() {
+        let mut stays = other.hear();
+        let whole = other.partial.len() / INDEX * INDEX;
+        for wanted in other.partial.drain(..whole).collect::<Vec<u8>>().chunks_exact(INDEX) {
+            let Ok(wanted) = wanted.try_into().map(u32::from_ne_bytes) else { continue };
+            let pool = wanted & !UNHEARD;
+            if stays && wanted & UNHEARD != 0 {
+                let (theirs, rest): (Vec<Event>, Vec<Event>) =
+                    unheard.drain(..).partition(|event| event.pool == pool);
+                *unheard = rest.into();
+                logging.insert(number);
+                stays &= other.tell(&theirs);
+            }
+            wanting.entry(pool).or_default().push(number);
+        }
+        if !stays {
             streams.remove(&number);
+            logging.remove(&number);
             wanting.retain(|_, numbers| {
                 numbers.retain(|wants| *wants != number);
                 !numbers.is_empty()
             });
-            return;
-        }
-        let whole = other.partial.len() / INDEX * INDEX;
-        for index in other.partial.drain(..whole).collect::<Vec<u8>>().chunks_exact(INDEX) {
-            if let Ok(index) = index.try_into() {
-                wanting.entry(u32::from_ne_bytes(index)).or_default().push(number);
-            }
         }
     }
 
-    /// Gives an event to whoever wants it.
-    pub(super) fn pass_on(&mut self, event: &Event) {
-        let Self { streams, wanting, .. } = self;
-        let Some(numbers) = wanting.get_mut(&event.pool) else { return };
-        numbers.retain(|number| {
-            let is_there = streams.get_mut(number).is_some_and(|other| other.tell(event));
-            if !is_there {
-                streams.remove(number);
-            }
-            is_there
-        });
+    /// Gives an event to whoever wants it, and keeps it if nobody logs it; who reads the ring may have it `logged`.
+    pub(super) fn pass_on(&mut self, event: &Event, mut logged: bool) {
+        let Self { streams, wanting, logging, .. } = self;
+        if let Some(numbers) = wanting.get_mut(&event.pool) {
+            numbers.retain(|number| {
+                let is_there =
+                    streams.get_mut(number).is_some_and(|other| other.tell(slice::from_ref(event)));
+                if is_there {
+                    logged |= logging.contains(number);
+                } else {
+                    streams.remove(number);
+                    logging.remove(number);
+                }
+                is_there
+            });
+        }
+        if !logged {
+            self.keep(event);
+        }
+    }
+
+    /// Keeps an event for whoever logs it later.
+    pub(super) fn keep(&mut self, event: &Event) {
+        if self.unheard.len() == KEPT {
+            self.unheard.pop_front();
+        }
+        self.unheard.push_back(*event);
     }
 }
 
@@ -120,10 +153,10 @@ impl Other {
         }
     }
 
-    /// Writes an event; false if there is no room for it.
-    fn tell(&mut self, event: &Event) -> bool {
-        match self.stream.write(event.as_bytes()) {
-            Ok(written) => written == size_of::<Event>(),
+    /// Writes events in one go; false if there is no room for them.
+    fn tell(&mut self, events: &[Event]) -> bool {
+        match self.stream.write(events.as_bytes()) {
+            Ok(written) => written == size_of_val(events),
             Err(error) => error.kind() == io::ErrorKind::Interrupted,
         }
     }

@@ -183,6 +183,7 @@ fn slots(pool: &PoolSpec, record: &Record) -> Vec<Slot> {
             address: member.address.into(),
             port: Be16::new(member.port.get()),
             leaf: 0,
+            handicap: 0,
         }
     };
     up().map(slot).collect()

@@ -86,7 +86,6 @@ pub fn serve_pools(
         let (mut sweep, mut watch) = (interval(rounds::SWEEP), interval(rounds::LOOK));
         let mut ports = interval(rounds::PORTS);
         ports.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -94,7 +93,7 @@ pub fn serve_pools(
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => break,
                 news = results.next() => care.take_in(registry, &news),
-                _ = sweep.tick() => rounds::reap(&mut serving),
+                _ = sweep.tick() => sweep.reset_after(rounds::reap(&mut serving)),
                 _ = ports.tick() => rounds::watch_ports(registry, &mut serving),
                 _ = watch.tick() => {
                     serving = end_lost(registry, serving);
@@ -177,8 +176,7 @@ fn say_ready(pools: &[PoolSpec], serving: &[Serving]) {
         if let Ok(vip) = listener(pool) {
             let (id, hook) = (serving.id(), serving.hook());
             let at = SocketAddr::new(vip.address, vip.port.get());
-            let xdp = if serving.has_xdp() { "xdp+" } else { "" };
-            let _ = write!(line, " {id}={at}/{xdp}{}", hook.name());
+            let _ = write!(line, " {id}={at}/{}{}", serving.front(), hook.name());
         }
     }
     // A reader that is gone does not want to know.

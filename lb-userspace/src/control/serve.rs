@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use lb_common::state::LAYOUT_VERSION;
+use lb_common::state::{LAYOUT_VERSION, NEXT_HOPS};
 
 use super::beside::Beside;
 use super::candidate::Candidate;
-use super::door::{AttachChoice, Door, reads};
+use super::door::{AttachChoice, Door, Front, reads};
 use super::fill::Fill;
 use super::home::{Home, sweep_zone};
+use super::listen::expect_listener;
+use super::outer::Outside;
 use super::pressure::Pressure;
 use super::programs::{Programs, open};
 use super::reach::warn_unreachable;
@@ -17,7 +19,7 @@ use super::update::{listener, undo, update};
 use super::{ControlError, Rounds, difference, plan::plan, ramp};
 use crate::config::{PoolSpec, yaml};
 use crate::datapath::{
-    Attach, Datapath, Hook, HookChoice, Maps, Options, PortUses, attach, detach_early, install,
+    Attach, Datapath, Hook, HookChoice, Maps, Options, PortUses, Post, detach_early, install,
 };
 use crate::node::{Peer, Place, Site, nat_ports};
 use crate::registry::{Lock, Record, Registry, Served, Stamp};
@@ -92,6 +94,7 @@ impl Serving {
         let mut record = Record {
             layout: LAYOUT_VERSION,
             index: before.as_ref().map_or(Record::NOT_YET, |served| served.record.index),
+            since: before.as_ref().map_or(0, |served| served.record.since),
             pool: yaml::print(std::slice::from_ref(pool))?,
             namespace: place.name().to_owned(),
             netns,
@@ -99,6 +102,7 @@ impl Serving {
             ifindex: device.index,
             hook: None,
             xdp: false,
+            outer: None,
             shared: false,
             zone: 0,
             ports: place.run(|| nat_ports(place.describe()))?,
@@ -110,20 +114,29 @@ impl Serving {
         let earlier = before.as_ref().map(|served| &served.record);
         let beside = Beside::of(registry, &id, &mut record, earlier)?;
         // One that may be served either way is served as those that are there.
-        let joins = options.attach == AttachChoice::Auto && before.is_none() && record.xdp;
-        let choice = if joins { AttachChoice::Xdp } else { options.attach };
-        let mut door = Door::choose(choice, &place, &device, vip.address)?;
+        let joins =
+            options.attach == AttachChoice::Auto && before.is_none() && beside.is_attached();
+        let choice = match (&record.outer, record.xdp) {
+            _ if !joins => options.attach,
+            (Some(_), _) => AttachChoice::Host,
+            (None, true) => AttachChoice::Xdp,
+            (None, false) => AttachChoice::Tc,
+        };
+        let mut door = Door::choose((choice, joins), &place, &device, vip.address)?;
         if record.shared {
             door = door.shared(&device)?;
         } else if !beside.is_attached() {
-            record.shared = options.share && !door.early && pool.max_connections.is_none();
+            record.shared =
+                options.share && door.front != Front::Xdp && pool.max_connections.is_none();
         }
         // From here on there is something to undo.
         beside.make_room(registry, &record)?;
         registry.put(&id, &record)?;
 
         let (pins, links) = (registry.pins(&record), registry.links(&record));
-        let wanted = Options { redirects: door.redirects, ..room(pool, &options.datapath) };
+        let next_hops = if door.front == Front::Outer { NEXT_HOPS } else { 1 };
+        let redirects = door.redirects;
+        let wanted = Options { redirects, next_hops, ..room(pool, &options.datapath) };
         let (mut programs, mut maps) = if record.shared {
             options.home.load(&pins)?;
             (Programs::Shared(options.home.clone()), Maps::open(&pins)?)
@@ -139,21 +152,26 @@ impl Serving {
         } else {
             beside.join(registry, &id, &mut record, &mut maps)?;
         }
+        // Who logs connections begins later, and has a line for the first one, too.
+        if !pool.logs.is_empty() {
+            expect_listener(registry, &record)?;
+        }
         let target = plan(registry, pool, vip, &mut record, &maps)?;
         install(&mut maps, record.index, &target)?;
         registry.put(&id, &record)?;
 
         let before_hook = record.hook;
         let qdisc_ours = before_hook.as_ref().is_some_and(Hook::added_qdisc);
-        let how = Attach { choice: options.hook, before: before_hook.as_ref(), qdisc_ours };
-        let hook = place.run(|| match &mut programs {
-            Programs::Own(datapath) => Ok(attach(datapath.ingress()?, &device, &links, how)?),
-            Programs::Shared(home) => home.attach(record.zone, &device, &links, how),
-        })?;
+        let post = Post::Ingress;
+        let how = Attach { post, choice: options.hook, before: before_hook.as_ref(), qdisc_ours };
+        let hook = place.run(|| programs.attach(record.zone, &device, &links, how))?;
         record.hook = Some(hook);
         registry.put(&id, &record)?;
-        let door = open(door, &id, &mut programs, &place, &device, &links, record.xdp)?;
-        record.xdp = door.early;
+        let (choice, zone) = (options.hook, record.zone);
+        let qdisc_ours = hook.added_qdisc();
+        let outside =
+            Outside { place: &place, device: &device, choice, zone, links: &links, qdisc_ours };
+        let door = open(door, &id, &mut programs, &outside, &mut record)?;
         registry.put(&id, &record)?;
         beside.follow(registry, &record)?;
         let reader = door.reader();
@@ -190,9 +208,9 @@ impl Serving {
         self.hook
     }
 
-    /// Whether an XDP program stands in front of it.
-    pub const fn has_xdp(&self) -> bool {
-        self.record.xdp
+    /// What stands before it, as reports have it before the name of the hook.
+    pub const fn front(&self) -> &'static str {
+        self.record.front()
     }
 
     /// The device the program was attached to.
@@ -205,12 +223,20 @@ impl Serving {
         (self.record.netns, self.record.ifindex)
     }
 
-    /// What has become of the attachment.
+    /// What has become of the attachment. The registry's lock must not be held.
     ///
     /// # Errors
     /// When the device cannot be looked at.
     pub fn standing(&self, registry: &Registry) -> Result<Standing, ControlError> {
-        standing(registry, &self.current(registry)?)
+        let look = || standing(registry, &self.current(registry)?);
+        match look()? {
+            // A pool that comes to the same device attaches anew for all, and its record says so first.
+            Standing::Gone => match registry.lock() {
+                Ok(_lock) => look(),
+                Err(_) => Ok(Standing::Gone),
+            },
+            standing @ (Standing::Attached | Standing::Elsewhere) => Ok(standing),
+        }
     }
 
     /// What the device shares with others, its zone there, and where the device is; none if it shares nothing.
@@ -223,11 +249,12 @@ impl Serving {
         }
     }
 
-    /// Removes the connections that have expired, of all pools at the device, and passes on what the programs log.
+    /// Removes the connections that have expired, of all pools at the device, and passes on what the programs log. Returns
+    /// how many conntrack entries there were.
     ///
     /// # Errors
     /// When the kernel cannot run the reaper.
-    pub fn reap(&mut self) -> Result<(), ControlError> {
+    pub fn reap(&mut self) -> Result<u32, ControlError> {
         let Record { zone, ifindex, .. } = self.record;
         let entries = self.programs.with(|datapath| {
             datapath.flush_log();
@@ -237,7 +264,7 @@ impl Serving {
         if self.shared().is_none() {
             self.fill.watch(&self.id, entries);
         }
-        Ok(())
+        Ok(entries)
     }
 
     /// Looks at how many NAT ports are left.
@@ -324,7 +351,7 @@ impl Serving {
         let stays = !registry.beside(&self.id, &record)?.is_empty();
         let ended = take_down(registry, &self.id, &record).and_then(|()| {
             // Others keep the programs; the connections of this pool end now.
-            if stays { self.reap() } else { Ok(()) }
+            if stays { self.reap().map(drop) } else { Ok(()) }
         });
         if let Err(error) = ended {
             tracing::warn!(pool = %self.id, error = error.chain(), "cannot detach");

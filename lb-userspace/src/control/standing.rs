@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::ControlError;
-use crate::datapath::{Hook, Maps, detach, detach_early, is_attached, uninstall};
+use super::outer::close;
+use crate::datapath::{Hook, Maps, Post, detach, detach_early, is_attached, uninstall};
 use crate::node::Place;
 use crate::registry::{Record, Registry};
 
@@ -26,6 +27,16 @@ pub(super) enum Whereabouts {
     Gone,
     /// It has no name and is not the current one.
     Elsewhere,
+}
+
+impl Whereabouts {
+    /// The namespace, if it can be entered.
+    pub(super) const fn place(&self) -> Option<&Place> {
+        match self {
+            Self::At(place) => Some(place),
+            Self::Gone | Self::Elsewhere => None,
+        }
+    }
 }
 
 /// Looks for the namespace of a record.
@@ -71,9 +82,11 @@ pub(super) fn take_down(
     }
     // The pin is enough, wherever the device is.
     detach_early(&links)?;
+    let whereabouts = whereabouts(record);
+    close(record, whereabouts.place(), &links)?;
     let Some(hook) = &record.hook else { return Ok(()) };
-    let off = || detach(record.ifindex, hook, &links).map_err(ControlError::from);
-    match (hook, whereabouts(record)) {
+    let off = || detach(record.ifindex, hook, &links, Post::Ingress).map_err(ControlError::from);
+    match (hook, whereabouts) {
         // The pin is enough.
         (Hook::Tcx, _) => off(),
         (Hook::Clsact { .. }, Whereabouts::At(place)) => place.run(off),

@@ -1,4 +1,4 @@
-//! The program on the VIP's device: TC ingress, by tcx where the kernel has it (6.6), else as a
+//! The programs at the VIP's device: on hooks of TC, by tcx where the kernel has it (6.6), else as a
 //! clsact filter. Either outlives the process that attached it.
 //!
 //! Everything here is about the current namespace; a device is known by its index, which a
@@ -6,11 +6,41 @@
 
 use std::path::Path;
 
-use aya::programs::{ProgramError, SchedClassifier};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType};
 use serde::{Deserialize, Serialize};
 
 use super::{DatapathError, clsact, tcx, xdp};
 use crate::node::{Device, device_name, has_filter, remove_empty_clsact};
+
+/// Where a program stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// Where frames come in by the VIP's device: the program that decides about all of them.
+    Ingress,
+    /// Where frames leave by the outer end of the VIP's device, a veth, to come in there: the one that lets some of them go by.
+    Outer,
+    /// Where frames leave by the VIP's device: the one that learns next hops for that.
+    Learner,
+}
+
+impl Post {
+    /// The side of the device.
+    pub(super) const fn side(self) -> TcAttachType {
+        match self {
+            Self::Ingress => TcAttachType::Ingress,
+            Self::Outer | Self::Learner => TcAttachType::Egress,
+        }
+    }
+
+    /// Name of the pinned link.
+    pub(super) const fn link(self) -> &'static str {
+        match self {
+            Self::Ingress => "link",
+            Self::Outer => "outer",
+            Self::Learner => "learner",
+        }
+    }
+}
 
 /// Which hook to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +89,8 @@ impl Hook {
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
 pub struct Attach<'a> {
+    /// Where the program is to stand.
+    pub post: Post,
     /// Which hook to use.
     pub choice: HookChoice,
     /// The attachment on the same device to take over from.
@@ -78,27 +110,33 @@ pub(crate) fn attach(
     pins: &Path,
     how: Attach<'_>,
 ) -> Result<Hook, DatapathError> {
-    let name = device.name.as_str();
-    if let (HookChoice::Auto | HookChoice::Tcx, Some(Hook::Tcx)) = (how.choice, how.before) {
-        if tcx::take_over(program, name, pins).is_ok() {
-            return Ok(Hook::Tcx);
+    let (name, post) = (device.name.as_str(), how.post);
+    let may_be_tcx = how.choice != HookChoice::Clsact;
+    // By its pin: who was killed may not have noted what it had put there.
+    let hook = if may_be_tcx && tcx::take_over(program, name, pins, post).is_ok() {
+        Hook::Tcx
+    } else {
+        if may_be_tcx {
+            // The device was unplugged meanwhile: the link, if there is one, is an empty shell.
+            tcx::detach(pins, post)?;
         }
-        // The device was unplugged meanwhile: the link is an empty shell.
-        tcx::detach(pins)?;
-    }
-    let hook = match how.choice {
-        HookChoice::Clsact => clsact::attach(program, name, how.qdisc_ours)?,
-        HookChoice::Tcx => tcx::attach(program, name, pins).map(|()| Hook::Tcx)?,
-        HookChoice::Auto => match tcx::attach(program, name, pins) {
-            Ok(()) => Hook::Tcx,
-            Err(DatapathError::Attach { .. }) => clsact::attach(program, name, how.qdisc_ours)?,
-            Err(error) => return Err(error),
-        },
+        match how.choice {
+            HookChoice::Clsact => clsact::attach(program, name, how.qdisc_ours, post.side())?,
+            HookChoice::Tcx => tcx::attach(program, name, pins, post).map(|()| Hook::Tcx)?,
+            HookChoice::Auto => match tcx::attach(program, name, pins, post) {
+                Ok(()) => Hook::Tcx,
+                Err(DatapathError::Attach { .. }) => {
+                    clsact::attach(program, name, how.qdisc_ours, post.side())?
+                }
+                Err(error) => return Err(error),
+            },
+        }
     };
-    match how.before {
-        Some(before @ Hook::Clsact { .. }) => detach(device.index, before, pins)?,
-        Some(Hook::Tcx) if hook != Hook::Tcx => tcx::detach(pins)?,
-        Some(Hook::Tcx) | None => {}
+    if let Some(before @ Hook::Clsact { .. }) = how.before {
+        detach(device.index, before, pins, post)?;
+    }
+    if hook != Hook::Tcx {
+        tcx::detach(pins, post)?;
     }
     Ok(hook)
 }
@@ -115,12 +153,17 @@ pub(crate) fn detach_early(pins: &Path) -> Result<(), DatapathError> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub(crate) fn detach(device: u32, hook: &Hook, pins: &Path) -> Result<(), DatapathError> {
+pub(crate) fn detach(
+    device: u32,
+    hook: &Hook,
+    pins: &Path,
+    post: Post,
+) -> Result<(), DatapathError> {
     match hook {
-        Hook::Tcx => tcx::detach(pins),
+        Hook::Tcx => tcx::detach(pins, post),
         Hook::Clsact { priority, handle, qdisc_added } => {
             let Some(name) = device_name(device) else { return Ok(()) };
-            clsact::detach(&name, *priority, *handle)?;
+            clsact::detach(&name, post.side(), *priority, *handle)?;
             if *qdisc_added {
                 remove_empty_clsact(device)?;
             }
@@ -129,12 +172,12 @@ pub(crate) fn detach(device: u32, hook: &Hook, pins: &Path) -> Result<(), Datapa
     }
 }
 
-/// Whether the program is still on the device. It is not when the device was unplugged
+/// Whether the program that decides is still on the device. It is not when the device was unplugged
 /// meanwhile, even if another one came in its place.
 pub(crate) fn is_attached(device: u32, hook: &Hook, pins: &Path) -> Result<bool, DatapathError> {
     let Some(name) = device_name(device) else { return Ok(false) };
     match hook {
-        Hook::Tcx => tcx::is_attached(&name, pins),
+        Hook::Tcx => tcx::is_attached(&name, pins, Post::Ingress),
         Hook::Clsact { priority, handle, .. } => Ok(has_filter(device, *priority, *handle)?),
     }
 }

@@ -17,12 +17,13 @@ pub(super) fn attach(
     program: &mut SchedClassifier,
     device: &str,
     ours: bool,
+    side: TcAttachType,
 ) -> Result<Hook, DatapathError> {
     // An error is most often that there is one already. Any other shows when attaching fails.
     let qdisc_added = qdisc_add_clsact(device).is_ok() || ours;
     let options = TcAttachOptions::Netlink(NlOptions::default());
     let id = program
-        .attach_with_options(device, TcAttachType::Ingress, options)
+        .attach_with_options(device, side, options)
         .map_err(|source| refused(device, CLSACT, source))?;
     let link = program.take_link(id).map_err(|source| refused(device, CLSACT, source))?;
     let parts = (|| Ok::<_, ProgramError>((link.priority()?, link.handle()?)))();
@@ -33,9 +34,13 @@ pub(super) fn attach(
 }
 
 /// Removes a filter, if it is there, and leaves the qdisc.
-pub(super) fn detach(device: &str, priority: u16, handle: u32) -> Result<(), DatapathError> {
-    let (ingress, handle) = (TcAttachType::Ingress, TcHandle::from(handle));
-    match SchedClassifierLink::attached(device, ingress, priority, handle, None) {
+pub(super) fn detach(
+    device: &str,
+    side: TcAttachType,
+    priority: u16,
+    handle: u32,
+) -> Result<(), DatapathError> {
+    match SchedClassifierLink::attached(device, side, priority, TcHandle::from(handle), None) {
         Ok(link) => link.detach().map_err(|source| refused(device, CLSACT, source)),
         Err(_) => Ok(()),
     }

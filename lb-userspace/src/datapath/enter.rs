@@ -1,4 +1,4 @@
-//! The program on a device that shares programs and maps with others: it names the device's zone and goes on with theirs.
+//! The programs on a device that shares programs and maps with others: they name the device's zone and go on with theirs.
 
 use std::path::Path;
 
@@ -6,12 +6,15 @@ use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
 use lb_common::state::MAX_ZONES;
 
-use super::DatapathError;
 use super::object::{PROGRAMS, rejected};
+use super::{DatapathError, Post};
 
 /// The object as `cargo xtask build` made it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-enter.o"));
+/// The program for each post.
 const ENTER: &str = "qlb_enter";
+const OUTER: &str = "qlb_enter_outer";
+const LEARN: &str = "qlb_enter_learn";
 
 /// Every zone, where a loader finds it for as long as it likes.
 static ZONES: [u32; MAX_ZONES as usize] = {
@@ -29,7 +32,7 @@ pub struct Entrances {
     loader: EbpfLoader<'static>,
 }
 
-/// The loaded program of one device.
+/// The programs of one device.
 pub struct Enter {
     ebpf: Ebpf,
 }
@@ -44,7 +47,7 @@ impl Entrances {
         Self { loader }
     }
 
-    /// Loads the program for a device of this zone.
+    /// Gets the programs ready for a device of this zone.
     ///
     /// # Errors
     /// When the kernel refuses it.
@@ -53,19 +56,27 @@ impl Entrances {
         self.loader.override_global("ZONE", zone, true);
         let ebpf = self.loader.load(OBJECT);
         let ebpf = ebpf.map_err(|source| DatapathError::Load(Box::new(source)))?;
-        let mut enter = Enter { ebpf };
-        enter.program()?.load().map_err(|source| rejected(ENTER, source))?;
-        Ok(enter)
+        Ok(Enter { ebpf })
     }
 }
 
 impl Enter {
-    /// The program.
+    /// The program for a post, loaded when it is first wanted.
     ///
     /// # Errors
-    /// When the object lacks it.
-    pub fn program(&mut self) -> Result<&mut SchedClassifier, DatapathError> {
-        let program = self.ebpf.program_mut(ENTER).ok_or(DatapathError::NoProgram(ENTER))?;
-        program.try_into().map_err(|source| rejected(ENTER, source))
+    /// When the kernel refuses it.
+    pub fn program(&mut self, post: Post) -> Result<&mut SchedClassifier, DatapathError> {
+        let name = match post {
+            Post::Ingress => ENTER,
+            Post::Outer => OUTER,
+            Post::Learner => LEARN,
+        };
+        let program = self.ebpf.program_mut(name).ok_or(DatapathError::NoProgram(name))?;
+        let program: &mut SchedClassifier =
+            program.try_into().map_err(|source| rejected(name, source))?;
+        if program.fd().is_err() {
+            program.load().map_err(|source| rejected(name, source))?;
+        }
+        Ok(program)
     }
 }

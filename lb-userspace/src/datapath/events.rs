@@ -14,7 +14,7 @@ use super::maps::failed;
 const EVENTS: &str = "EVENTS";
 const LISTENING: &str = "LISTENING";
 
-/// The reading end of the ring. The ring has one: whoever opens it has to know that nobody else does.
+/// The reading end of the ring. The ring has one: whoever reads has to know that nobody else does.
 ///
 /// The datapath fills the ring until the time that [`Self::listen`] names, so a listener that was killed is
 /// forgotten soon.
@@ -45,6 +45,14 @@ impl Events {
     pub fn listen(&mut self, until: Duration) -> Result<(), DatapathError> {
         let nanos = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
         self.until.set(0, nanos, 0).map_err(failed(LISTENING))
+    }
+
+    /// Until when events are asked for.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn until(&self) -> Result<Duration, DatapathError> {
+        self.until.get(&0, 0).map(Duration::from_nanos).map_err(failed(LISTENING))
     }
 
     /// The oldest event that was not read yet; the descriptor ([`AsFd`]) is readable when there is one.

@@ -7,6 +7,7 @@
 use lb_common::{
     addr::Addr,
     be::Be16,
+    schedule::seat,
     state::{
         Admission, Cursor, Identity, Load, MAX_SNAT, Method, Mode, Overflow, Persistence, Pool,
         Slot, Timers, Vip, VipKey,
@@ -172,9 +173,7 @@ impl Target {
         let order = order(self.method, &self.slots);
         let mut slots = self.slots.clone();
         slots.sort_by_key(|slot| slot.member);
-        for (leaf, slot) in (0..).zip(&mut slots) {
-            slot.leaf = leaf;
-        }
+        seat(&mut slots);
         let (port_low, port_high) = self.ports;
         let mut snat = [Addr::default(); MAX_SNAT];
         for (place, address) in snat.iter_mut().zip(&self.snat) {
@@ -189,7 +188,7 @@ impl Target {
             port_low,
             port_high,
             members: self.slots.iter().filter(|slot| slot.weight > 0).count() as u32,
-            tournament: u32::from(self.method == Method::LeastConn || self.has_limits()),
+            tournament: self.method.tournament(self.has_limits()),
             keepalive_counts: self.keepalive_counts.into(),
             retries: self.failover.retries,
             eject_after: self.failover.eject_after,
@@ -201,7 +200,7 @@ impl Target {
         Set { pool, slots, order }
     }
 
-    /// Whether members can be full. The tournament then knows when all of them are, whatever the method.
+    /// Whether members can be full.
     fn has_limits(&self) -> bool {
         self.slots.iter().any(|slot| slot.weight > 0 && slot.limit > 0)
     }

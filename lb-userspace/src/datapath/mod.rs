@@ -27,7 +27,7 @@ mod tcx;
 mod walk;
 mod xdp;
 
-pub use attach::{Attach, Hook, HookChoice};
+pub use attach::{Attach, Hook, HookChoice, Post};
 pub(crate) use attach::{attach, detach, detach_early, is_attached};
 pub use audit::{Audit, audit};
 pub use counters::counters;

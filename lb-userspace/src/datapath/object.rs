@@ -12,7 +12,7 @@ use lb_common::probe::Probe;
 use lb_common::state::Continuation;
 
 use super::{
-    DatapathError, Maps, Options,
+    DatapathError, Maps, Options, Post,
     maps::NAMES,
     probe,
     reaper::{Inlet, Reaper},
@@ -28,6 +28,10 @@ const INGRESS: &str = "qlb_ingress";
 /// The programs that it goes on with, by way of the map [`PROGRAMS`].
 const CONNECT: &str = "qlb_connect";
 const REPORT: &str = "qlb_report";
+/// The programs that let packets go by without coming to the device: at its outer end, and the one that learns for that.
+const OUTER: &str = "qlb_outer";
+const OUTER_CONNECT: &str = "qlb_outer_connect";
+const LEARN: &str = "qlb_learn";
 /// The map of programs to go on with.
 pub(super) const PROGRAMS: &str = "PROGRAMS";
 /// The program that the reaper runs.
@@ -95,19 +99,52 @@ impl Datapath {
     /// Lets the program on the device go on with the others, and the devices that share it begin with it: from here on
     /// packets meet these programs there.
     fn link_programs(&mut self) -> Result<(), DatapathError> {
-        let failed = |source| DatapathError::Map { map: PROGRAMS, source: Box::new(source) };
         let places = [
             (Continuation::Connect, CONNECT),
             (Continuation::Report, REPORT),
             (Continuation::Ingress, INGRESS),
         ];
-        for (place, name) in places {
-            let program: &mut SchedClassifier = self.program(name)?;
-            let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?));
-            let fd = fd.map_err(|source| rejected(name, source))?;
-            let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
-            let mut programs = ProgramArray::try_from(map).map_err(failed)?;
-            programs.set(place as u32, &fd, 0).map_err(failed)?;
+        places.into_iter().try_for_each(|(place, name)| self.link_program(place, name))
+    }
+
+    fn link_program(
+        &mut self,
+        place: Continuation,
+        name: &'static str,
+    ) -> Result<(), DatapathError> {
+        let failed = |source| DatapathError::Map { map: PROGRAMS, source: Box::new(source) };
+        let program: &mut SchedClassifier = self.program(name)?;
+        let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?));
+        let fd = fd.map_err(|source| rejected(name, source))?;
+        let map = self.ebpf.map_mut(PROGRAMS).ok_or(DatapathError::NoMap(PROGRAMS))?;
+        let mut programs = ProgramArray::try_from(map).map_err(failed)?;
+        programs.set(place as u32, &fd, 0).map_err(failed)
+    }
+
+    /// The program for a post. Those that few devices have are loaded when they are first wanted; the devices that share the
+    /// programs begin with them from then on.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn at(&mut self, post: Post) -> Result<&mut SchedClassifier, DatapathError> {
+        let (name, place) = match post {
+            Post::Ingress => return self.program(INGRESS),
+            Post::Outer => {
+                // First, so that the other one finds it.
+                self.want(OUTER_CONNECT, Continuation::OuterConnect)?;
+                (OUTER, Continuation::Outer)
+            }
+            Post::Learner => (LEARN, Continuation::Learn),
+        };
+        self.want(name, place)?;
+        self.program(name)
+    }
+
+    fn want(&mut self, name: &'static str, place: Continuation) -> Result<(), DatapathError> {
+        let program: &mut SchedClassifier = self.program(name)?;
+        if program.fd().is_err() {
+            program.load().map_err(|source| rejected(name, source))?;
+            self.link_program(place, name)?;
         }
         Ok(())
     }
@@ -157,14 +194,6 @@ impl Datapath {
     /// When the object lacks it.
     pub fn early(&mut self) -> Result<&mut Xdp, DatapathError> {
         self.program(EARLY)
-    }
-
-    /// The program of the VIP's device.
-    ///
-    /// # Errors
-    /// When the object lacks it.
-    pub fn ingress(&mut self) -> Result<&mut SchedClassifier, DatapathError> {
-        self.program(INGRESS)
     }
 
     /// What expires connections.

@@ -15,6 +15,8 @@ pub struct Options {
     /// In how many nanoseconds, as a power of two, each direction of a connection leaves a packet to the TC program so
     /// that the kernel confirms the neighbour.
     pub confirm: u32,
+    /// Destinations whose next hops may be remembered, for packets that are forwarded at the outer end of a veth.
+    pub next_hops: u32,
     /// Devices that may share the programs and maps, zones; one for a device that has them to itself.
     pub zones: u32,
     /// Members that have an index at a time; below 65,535.
@@ -29,6 +31,7 @@ const ZONES: u32 = 2_048;
 /// What those have together, besides connections.
 const NODE_HALF_OPEN: u32 = 32_768;
 const NODE_MEMBERS: u32 = 32_768;
+const NODE_NEXT_HOPS: u32 = 65_536;
 /// What they want more of than the object has for one alone: the largest sets of members, orders, trees, clients.
 const NODE_MAPS: [(&str, u32); 5] = [
     ("SLOTS", 65_536),
@@ -46,6 +49,7 @@ impl Options {
             half_open: HALF_OPEN,
             redirects: false,
             confirm: CONFIRM,
+            next_hops: 1,
             zones: 1,
             members: MEMBER_INDEXES,
         }
@@ -58,6 +62,7 @@ impl Options {
     pub const fn for_node(most: u32) -> Self {
         Self {
             half_open: NODE_HALF_OPEN,
+            next_hops: NODE_NEXT_HOPS,
             zones: ZONES,
             members: NODE_MEMBERS,
             ..Self::for_connections(most)
@@ -71,6 +76,7 @@ impl Options {
             ("FLOWS", self.max_flows),
             ("PORTS", self.port_blocks()),
             ("HALF_OPENS", self.half_open),
+            ("NEXT_HOPS", self.next_hops),
         ];
         let members = ["LOADS", "DRAINS", "MEMBERS", "MEMBER_STATS"];
         let members = members.map(|name| (name, self.members));

@@ -1,6 +1,6 @@
 //! All of it beside the pools of a controller: stats sockets, logs and high-water marks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::log::Log;
 use super::socket::{Answering, Behind, Prepared};
 use crate::config::PoolSpec;
 use crate::config::model::{LogTarget, StatsSocket};
-use crate::control::{Company, ControlError};
+use crate::control::{Company, ControlError, Relay};
 use crate::registry::Registry;
 
 /// How often it is looked how many connections there are.
@@ -99,14 +99,20 @@ impl Attendance {
                 None => self.answer(path, socket, ids),
             }
         }
+        let mut ending = HashSet::new();
         self.logs.retain(|id, kept| {
             let wanted = pools.iter().find(|pool| pool.id.as_str() == id);
-            wanted.is_some_and(|pool| pool.logs == kept.targets) && !kept.task.is_finished()
+            let stays =
+                wanted.is_some_and(|pool| pool.logs == kept.targets) && !kept.task.is_finished();
+            if !stays {
+                ending.insert(id.clone());
+            }
+            stays
         });
         for pool in pools.iter().filter(|pool| !pool.logs.is_empty()) {
             let id = pool.id.as_str();
             if !self.logs.contains_key(id)
-                && let Err(error) = self.begin_log(id, &pool.logs)
+                && let Err(error) = self.begin_log(id, &pool.logs, !ending.contains(id))
             {
                 tracing::warn!(pool = id, error = error.chain(), "cannot log");
             }
@@ -151,11 +157,21 @@ impl Attendance {
         }
     }
 
-    fn begin_log(&mut self, id: &str, targets: &[LogTarget]) -> Result<(), ControlError> {
+    /// Without `at_once` one that ends gets to its end first, which has lines of its own.
+    fn begin_log(
+        &mut self,
+        id: &str,
+        targets: &[LogTarget],
+        at_once: bool,
+    ) -> Result<(), ControlError> {
         let Some(served) = self.desk.registry.get(id)? else { return Ok(()) };
         let log = Log::open(Arc::clone(&self.desk), &served, targets);
+        // Before anybody is told that the pool is served. What keeps it from that may be over later.
+        let begin = || Relay::start(&self.desk.registry, served).ok();
+        let relay = at_once.then(begin).flatten();
         let (end, ended) = oneshot::channel();
-        let kept = Kept { targets: targets.to_vec(), end, task: tokio::spawn(log.keep(ended)) };
+        let task = tokio::spawn(log.keep(relay, ended));
+        let kept = Kept { targets: targets.to_vec(), end, task };
         self.logs.insert(id.to_owned(), kept);
         Ok(())
     }

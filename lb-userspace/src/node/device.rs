@@ -35,6 +35,8 @@ pub struct Device {
     pub linked: Option<u32>,
     /// The number that the namespace has given to the one of that device; none if they are in the same.
     pub linked_in: Option<i32>,
+    /// Index of the device whose port it is: a bridge's, say.
+    pub controller: Option<u32>,
     /// Whether an XDP program is on it.
     pub xdp: bool,
 }
@@ -135,6 +137,7 @@ fn device(link: LinkMessage) -> Device {
         bus: None,
         linked: None,
         linked_in: None,
+        controller: None,
         xdp: false,
     };
     for attribute in link.attributes {
@@ -142,6 +145,7 @@ fn device(link: LinkMessage) -> Device {
             LinkAttribute::IfName(name) => device.name = name,
             LinkAttribute::Link(index) => device.linked = Some(index),
             LinkAttribute::LinkNetNsId(number) => device.linked_in = Some(number),
+            LinkAttribute::Controller(index) => device.controller = Some(index),
             LinkAttribute::ParentDevBusName(bus) => device.bus = Some(bus),
             LinkAttribute::LinkInfo(infos) => {
                 device.kind = infos.into_iter().find_map(|info| match info {

@@ -1,11 +1,14 @@
 //! Filters and the qdisc that holds them, by netlink. Everything here is about the current namespace.
 
 use futures_util::TryStreamExt as _;
-use netlink_packet_route::tc::TcHandle;
+use netlink_packet_route::tc::{TcAttribute, TcHandle};
 use rtnetlink::Handle;
 
 use super::NodeError;
 use super::netlink::{failed, with_netlink};
+
+/// The qdisc of devices without one.
+const NO_QUEUE: &str = "noqueue";
 
 /// Whether a device has a clsact ingress filter with this priority and handle.
 ///
@@ -40,6 +43,29 @@ pub fn remove_empty_clsact(device: u32) -> Result<(), NodeError> {
         // Somebody else may have removed it meanwhile.
         let _ = request.execute().await;
         Ok(())
+    })
+}
+
+/// The kind of a device's own qdisc, through which go the packets that leave by it; none if they go through none.
+///
+/// # Errors
+/// When netlink fails.
+pub fn root_qdisc(device: u32) -> Result<Option<String>, NodeError> {
+    with_netlink(async |netlink| {
+        let mut qdiscs = netlink.qdisc().get().index(device.cast_signed()).execute();
+        let mut found = None;
+        // Older kernels tell of all devices.
+        while let Some(qdisc) = qdiscs.try_next().await.map_err(failed("list qdiscs"))? {
+            let is_root = qdisc.header.parent == TcHandle::ROOT;
+            if qdisc.header.index == device.cast_signed() && is_root {
+                let kind = qdisc.attributes.into_iter().find_map(|attribute| {
+                    let TcAttribute::Kind(kind) = attribute else { return None };
+                    Some(kind)
+                });
+                found = kind.filter(|kind| kind != NO_QUEUE);
+            }
+        }
+        Ok(found)
     })
 }
 

@@ -25,7 +25,7 @@ pub use device::{Device, Way, device_mac, device_name, find_device, ways_to};
 pub use ear::Ear;
 pub use error::NodeError;
 pub use feature::{Features, GRO, RX_VLAN, TX_CHECKSUM, TX_VLAN};
-pub use filter::{has_filter, remove_empty_clsact};
+pub use filter::{has_filter, remove_empty_clsact, root_qdisc};
 pub use mount::{enter_root_mounts, mount_bpffs, unmount_bpffs};
 pub use netns::{Place, called_in, enter_root_network};
 pub use news::News;

@@ -40,4 +40,4 @@ pub use ledger::Ledger;
 pub use leftover::Leftover;
 pub use lock::Lock;
 pub use lookup::Served;
-pub use record::{MemberRecord, Past, Record};
+pub use record::{MemberRecord, Outer, Past, Record};

@@ -15,6 +15,9 @@ pub struct Record {
     /// Index of the pool in the maps, which it shares with the other pools at its device, at least.
     #[serde(default)]
     pub index: u32,
+    /// When it got that, in nanoseconds of monotonic time.
+    #[serde(default)]
+    pub since: u64,
     /// The pool as qlb YAML.
     pub pool: String,
     /// Name of the namespace; empty for the one the controller was started in.
@@ -30,6 +33,9 @@ pub struct Record {
     /// Whether an XDP program stands in front of it. Older records have none and say nothing.
     #[serde(default)]
     pub xdp: bool,
+    /// What lets packets go by without coming to the device, at its outer end. Older records have none.
+    #[serde(default)]
+    pub outer: Option<Outer>,
     /// Whether its device shares programs and maps with others of the node.
     #[serde(default)]
     pub shared: bool,
@@ -55,6 +61,15 @@ impl Record {
         self.index != Self::NOT_YET
     }
 
+    /// What stands before the program at the device, as reports have it before the name of its hook.
+    pub const fn front(&self) -> &'static str {
+        match (self.xdp, &self.outer) {
+            (true, _) => "xdp+",
+            (false, Some(_)) => "host+",
+            (false, None) => "",
+        }
+    }
+
     /// Whether another pool is served at the same device.
     pub fn is_beside(&self, other: &Self) -> bool {
         (self.netns, self.ifindex) == (other.netns, other.ifindex)
@@ -64,6 +79,24 @@ impl Record {
     pub fn has_maps_of(&self, other: &Self) -> bool {
         self.is_beside(other) || (self.shared && other.shared)
     }
+}
+
+/// The programs that let packets go by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outer {
+    /// Name of the namespace of the outer end; empty for the one the controller was started in.
+    pub namespace: String,
+    /// Number of that namespace.
+    pub netns: u64,
+    /// The outer end, by the name it had.
+    pub device: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// How the program is attached there.
+    pub hook: Hook,
+    /// How the one that learns next hops is attached to the VIP's device.
+    pub learner: Hook,
 }
 
 /// What members did that are forgotten, so that the sums of a pool never shrink.

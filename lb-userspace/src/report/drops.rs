@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use lb_common::counter::Xdp;
+use lb_common::counter::{Outer, Xdp};
 use lb_common::verdict::{DropReason, PassReason, RefuseReason};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -67,9 +67,12 @@ fn reasons_there_are() -> impl Iterator<Item = (u32, &'static str, &'static str)
     let drop = DropReason::ALL.iter().map(|r| (r.number(), r.name(), r.help()));
     let early = Xdp::ALL.iter().filter(|xdp| **xdp != Xdp::Forwarded);
     let early = early.map(|r| (r.number(), r.name(), r.help()));
+    let outer = Outer::ALL.iter().filter(|outer| **outer != Outer::Forwarded);
+    let outer = outer.map(|r| (r.number(), r.name(), r.help()));
     pass.chain(refuse)
         .chain(drop)
         .chain(early)
+        .chain(outer)
         .map(|(number, name, help)| (number, name, help.trim()))
 }
 

@@ -36,6 +36,11 @@ pub(super) struct Pool {
     pub(super) hook: Option<&'static str>,
     /// Whether an XDP program stands in front of that of the hook.
     pub(super) xdp: bool,
+    /// Whether packets are forwarded at the outer end of the device, without coming to it.
+    pub(super) outer: bool,
+    /// Both, as the table has it.
+    #[serde(skip)]
+    front: &'static str,
     /// Whether the program is on the device; null where that cannot be seen from here.
     pub(super) attached: Option<bool>,
     /// Process id of the controller; without one nothing expires.
@@ -140,6 +145,8 @@ fn pool(
         device: record.device.clone(),
         hook: record.hook.map(|hook| hook.name()),
         xdp: record.xdp,
+        outer: record.outer.is_some(),
+        front: record.front(),
         attached,
         controller,
         protocol: pool.protocol,
@@ -236,8 +243,7 @@ fn print(pool: &Pool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "pool {}  {protocol} {vip}  {method}{mode}{down}", pool.id)?;
     let hook = pool.hook.unwrap_or("not attached");
     let place = if pool.namespace.is_empty() { "(current)" } else { &pool.namespace };
-    let xdp = if pool.xdp { "xdp+" } else { "" };
-    writeln!(out, "  on {} ({xdp}{hook}) in {place}", pool.device)?;
+    writeln!(out, "  on {} ({}{hook}) in {place}", pool.device, pool.front)?;
     if pool.attached == Some(false) {
         writeln!(
             out,

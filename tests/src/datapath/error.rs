@@ -49,6 +49,23 @@ pub enum Error {
         frame: Vec<u8>,
     },
 
+    /// The program at the outer end did what it never may.
+    #[error("the program at the outer end {what}: {frame:02x?}")]
+    Outer {
+        /// What it did.
+        what: &'static str,
+        /// The frame that came out.
+        frame: Vec<u8>,
+    },
+
+    /// A map cannot be pinned.
+    #[error(transparent)]
+    Pin(#[from] aya::pin::PinError),
+
+    /// The programs have no map of next hops.
+    #[error("the programs know no next hops")]
+    NoHops,
+
     /// Nothing can be heard at a device.
     #[error("cannot listen at a device: {0}")]
     Ear(nix::errno::Errno),

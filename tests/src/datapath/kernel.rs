@@ -10,17 +10,19 @@ use std::time::Duration;
 use std::{iter, mem};
 
 use lb_common::route::Answer;
-use lb_common::state::{FlowKey, Fragmented};
+use lb_common::state::{Event, FlowKey, Fragmented, NEXT_HOPS};
 use lb_userspace::datapath::{Datapath as Loaded, Enter, Entrances, Events, Maps, Options, Router};
 
 use super::action::Datapath;
 use super::front::Front;
 use super::inlet::Ear;
+use super::outside;
 use super::pins::Pins;
 use super::ports::ports;
 use super::raw::Raw;
 use super::setup::{drain_word, options};
 use super::snapshot::{MEMBERS, direction};
+pub(super) use run::show;
 pub use tested::{Hook, Tested};
 
 use super::{
@@ -41,6 +43,8 @@ pub struct Kernel {
     successor: Option<Loaded>,
     options: Options,
     front: Option<Front>,
+    /// Whether frames meet the program at the outer end of their device first.
+    outside: bool,
     /// What frames meet first where devices share the datapath.
     enter: Option<Enter>,
     maps: Maps,
@@ -82,6 +86,19 @@ impl Kernel {
         Self::with(Options { zones: ZONES, ..options(max_flows) }, None)
     }
 
+    /// The same with the program at the outer end of the device, which may share its programs: frames meet it first.
+    ///
+    /// # Errors
+    /// When the kernel refuses; it wants root.
+    pub fn load_outside(max_flows: u32, shared: bool) -> Result<Self, Error> {
+        let zones = if shared { ZONES } else { 1 };
+        let options = Options { zones, next_hops: NEXT_HOPS, ..options(max_flows) };
+        let mut kernel = Self::with(options, None)?;
+        outside::fill(&mut kernel.loaded, zone(&options), kernel.pins.path())?;
+        kernel.outside = true;
+        Ok(kernel)
+    }
+
     fn with(options: Options, front: Option<Front>) -> Result<Self, Error> {
         let pins = Pins::make()?;
         let mut loaded = Loaded::load(&options, Some(pins.path()))?;
@@ -99,6 +116,7 @@ impl Kernel {
             successor: None,
             options,
             front,
+            outside: false,
             enter,
             maps,
             router,
@@ -123,6 +141,9 @@ impl Kernel {
             None => Loaded::load(&self.options, Some(self.pins.path()))?,
         };
         self.successor = Some(mem::replace(&mut self.loaded, successor));
+        if self.outside {
+            outside::fill(&mut self.loaded, zone(&self.options), self.pins.path())?;
+        }
         self.router = router(&mut self.loaded, &self.pins, zone(&self.options))?;
         Ok(())
     }
@@ -189,7 +210,13 @@ impl Kernel {
 
     /// The events since the last call.
     pub fn heard(&mut self) -> Vec<Heard> {
-        iter::from_fn(|| self.events.read()).map(|event| Heard::from(&event)).collect()
+        let zone = zone(&self.options);
+        let events = iter::from_fn(|| self.events.read());
+        let told = |event: Event| {
+            assert_eq!(event.zone, zone, "{event:?}");
+            Heard::from(&Event { zone: 0, ..event })
+        };
+        events.map(told).collect()
     }
 
     /// All state.

@@ -3,23 +3,23 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use lb_common::addr::Addr;
 use lb_common::be::Be16;
-use lb_common::counter::{self, Counter, Xdp};
+use lb_common::counter::{self, Counter, Outer, Xdp};
 use lb_common::expire::expire;
-use lb_common::forward::{Early, Hop, early, forward};
-use lb_common::host::{Frame, HostTables, Sent};
-use lb_common::packet::{EditError, Packet};
+use lb_common::forward::{Early, Hop, Near, early, forward, outer, outer_connect};
+use lb_common::host::{Frame, HostTables, Raw, Sent};
+use lb_common::packet::Packet as _;
 use lb_common::route::Answer;
 use lb_common::schedule;
 use lb_common::state::{Admission, AllowedNet, FlowKey, Load, Node, Vip, VipKey};
 use lb_common::tables::Tables as _;
 use lb_common::verdict::Verdict;
 use lb_userspace::datapath::{Network, Set, Target};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::IntoBytes as _;
 
 use super::action::Datapath;
 use super::front::find;
+use super::outside::{known_hops, readdressed};
 use super::ports::ports;
 use super::setup::{drain_word, options};
 use super::snapshot::{MEMBERS, direction};
@@ -34,59 +34,24 @@ const ADDRESSES: usize = 12;
 /// A time of day between the ancient and the future.
 const NOW: u64 = 1 << 50;
 
-/// A frame that nobody has looked at: whether it is for this host is not known.
-struct Raw(Frame);
-
-impl Packet for Raw {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn is_for_host(&self) -> bool {
-        true
-    }
-
-    fn has_vlan_tag(&self) -> bool {
-        false
-    }
-
-    fn read<T: FromBytes>(&self, offset: usize) -> Option<T> {
-        self.0.read(offset)
-    }
-
-    fn write<T: IntoBytes + Immutable>(&mut self, at: usize, value: &T) -> Result<(), EditError> {
-        self.0.write(at, value)
-    }
-
-    fn set_next_hop(&mut self, _hop: &Addr) -> Result<(), EditError> {
-        Err(EditError)
-    }
-
-    fn resize(&mut self, _len: usize) -> Result<(), EditError> {
-        Err(EditError)
-    }
-
-    fn leaves_checksum(&mut self, _offset: usize) -> bool {
-        false
-    }
-
-    fn correct_l3(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.0.correct_l3(offset, delta)
-    }
-
-    fn correct_l4_pseudo(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.0.correct_l4_pseudo(offset, delta)
-    }
-
-    fn correct_l4(&mut self, offset: usize, delta: u16) -> Result<(), EditError> {
-        self.0.correct_l4(offset, delta)
-    }
+/// What stands before the program of TC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// Nothing.
+    Nothing,
+    /// The XDP program; `confirm` as for [`super::Kernel::load_in_front`].
+    Xdp {
+        /// How often it passes on a packet for the neighbour's sake.
+        confirm: u32,
+    },
+    /// The program at the outer end of the device.
+    Outer,
 }
 
 /// What the compiled datapath has to agree with.
 pub struct Model {
     tables: HostTables,
-    confirm: Option<u32>,
+    ahead: Ahead,
     walk: Vec<FlowKey>,
     sent: Vec<Vec<u8>>,
 }
@@ -103,13 +68,18 @@ impl Model {
         };
         tables.now.set(NOW);
         tables.listening.set(true);
-        Self { tables, confirm: None, walk: Vec::new(), sent: Vec::new() }
+        Self { tables, ahead: Ahead::Nothing, walk: Vec::new(), sent: Vec::new() }
     }
 
-    /// The same with the decision of the XDP program before that of TC; see `Kernel::load_in_front`.
+    /// The same with the decision of a program before that of TC.
     #[must_use]
-    pub fn in_front(max_flows: u32, confirm: u32) -> Self {
-        Self { confirm: Some(confirm), ..Self::new(max_flows) }
+    pub fn behind(max_flows: u32, ahead: Ahead) -> Self {
+        let model = Self { ahead, ..Self::new(max_flows) };
+        if ahead == Ahead::Outer {
+            let hops = known_hops(0).map(|(key, hop)| (key, Rc::new(hop)));
+            model.tables.next_hops.borrow_mut().extend(hops);
+        }
+        model
     }
 
     /// Sets the order in which the next sweep goes through conntrack, which in the kernel is that
@@ -178,7 +148,8 @@ impl Model {
     fn run_early(&self, frame: &[u8]) -> Option<Ran> {
         let mut raw = Raw(Frame(frame.to_vec()));
         let find = |raw: &Raw, hop: &Hop<'_>| find(hop, &raw.read(0).ok_or(Xdp::Frame)?);
-        let outcome = match early(&mut raw, &self.tables, self.confirm?, find) {
+        let Ahead::Xdp { confirm } = self.ahead else { return None };
+        let outcome = match early(&mut raw, &self.tables, confirm, find) {
             Ok(Early::PassOn(why)) => {
                 assert_eq!(raw.0.0, frame, "passes on what it has changed");
                 self.tables.count(why.into());
@@ -196,7 +167,41 @@ impl Model {
         Some(Ran { act: Act::from_outcome(outcome), frame: out })
     }
 
+    /// What the program at the outer end makes of a frame; none if it passes it on.
+    fn run_outer(&self, frame: &[u8]) -> Option<Ran> {
+        if self.ahead != Ahead::Outer {
+            return None;
+        }
+        let mut raw = Raw(Frame(frame.to_vec()));
+        let first = outer(&mut raw, &self.tables);
+        let near = if first == Ok(Near::Open) {
+            assert_eq!(raw.0.0, frame, "leaves what it has changed to the second part");
+            outer_connect(&mut raw, &self.tables)
+        } else {
+            first
+        };
+        let outcome = match near {
+            Ok(Near::Open) => panic!("the second part wants itself"),
+            Ok(Near::PassOn(why)) => {
+                assert_eq!(raw.0.0, frame, "passes on what it has changed");
+                self.tables.count(why.into());
+                return None;
+            }
+            Ok(Near::Decided(verdict)) => {
+                self.tables.count(Outer::Forwarded.into());
+                Ok(verdict)
+            }
+            Err(reason) => Err(reason),
+        };
+        self.tables.count(Counter::from(outcome));
+        let out = readdressed(&raw.0.0, frame).expect("it is addressed to the next hop");
+        Some(Ran { act: Act::from_outcome(outcome), frame: out })
+    }
+
     fn run(&self, frame: &[u8], is_gso: bool) -> Ran {
+        if let Some(ran) = self.run_outer(frame) {
+            return ran;
+        }
         if !is_gso && let Some(ran) = self.run_early(frame) {
             return ran;
         }

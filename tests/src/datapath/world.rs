@@ -137,6 +137,7 @@ impl World {
                 address: (*address.ip()).into(),
                 port: Be16::new(address.port()),
                 leaf: 0,
+                handicap: 0,
             }
         };
         let network = |(address, bits): &([u8; 4], u32)| Network {

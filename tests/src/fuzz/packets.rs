@@ -8,8 +8,8 @@ use lb_common::state::{Method, Mode};
 use lb_common::wire::ipv4;
 
 use crate::datapath::{
-    Act, Action, Age, CLIENT_SEQ, Datapath as _, Family, LISTENER, MEMBER_SEQ, Model, POOL, Ran,
-    Snapshot, Stamping, Tcp, Udp, World, cut, frame_ends, icmp_error, member, patched,
+    Act, Action, Age, Ahead, CLIENT_SEQ, Datapath as _, Family, LISTENER, MEMBER_SEQ, Model, POOL,
+    Ran, Snapshot, Stamping, Tcp, Udp, World, cut, frame_ends, icmp_error, member, patched,
     wrong_checksum,
 };
 
@@ -19,8 +19,7 @@ const IP_END: usize = 14 + 20;
 const FLAGS: [&str; 8] = ["S", "SA", "A", "PA", "FA", "R", "RA", "FSPU"];
 /// The bit of the first byte that says in which family all of it is told.
 const FAMILY: u8 = 0x20;
-/// The one that says whether the XDP program stands in front, which leaves nothing to TC for the neighbour's sake.
-const XDP: u8 = 0x40;
+/// The XDP program leaves nothing to TC for the neighbour's sake.
 const CONFIRM: u32 = 63;
 
 /// Types of ICMP: errors, and some that are none.
@@ -60,10 +59,7 @@ pub fn packets(data: &[u8]) {
     let mut bytes = Bytes(data);
     let mut newcomers = vec![0, 1, 2, 3];
     let first = bytes.next();
-    let mut model = match first & XDP {
-        0 => Model::new(MAX_FLOWS),
-        _ => Model::in_front(MAX_FLOWS, CONFIRM),
-    };
+    let mut model = Model::behind(MAX_FLOWS, ahead(first));
     let family = if first & FAMILY == 0 { Family::V4 } else { Family::V6 };
     let beginning = world(first, &mut newcomers);
     let mut protocol = beginning.protocol;
@@ -126,6 +122,15 @@ pub fn packets(data: &[u8]) {
     }
     let left = model.snapshot();
     assert!(left.flows.is_empty(), "stays for ever: {:?}", left.flows);
+}
+
+/// What stands before the program of TC.
+const fn ahead(byte: u8) -> Ahead {
+    match byte >> 6 {
+        0 => Ahead::Nothing,
+        1 => Ahead::Xdp { confirm: CONFIRM },
+        _ => Ahead::Outer,
+    }
 }
 
 fn world(byte: u8, newcomers: &mut Vec<u32>) -> World {

@@ -15,6 +15,7 @@ const STORE_BYTES: i32 = 9;
 const L3_CHECKSUM: i32 = 10;
 const L4_CHECKSUM: i32 = 11;
 const TAIL_CALL: i32 = 12;
+const REDIRECT_TO: i32 = 23;
 const LOAD_BYTES: i32 = 26;
 const CHANGE_TAIL: i32 = 38;
 const RESERVE: i32 = 131;
@@ -96,7 +97,7 @@ impl Machine<'_> {
             // Who reads the ring is not part of this.
             RESERVE => Ok(self.memory.add(vec![0; b as usize])),
             SUBMIT => Ok(0),
-            REDIRECT_NEIGHBOUR => Ok(REDIRECT),
+            REDIRECT_TO | REDIRECT_NEIGHBOUR => Ok(REDIRECT),
             LOOP => {
                 for index in 0..a {
                     if self.call_back(b, [index, c, 0, 0, 0], depth + 1)? != 0 {

@@ -21,7 +21,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lb_tests::datapath::{Action, Family, Kernel, hexdump, write_pcap};
+use lb_tests::datapath::{Action, Ahead, Family, Kernel, hexdump, write_pcap};
 
 use generate::Story;
 use mix::Mix;
@@ -64,13 +64,16 @@ fn the_compiled_object_decides_like_the_source() {
     {
         let (story, (max_flows, family)) = stories.next().expect("numbers do not end");
         let random = Random::new(seed.wrapping_add(story));
-        // Every other two stories have the XDP program in front.
-        let front = (story / 2 % 2 == 1).then_some(CONFIRM);
-        let kernel = match front {
-            Some(confirm) => Kernel::load_in_front(max_flows, confirm, false).unwrap(),
-            None => Kernel::load(max_flows).unwrap(),
+        // Two stories, one of each family, have the same in front.
+        let xdp = Ahead::Xdp { confirm: CONFIRM };
+        let ahead = [Ahead::Nothing, xdp, Ahead::Outer, xdp];
+        let ahead = ahead[story as usize / 2 % ahead.len()];
+        let kernel = match ahead {
+            Ahead::Nothing => Kernel::load(max_flows),
+            Ahead::Xdp { confirm } => Kernel::load_in_front(max_flows, confirm, false),
+            Ahead::Outer => Kernel::load_outside(max_flows, false),
         };
-        let mut both = Both::new(kernel, max_flows, front);
+        let mut both = Both::new(kernel.unwrap(), max_flows, ahead);
         // Every third story is told in datagrams.
         let mut teller = Story::new(random, story % 3 == 2);
         let mut told: Vec<Action> = Vec::new();

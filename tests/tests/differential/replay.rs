@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use lb_common::route::Answer;
 use lb_common::verdict::RefuseReason;
 use lb_tests::datapath::{
-    Action, Age, Datapath as _, Kernel, Model, Ran, Snapshot, Stamping, asks, delta, disagreement,
-    hexdump, wrong_checksum,
+    Action, Age, Ahead, Datapath as _, Kernel, Model, Ran, Snapshot, Stamping, asks, delta,
+    disagreement, hexdump, wrong_checksum,
 };
 
 /// What the two do not agree about.
@@ -25,14 +25,7 @@ pub(crate) struct Both {
     model: Model,
     max_flows: u32,
     rested: Instant,
-    front: Option<u32>,
-}
-
-fn model(max_flows: u32, front: Option<u32>) -> Model {
-    match front {
-        Some(confirm) => Model::in_front(max_flows, confirm),
-        None => Model::new(max_flows),
-    }
+    ahead: Ahead,
 }
 
 /// Within this time, a minute is not over by the kernel's clock, as it never is by the model's.
@@ -49,18 +42,17 @@ struct Asked {
 const TABLE_FULL: u32 = RefuseReason::TableFull as u32;
 
 impl Both {
-    /// A kernel with this much room in conntrack, and a model like it; `front` says how often its XDP program passes
-    /// on a packet for the neighbour's sake, if it has one.
-    pub(crate) fn new(mut kernel: Kernel, max_flows: u32, front: Option<u32>) -> Self {
+    /// A kernel with this much room in conntrack, and a model like it.
+    pub(crate) fn new(mut kernel: Kernel, max_flows: u32, ahead: Ahead) -> Self {
         kernel.listen().unwrap();
-        let model = model(max_flows, front);
-        Self { kernel, model, max_flows, front, rested: Instant::now() }
+        let model = Model::behind(max_flows, ahead);
+        Self { kernel, model, max_flows, ahead, rested: Instant::now() }
     }
 
     /// Empties both.
     pub(crate) fn restart(&mut self) {
         self.kernel.clear().unwrap();
-        self.model = model(self.max_flows, self.front);
+        self.model = Model::behind(self.max_flows, self.ahead);
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -1,20 +1,26 @@
 //! What goes along with the pools of an agent: stats sockets, logs, monitors.
 
-use lb_tests::tcp::pattern;
+use lb_tests::tcp::{self, pattern};
 use lb_tests::wait_until;
 use nix::sys::signal::Signal;
 
 use crate::agent_bench::AgentBench;
 use crate::attendance::{Office, Told};
 use crate::bench::{Bench, SOON};
-use crate::pool_file::ROUND_ROBIN;
+use crate::events::{follow, told};
+use crate::pool_file::{PoolFile, ROUND_ROBIN};
+
+/// Where a pool logs to.
+fn logs(office: &Office) -> String {
+    format!("logs: [{} local0]", office.path("log").display())
+}
 
 /// A pool that is declared with all of it.
 fn bench(office: &Office) -> AgentBench {
     let mut bench = Bench::new(ROUND_ROBIN, &[1, 1]);
     bench.pool.fields = vec![
         format!("stats_socket: {} mode 0666", office.socket().display()),
-        format!("logs: [{} local0]", office.path("log").display()),
+        logs(office),
         "monitor: {type: TCP, delay: 1, timeout: 1, max_retries: 1, max_retries_down: 1}"
             .to_owned(),
     ];
@@ -51,5 +57,57 @@ fn they_come_and_go_with_the_pools() {
     agent.bench.pool.fields.clear();
     agent.declare("lb.yaml", std::slice::from_ref(&agent.bench.pool));
     wait_until(|| !office.socket().exists(), SOON, "nobody answers any more").unwrap();
+    agent.finish(process);
+}
+
+/// Declares a second pool that logs, whose first connections must have their lines.
+fn comes_later(agent: &AgentBench, office: &Office) -> PoolFile {
+    let mut later = agent.bench.second_pool("later");
+    later.fields = vec![logs(office)];
+    let (_, clients) = agent.bench.knock(later.vip, || {
+        agent.declare("later.yaml", std::slice::from_ref(&later));
+        agent.wait_state("later", "SERVED")
+    });
+    office.logged_all(&clients, "later");
+    later
+}
+
+/// Pools that come later share the ring of those that are there, whose log reads it.
+#[test]
+fn the_first_connection_of_a_pool_that_comes_later_has_a_line() {
+    let office = Office::open();
+    let agent = bench(&office);
+    let process = agent.start();
+    let later = comes_later(&agent, &office);
+    // Whoever asks for events is not told of those from before, though nobody has heard of them.
+    let port = later.vip.port() + 1;
+    let mut silent = later.at("silent", port);
+    silent.fields.clear();
+    agent.declare("silent.yaml", std::slice::from_ref(&silent));
+    agent.wait_state("silent", "SERVED");
+    let client = &agent.bench.net.client().namespace;
+    drop(tcp::connect(client, silent.vip).unwrap());
+    agent.bench.wait_idle_of("silent");
+    // Events come in order: those are read when this one is.
+    let after = agent.bench.connect().local;
+    office.logged(&[&format!(": {after} ["), " -- "]);
+    let events = follow(&agent.bench.qlb, "silent");
+    let last = tcp::connect(client, silent.vip).unwrap().local.to_string();
+    let heard = told(&events, 2);
+    assert!(heard.iter().all(|event| event["client"] == last), "{heard:?}");
+    drop(events);
+    agent.finish(process);
+}
+
+/// Somebody else reads the ring then, and logs nothing.
+#[test]
+fn it_has_one_while_an_operator_follows_another_pool() {
+    let office = Office::open();
+    let agent = AgentBench::new(ROUND_ROBIN, &[1, 1]);
+    let process = agent.start();
+    let events = follow(&agent.bench.qlb, &agent.bench.pool.id);
+    comes_later(&agent, &office);
+    assert!(!events.stdout().contains("later"), "{}", events.stdout());
+    drop(events);
     agent.finish(process);
 }

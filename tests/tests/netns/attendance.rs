@@ -103,6 +103,13 @@ impl Office {
         wait_for(find, SOON, &format!("a log line with {words:?}")).unwrap()
     }
 
+    /// Waits for the lines of these clients, who were a pool's.
+    pub(crate) fn logged_all(&self, clients: &[SocketAddr], pool: &str) {
+        for client in clients {
+            self.logged(&[&format!(": {client} ["), &format!(" {pool}/"), " -- "]);
+        }
+    }
+
     /// The answer of the stats socket to a line.
     pub(crate) fn ask(&self, line: &str) -> Result<String, String> {
         ask(&self.socket(), line)

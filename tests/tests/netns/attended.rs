@@ -39,7 +39,8 @@ fn statistics_are_answered_and_the_socket_goes_with_the_controller() {
         bench.wait_idle();
     }
     let held = bench.connect();
-    let rows = office.rows(|rows| rows["BACKEND"]["stot"] == "3");
+    // Marks go by events, which come a moment after the counts.
+    let rows = office.rows(|rows| rows["BACKEND"]["stot"] == "3" && rows["m2"]["smax"] == "1");
     let cells = |name: &str, columns: &[&str]| -> Vec<String> {
         columns.iter().map(|column| rows[name][*column].clone()).collect()
     };
@@ -133,7 +134,7 @@ fn a_line_for_each_connection_and_for_what_becomes_of_members() {
     office.logged(&["<141>", &format!("Proxy {id} started.")]);
 
     // Somebody may look at events while the controller logs them.
-    let mut events = follow(&bench);
+    let mut events = follow(&bench.qlb, &bench.pool.id);
     let mut connection = bench.connect();
     connection.exchange(&pattern(1_000)).unwrap();
     let (local, seen) = (connection.local, connection.seen);
@@ -163,6 +164,18 @@ fn a_line_for_each_connection_and_for_what_becomes_of_members() {
     end(&mut controller);
     office.logged(&["<132>", &format!("Proxy {id} stopped (cumulated conns: FE: 0, BE: 1).")]);
     assert_eq!(events.wait(SOON).unwrap().code(), Some(0), "{}", events.stderr());
+}
+
+/// Connections are balanced a moment before the controller says so, and before it begins to log.
+#[test]
+fn the_first_connection_has_a_line() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let office = Office::open();
+    let file = office.write(&bench, &plain());
+    let (started, clients) = bench.knock(bench.vip(), || bench.qlb.run(["-f".into(), file]));
+    let _controller = started.unwrap();
+    office.logged_all(&clients, &bench.pool.id);
+    assert_eq!(bench.counter("event_lost"), 0);
 }
 
 /// What is forgotten of members stays in the sums.

@@ -1,8 +1,11 @@
 //! A pool on a network node with servers that greet, and `qlb` to balance them.
 
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use lb_tests::tcp::{self, Connection, EchoServer, Mode};
@@ -150,6 +153,35 @@ impl Bench {
         tcp::connect_many(&self.net.client().namespace, self.vip(), count).unwrap()
     }
 
+    /// Connects to `vip` again and again while `start` brings it into service. Answers with the first clients that were
+    /// served, not more than the events ring has room for, and with what `start` does.
+    pub(crate) fn knock<T>(
+        &self,
+        vip: SocketAddr,
+        start: impl FnOnce() -> T,
+    ) -> (T, Vec<SocketAddr>) {
+        const CROWD: usize = 100;
+        let over = AtomicBool::new(false);
+        let knock = || {
+            let mut served = Vec::new();
+            while served.len() < CROWD && !over.load(Ordering::Relaxed) {
+                let connection = tcp::connect(&self.net.client().namespace, vip);
+                served.extend(connection.map(|connection| connection.local));
+            }
+            served
+        };
+        let (started, served) = thread::scope(|scope| {
+            let knocking = scope.spawn(knock);
+            // A panic must not leave somebody knocking.
+            let started = panic::catch_unwind(AssertUnwindSafe(start));
+            over.store(true, Ordering::Relaxed);
+            (started, knocking.join().unwrap())
+        });
+        let started = started.unwrap_or_else(|panic| panic::resume_unwind(panic));
+        assert!(!served.is_empty(), "nobody was served while it started");
+        (started, served)
+    }
+
     /// The members that serve `count` connections, each closed before the next.
     pub(crate) fn sequence(&self, count: usize) -> String {
         let served: Vec<String> = (0..count).map(|_| self.connect().member).collect();
@@ -159,7 +191,11 @@ impl Bench {
     /// The pool in `qlb status`. Its counts must be what conntrack holds, whatever happens meanwhile;
     /// null is that they never held still.
     pub(crate) fn status(&self) -> Value {
-        let all = self.qlb.json(["status", self.pool.id.as_str(), "-o", "json"]);
+        self.status_of(&self.pool.id)
+    }
+
+    fn status_of(&self, pool: &str) -> Value {
+        let all = self.qlb.json(["status", pool, "-o", "json"]);
         let status = all.unwrap()["pools"][0].take();
         let drift = &status["drift"];
         assert!(drift == 0 || (drift.is_null() && status.get("drift").is_some()), "{status}");
@@ -184,7 +220,12 @@ impl Bench {
 
     /// Waits until no member has a connection: FINs pass after the peers' calls return.
     pub(crate) fn wait_idle(&self) {
-        let idle = || match self.members("active_connections") {
+        self.wait_idle_of(&self.pool.id);
+    }
+
+    /// As [`Self::wait_idle`], of any pool.
+    pub(crate) fn wait_idle_of(&self, pool: &str) {
+        let idle = || match numbers(&self.status_of(pool), "active_connections") {
             active if active.iter().all(|count| *count == 0) => Ok(()),
             active => Err(format!("{active:?}")),
         };

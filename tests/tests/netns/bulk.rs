@@ -66,6 +66,40 @@ pub(crate) fn corrupt(bench: &Bench) -> BTreeMap<String, i64> {
     hosts.flat_map(|host| count(&host.namespace)).collect()
 }
 
+/// Bytes that [`echoed`] sends.
+pub(crate) const ECHOED: usize = 20_000_000;
+
+/// Sends them to the first member and back. Fails if client or member counts a packet as corrupt, or one is counted twice or not
+/// at all; and if `finished`, unless all that comes from the VIP has right checksums at both.
+pub(crate) fn echoed(bench: &Bench, finished: bool) {
+    let (member, client) = (&bench.net.members[0], bench.net.client());
+    let filter = format!("tcp and src host {}", bench.vip().ip());
+    let capture = |namespace, device: &str| Capture::of_frames(namespace, device, &filter).unwrap();
+    let mut captures =
+        [capture(&member.namespace, "eth0"), capture(&client.namespace, &client.plugged().device)];
+    let before = corrupt(bench);
+    let connection = bench.connect();
+    assert_eq!(connection.member, "m1");
+    echo(&connection, ECHOED);
+    connection.finish().unwrap();
+    bench.wait_idle();
+    assert_eq!(corrupt(bench), before);
+    for capture in &mut captures {
+        capture.stop().unwrap();
+        if finished {
+            assert_no_bad_checksums(&capture.path()).unwrap();
+        }
+    }
+    let status = bench.status();
+    let sum = |field: &str| bench.members(field).iter().sum::<u64>();
+    let counters = &status["counters"];
+    assert_eq!(counters["forward_to_member"], sum("packets_in"), "{status}");
+    assert_eq!(counters["forward_to_client"], sum("packets_out"), "{status}");
+    for name in ["drop_rewrite", "drop_inconsistent"] {
+        assert_eq!(counters[name], 0, "{status}");
+    }
+}
+
 /// The VIP's device and its port on the bridge compute no checksums for anybody.
 fn set_tx(bench: &Bench, on: bool) {
     let vip = &bench.net.vip;

@@ -1,5 +1,9 @@
 //! The hook of kernels before 6.6: a filter of the clsact qdisc.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
+use lb_tests::Process;
 use lb_tests::tcp::{connect, pattern};
 use nix::sys::signal::Signal;
 
@@ -68,6 +72,12 @@ fn the_next_controller_may_choose_another_hook() {
     }
 }
 
+/// A controller of the pools in another file.
+fn run_file(bench: &Bench, file: &Path) -> Process {
+    let args = CLSACT.map(OsStr::new).into_iter().chain(["-f".as_ref(), file.as_os_str()]);
+    bench.qlb.run(args).unwrap()
+}
+
 /// Whoever leaves first must not take the qdisc, and with it the other's filter.
 #[test]
 fn pools_on_one_device_end_one_by_one() {
@@ -76,13 +86,25 @@ fn pools_on_one_device_end_one_by_one() {
     let vip = other.vip;
     let file = bench.write("other.yaml", &[other]);
     let mut first = bench.run_with(&CLSACT).unwrap();
-    let mut args: Vec<_> = CLSACT.map(Into::into).into();
-    args.extend(["-f".into(), file]);
-    let mut second = bench.qlb.run(args).unwrap();
+    let mut second = run_file(&bench, &file);
     end(&mut first);
     assert_eq!(attachments(&bench.net).len(), 1);
     assert_eq!(connect(&bench.net.client().namespace, vip).unwrap().member, "m1");
     end(&mut second);
+    assert_none(&bench.net);
+}
+
+/// Each that comes attaches anew for all at the device, which their controllers look at once a second.
+#[test]
+fn a_pool_stays_while_others_come_and_go() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let file = bench.write("other.yaml", &[bench.second_pool("other")]);
+    let mut first = bench.run_with(&CLSACT).unwrap();
+    for _ in 0..10 {
+        end(&mut run_file(&bench, &file));
+    }
+    assert_eq!(bench.sequence(2), "m1 m2");
+    end(&mut first);
     assert_none(&bench.net);
 }
 

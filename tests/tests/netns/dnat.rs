@@ -9,7 +9,7 @@ use lb_tests::{Nginx, curl};
 use nix::sys::signal::Signal;
 
 use crate::bench::{Bench, SOON};
-use crate::hops::Hops;
+use crate::hops::{By, Hops};
 use crate::pmtu;
 use crate::pool_file::ROUND_ROBIN;
 
@@ -72,7 +72,7 @@ fn nginx_sees_the_client_and_no_hop_a_bad_checksum() {
             bench.pool.members.truncate(1);
             let nginx = Nginx::start(&member.namespace, "m1", address, SIZE).unwrap();
             let _run = bench.run();
-            let hops = Hops::start(&bench.net, offloads, false);
+            let hops = Hops::start(&bench.net, offloads, By::Outer);
             let (from, vip) = (&bench.net.client().namespace, bench.vip());
             let big = curl(from, &format!("http://{vip}/big"), &["--globoff"]).unwrap();
             assert_eq!(big.header("X-Seen-From"), Some(client(&bench).to_string().as_str()));

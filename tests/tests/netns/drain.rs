@@ -36,7 +36,7 @@ fn ends(fields: &[&str], verb: &str, args: &[&str], state: &str, reason: &str, l
     let _run = bench.run();
     let [mut first, mut second] = pair(&bench);
     first.exchange(&pattern(5_000)).unwrap();
-    let events = follow(&bench);
+    let events = follow(&bench.qlb, &bench.pool.id);
     let [client, members] = [bench.net.client(), &bench.net.members[0]];
     let mut captures =
         [(client, first.local, bench.vip()), (members, bench.net.member_socket(0), first.seen)]

@@ -12,7 +12,7 @@ use lb_tests::{Nginx, curl, iperf3_server, sysctl, wait_until};
 use serde_json::Value;
 
 use crate::bench::{Bench, SOON};
-use crate::hops::Hops;
+use crate::hops::{By, Hops};
 use crate::idle::wait_reset;
 use crate::pmtu;
 use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN};
@@ -134,7 +134,7 @@ fn iperf3_passes_the_node_by_and_no_hop_sees_a_bad_checksum() {
             let once = ["-1", "-B", &to, "-p", &port];
             let mut server = iperf3_server(&member.namespace, &once).unwrap();
             let _run = bench.run();
-            let hops = Hops::start(&bench.net, offloads, false);
+            let hops = Hops::start(&bench.net, offloads, By::Tc);
             let before = device(&bench.net);
             let ask = ["-c", &to, "-p", &port, "-J", "-R", "-n", &bytes];
             let told = bench.net.client().namespace.command("iperf3").args(ask).stdout().unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lb_common::state::Happening;
 use lb_tests::tcp::pattern;
-use lb_tests::{Namespace, Process, wait_for};
+use lb_tests::{Namespace, Process, Qlb, wait_for};
 use lb_userspace::control::follow_until;
 use lb_userspace::registry::Registry;
 use nix::sys::signal::Signal;
@@ -20,10 +20,10 @@ use serde_json::Value;
 use crate::bench::{Bench, SOON, end};
 use crate::pool_file::ROUND_ROBIN;
 
-/// `qlb events -o json` of the bench's pool, listening.
-pub(crate) fn follow(bench: &Bench) -> Process {
-    let args = ["events", bench.pool.id.as_str(), "-o", "json"];
-    let command = Namespace::root().unwrap().command(bench.qlb.program()).args(args);
+/// `qlb events -o json` of a pool, listening.
+pub(crate) fn follow(qlb: &Qlb, pool: &str) -> Process {
+    let args = ["events", pool, "-o", "json"];
+    let command = Namespace::root().unwrap().command(qlb.program()).args(args);
     let mut process = Process::spawn(command).unwrap();
     let listening = |process: &Process| process.stderr().contains("listening").then_some(());
     process.wait_ready(listening, SOON, "a listener").unwrap();
@@ -45,7 +45,7 @@ pub(crate) fn told(process: &Process, count: usize) -> Vec<Value> {
 fn a_life_from_its_beginning_to_its_end() {
     let bench = Bench::new(ROUND_ROBIN, &[1]);
     let mut run = bench.run();
-    let mut events = follow(&bench);
+    let mut events = follow(&bench.qlb, &bench.pool.id);
 
     let mut connection = bench.connect();
     connection.exchange(&pattern(1_000)).unwrap();
@@ -78,7 +78,7 @@ fn a_life_from_its_beginning_to_its_end() {
 fn a_refusal_is_told_and_the_listener_ends_by_ctrl_c() {
     let bench = Bench::new(ROUND_ROBIN, &[0]);
     let _run = bench.run();
-    let mut events = follow(&bench);
+    let mut events = follow(&bench.qlb, &bench.pool.id);
     lb_tests::tcp::connect(&bench.net.client().namespace, bench.vip()).unwrap_err();
     let refuse = &told(&events, 1)[0];
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_refusal_is_told_and_the_listener_ends_by_ctrl_c() {
     assert_eq!([&refuse["member"], &refuse["nat"]], [&Value::Null; 2]);
     assert_eq!(events.stop(Signal::SIGINT, SOON).unwrap().code(), Some(0));
     // The next listener may come, and hears nothing of before.
-    let next = follow(&bench);
+    let next = follow(&bench.qlb, &bench.pool.id);
     assert_eq!(next.stdout(), "");
 }
 
@@ -97,11 +97,12 @@ fn a_refusal_is_told_and_the_listener_ends_by_ctrl_c() {
 fn a_second_listener_hears_what_the_first_one_does_and_goes_on_without_it() {
     let bench = Bench::new(ROUND_ROBIN, &[1]);
     let _run = bench.run();
-    let (mut first, second) = (follow(&bench), follow(&bench));
+    let listen = || follow(&bench.qlb, &bench.pool.id);
+    let (mut first, second) = (listen(), listen());
     drop(bench.connect());
     assert_eq!(told(&first, 2), told(&second, 2));
     assert_eq!(first.stop(Signal::SIGINT, SOON).unwrap().code(), Some(0));
-    let third = follow(&bench);
+    let third = listen();
     let connection = bench.connect();
     for listener in [(&second, 3), (&third, 1)] {
         let open = told(listener.0, listener.1).pop().unwrap();

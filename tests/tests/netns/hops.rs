@@ -11,7 +11,7 @@ use crate::bench::SOON;
 use crate::pool_file::ROUND_ROBIN;
 use crate::seen::{Start, run};
 use crate::xdp::peer;
-use crate::xdp_served;
+use crate::{host_served, xdp_served};
 
 const FILE: usize = 4_000_000;
 /// A story moves at least [`FILE`], in packets of at most 64 KiB where segments are put together, or says a hundred words.
@@ -21,16 +21,39 @@ fn hosts(net: &PoolNet) -> impl Iterator<Item = &Host> {
     [&net.vip].into_iter().chain(&net.members).chain(&net.clients).chain(&net.router)
 }
 
+/// By what the VIP's device is served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// TC alone.
+    Tc,
+    /// Native XDP, too.
+    Xdp,
+    /// TC at its outer end, too.
+    Outer,
+}
+
+impl By {
+    /// What counts packets that nobody sees at the VIP's device.
+    const fn counter(self) -> Option<&'static str> {
+        match self {
+            Self::Tc => None,
+            Self::Xdp => Some("xdp_forwarded"),
+            Self::Outer => Some("outer_forwarded"),
+        }
+    }
+}
+
 /// A capture at every device of a network.
 pub(crate) struct Hops {
     captures: Vec<(String, Capture)>,
     offloads: bool,
-    /// What nobody sees at the VIP's device where XDP forwards it comes in here.
+    by: By,
+    /// What nobody sees at the VIP's device comes in here.
     peer: Option<Capture>,
 }
 
 impl Hops {
-    pub(crate) fn start(net: &PoolNet, offloads: bool, xdp: bool) -> Self {
+    pub(crate) fn start(net: &PoolNet, offloads: bool, by: By) -> Self {
         net.set_offloads(offloads).unwrap();
         let captures = hosts(net).flat_map(|host| {
             host.ports.iter().map(|port| {
@@ -40,15 +63,15 @@ impl Hops {
             })
         });
         let (bridge, device) = peer(net);
-        let peer = xdp.then(|| Capture::of_frames(bridge, device, "tcp").unwrap());
-        if xdp && !offloads {
+        let peer = by.counter().map(|_| Capture::of_frames(bridge, device, "tcp or udp").unwrap());
+        if by == By::Xdp && !offloads {
             // The VIP's peer puts segments together (GRO): the other ports of the bridges take them apart again.
             let ports = hosts(net).flat_map(|host| &host.ports).map(Port::host_name);
             let plain = [("tx", false), ("tso", false), ("gso", false)];
             let others = ports.filter(|port| *port != device);
             others.for_each(|port| ethtool::set(bridge, port, &plain).unwrap());
         }
-        Self { captures: captures.collect(), offloads, peer }
+        Self { captures: captures.collect(), offloads, by, peer }
     }
 
     /// All checksums must be right. With offloads on they may be left to the device, and most are.
@@ -58,7 +81,6 @@ impl Hops {
 
     /// The same for hops by which much goes both ways, whose names begin like this; elsewhere none may be wrong.
     pub(crate) fn judge_some(self, busy: &[&str]) {
-        let xdp = self.peer.is_some();
         for (index, (at, mut capture)) in self.captures.into_iter().enumerate() {
             capture.stop().unwrap();
             let path = capture.path();
@@ -70,28 +92,32 @@ impl Hops {
                 continue;
             }
             // The VIP's device comes first.
-            let few = xdp && index == 0;
+            let few = self.peer.is_some() && index == 0;
             let enough = if few { 0 } else { FEWEST };
             if !self.offloads {
                 assert!(assert_no_bad_checksums(&path).unwrap() > enough, "{at}");
             }
             let Sums { right, left } = assert_sums_right_or_left(&path).unwrap();
-            let as_meant = match (self.offloads, xdp) {
-                (true, true) => right + left > enough,
-                (true, false) => left > right,
+            let as_meant = match (self.offloads, self.by) {
+                (true, By::Tc) => left > right,
+                (true, By::Outer) if !few => left > right,
+                (true, By::Xdp | By::Outer) => right + left > enough,
                 (false, _) => left == 0 && right > enough,
             };
             assert!(as_meant, "{at}: {right} right, {left} left");
         }
         if let Some(mut peer) = self.peer {
             peer.stop().unwrap();
-            let Sums { right, .. } = assert_sums_right_or_left(&peer.path()).unwrap();
-            assert!(right > FEWEST, "{right}");
+            let Sums { right, left } = assert_sums_right_or_left(&peer.path()).unwrap();
+            // XDP leaves those to TC that are left to the device.
+            let left = if self.by == By::Xdp { 0 } else { left };
+            assert!(right + left > FEWEST, "{right} right, {left} left");
         }
     }
 }
 
-const WAYS: [(Start, bool); 2] = [(run, false), (xdp_served::run, true)];
+const WAYS: [(Start, By); 3] =
+    [(run, By::Tc), (xdp_served::run, By::Xdp), (host_served::run, By::Outer)];
 
 /// One member and one client, both behind the router, which is a hop of its own.
 pub(crate) fn routed(pool: &SeedPool) -> PoolNet {
@@ -99,20 +125,23 @@ pub(crate) fn routed(pool: &SeedPool) -> PoolNet {
     LbaasNode::new().unwrap().deploy(pool, &layout).unwrap()
 }
 
-/// Every family, by TC alone and with native XDP in front, with offloads on and off.
+/// Every family, by TC alone and with what may stand in front, with offloads on and off.
 fn everywhere(pools: [&SeedPool; 2], story: impl Fn(&PoolNet)) {
     for pool in pools {
-        for (offloads, (start, xdp)) in
+        for (offloads, (start, by)) in
             [true, false].into_iter().flat_map(|offloads| WAYS.map(|way| (offloads, way)))
         {
             let net = routed(pool);
             let (_run, qlb) = start(&net, ROUND_ROBIN, &[1]);
-            let hops = Hops::start(&net, offloads, xdp);
+            let hops = Hops::start(&net, offloads, by);
             story(&net);
             hops.judge();
             let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
-            let forwarded = status["pools"][0]["counters"]["xdp_forwarded"].as_u64().unwrap();
-            assert_eq!(forwarded > FEWEST as u64, xdp, "{status}");
+            for counter in ["xdp_forwarded", "outer_forwarded"] {
+                let forwarded = status["pools"][0]["counters"][counter].as_u64().unwrap();
+                let should = by.counter() == Some(counter);
+                assert_eq!(forwarded > FEWEST as u64, should, "{status}");
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use lb_tests::topology::{Host, Layout, SSH_POOL, SSH_POOL_V6};
 use lb_tests::wait_until;
 
 use crate::bench::{Bench, SOON};
+use crate::host::HOST;
 use crate::pool_file::ROUND_ROBIN;
 
 /// Connections that are busy all the while.
@@ -62,12 +63,55 @@ fn move_under_load(held: &mut [Connection], host: &Host, mac: [u8; 6]) -> Durati
 
 #[test]
 fn a_new_mac_address_is_followed_within_a_second_and_no_connection_is_lost() {
+    followed(&[], &Layout::ONE_ARM);
+}
+
+/// Next hops are learned from what the kernel sends, which has heard of it.
+#[test]
+fn a_new_mac_address_is_followed_at_the_outer_end() {
+    followed(&HOST, &Layout::ONE_ARM);
+}
+
+/// A SYN that is lost meanwhile is sent again after a second, and goes to another member then.
+#[test]
+fn no_client_fails_to_connect_while_a_member_moves() {
+    let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let _run = bench.run_with(&HOST).unwrap();
+    let member = &bench.net.members[0];
+    announce(member);
+    let moved = AtomicBool::new(false);
+    let mut longest = Duration::ZERO;
+    thread::scope(|scope| {
+        let mut open = |count: usize| {
+            for _ in 0..count {
+                let start = Instant::now();
+                drop(bench.connect());
+                longest = longest.max(start.elapsed());
+            }
+        };
+        open(100);
+        let moving = scope.spawn(|| {
+            member.ports[0].set_mac([0xfa, 0x16, 0x3e, 0x77, 0, 0xa4]).unwrap();
+            moved.store(true, Ordering::Relaxed);
+        });
+        while !moved.load(Ordering::Relaxed) {
+            open(1);
+        }
+        moving.join().unwrap();
+        open(100);
+    });
+    assert!(longest < 3 * FOLLOWED, "{longest:?}");
+    bench.wait_idle();
+    assert_eq!(bench.sequence(4).matches("m1").count(), 2, "it is well");
+}
+
+fn followed(options: &[&str], layout: &Layout) {
     for pool in [&SSH_POOL, &SSH_POOL_V6] {
-        let bench = Bench::of(pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]);
-        let _run = bench.run();
+        let bench = Bench::of(pool, layout, ROUND_ROBIN, &[1, 1]);
+        let _run = bench.run_with(options).unwrap();
         let mut held = bench.hold(BUSY);
-        let who = [&bench.net.members[0], bench.net.client()];
-        for (host, last) in who.into_iter().zip([0xa1, 0xa2]) {
+        let who = [&bench.net.members[0], bench.net.client(), &bench.net.vip];
+        for (host, last) in who.into_iter().zip([0xa1, 0xa2, 0xa3]) {
             let silence = move_under_load(&mut held, host, [0xfa, 0x16, 0x3e, 0x77, 0, last]);
             assert!(silence < FOLLOWED, "{} moved: {silence:?} of silence", host.name());
         }

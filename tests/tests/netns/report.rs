@@ -139,8 +139,8 @@ fn drops_tells_why_and_how_often() {
     assert_eq!(refused["meaning"], "no member may take new connections");
     assert!(applied.iter().all(|reason| reason["count"] != 0), "{applied:?}");
 
-    let is_reason =
-        |name: &str| ["pass_", "refuse_", "drop_", "xdp_pass_"].iter().any(|p| name.starts_with(p));
+    let kinds = ["pass_", "refuse_", "drop_", "xdp_pass_", "outer_pass_"];
+    let is_reason = |name: &str| kinds.iter().any(|kind| name.starts_with(kind));
     let all: Vec<u64> =
         drops(&["--all"]).iter().map(|reason| reason["number"].as_u64().unwrap()).collect();
     let there: Vec<u64> = lb_common::counter::all()

@@ -5,10 +5,12 @@ use lb_tests::tcp::{FNV_START, fnv1a, pattern};
 use lb_tests::topology::{
     Layout, LbaasNode, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool, WEB_POOL, WEB_POOL_V6,
 };
-use lb_tests::{Nginx, Process, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
+use lb_tests::{Nginx, Process, Qlb, SshKeys, Sshd, curl, iperf3_server, ssh_login, wait_until};
 
-use crate::bench::{Bench, SOON};
+use crate::bench::{Bench, SOON, end};
+use crate::host::TC;
 use crate::pool_file::{LEAST_CONNECTIONS, PoolFile, ROUND_ROBIN, yaml};
+use crate::traces::assert_none;
 
 #[test]
 fn members_see_the_vip_and_clients_see_nothing_else() {
@@ -43,9 +45,9 @@ fn members_see_the_vip_of(bench: &Bench) {
 /// Starts `qlb` for a topology.
 pub(crate) type Start = fn(&PoolNet, &'static str, &[u32]) -> (Process, Qlb);
 
-/// Serves a topology without servers of this crate.
+/// Serves a topology without servers of this crate, by TC alone.
 pub(crate) fn run(net: &PoolNet, method: &'static str, weights: &[u32]) -> (Process, Qlb) {
-    run_with(net, method, weights, &[])
+    run_with(net, method, weights, &TC)
 }
 
 /// As [`run`] with more options.
@@ -137,4 +139,35 @@ pub(crate) fn a_large_file_through(pool: &SeedPool, start: Start) -> (Process, Q
     let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
     assert_eq!(status["pools"][0]["connections"]["total"], 2);
     (run, qlb, net)
+}
+
+/// Bytes of the stream.
+pub(crate) const STREAM: u64 = 200 << 20;
+
+/// A stream there and one back. Returns what has served them.
+pub(crate) fn iperf3_through(pool: &SeedPool, start: Start) -> (Process, Qlb, PoolNet) {
+    let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
+    let port = net.pool.vip.port().to_string();
+    let _server = iperf3_server(&net.members[0].namespace, &["-p", &port]).unwrap();
+    let (running, qlb) = start(&net, ROUND_ROBIN, &[1]);
+    let vip = net.pool.vip.ip().to_string();
+    for direction in [[].as_slice(), &["-R"]] {
+        let client = net.client().namespace.command("iperf3").args(["-c", &vip, "-p", &port]);
+        let text = client.args(["-n", "200M", "--json"]).args(direction).stdout().unwrap();
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let bytes = |sum: &str| report["end"][sum]["bytes"].as_u64().unwrap();
+        assert!(bytes("sum_sent") >= STREAM, "{report}");
+        // What is on its way when all has been sent is not waited for.
+        assert!(bytes("sum_received") > STREAM / 2, "{report}");
+    }
+    (running, qlb, net)
+}
+
+/// Ends what has served; a program in front must have forwarded more packets than these, by its counter.
+pub(crate) fn finish((mut run, qlb, net): (Process, Qlb, PoolNet), counter: &str, packets: u64) {
+    let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
+    let forwarded = status["pools"][0]["counters"][counter].as_u64().unwrap();
+    assert!(forwarded > packets, "{forwarded} of {packets}: {status}");
+    end(&mut run);
+    assert_none(&net);
 }

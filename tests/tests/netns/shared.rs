@@ -9,7 +9,7 @@ use aya::programs::{LinkOrder, TcAttachType};
 use lb_tests::tcp::{Connection, EchoServer, Mode, connect_from, pattern};
 use lb_tests::topology::{LbaasNode, Tenant};
 use lb_tests::{Namespace, Process, Qlb, wait_until};
-use lb_userspace::datapath::Entrances;
+use lb_userspace::datapath::{Entrances, Post};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// With the pools of all tenants declared.
-    fn new(tenants: u16) -> Self {
+    pub(crate) fn new(tenants: u16) -> Self {
         let node = Self::prepare(tenants);
         node.tenants.iter().for_each(|tenant| node.declare(tenant, ""));
         node
@@ -77,7 +77,11 @@ impl Node {
     }
 
     pub(crate) fn agent(&self) -> Process {
-        self.qlb.agent(self.dir.path(), [""; 0]).unwrap()
+        self.agent_with(&[])
+    }
+
+    pub(crate) fn agent_with(&self, options: &[&str]) -> Process {
+        self.qlb.agent(self.dir.path(), options).unwrap()
     }
 
     /// A connection of a tenant's client from this port, which must come to the tenant's own member.
@@ -91,13 +95,13 @@ impl Node {
         connection
     }
 
-    fn status(&self, tenant: usize) -> Value {
+    pub(crate) fn status(&self, tenant: usize) -> Value {
         let id = self.tenants[tenant].id.as_str();
         let mut all = self.qlb.json(["status", id, "-o", "json"]).unwrap();
         all["pools"][0].take()
     }
 
-    fn counter(&self, tenant: usize, name: &str) -> u64 {
+    pub(crate) fn counter(&self, tenant: usize, name: &str) -> u64 {
         self.status(tenant)["counters"][name].as_u64().unwrap()
     }
 
@@ -114,7 +118,7 @@ impl Node {
     }
 
     /// Ends every pool and then the agent; nothing may be left.
-    fn finish(&self, agent: &mut Process) {
+    pub(crate) fn finish(&self, agent: &mut Process) {
         (0..self.tenants.len()).for_each(|tenant| self.delete(tenant));
         stop(agent);
         assert_nothing(self);
@@ -256,7 +260,7 @@ fn a_start_that_fails_takes_nothing_of_others() {
         let fill = |_| {
             let mut enter = entrances.load(0).unwrap();
             let how = TcAttachOptions::TcxOrder(LinkOrder::default());
-            let program = enter.program().unwrap();
+            let program = enter.program(Post::Ingress).unwrap();
             program.attach_with_options(second.device(), TcAttachType::Ingress, how).unwrap();
             enter
         };

@@ -16,7 +16,24 @@ pub(crate) fn attachments(net: &PoolNet) -> Vec<String> {
 
 /// The same at the ingress of any device.
 pub(crate) fn programs_at(namespace: &Namespace, device: &str) -> Vec<String> {
-    let tcx = || match SchedClassifier::query_tcx(device, TcAttachType::Ingress) {
+    programs_on(namespace, device, TcAttachType::Ingress, "ingress")
+}
+
+/// No program at either end.
+pub(crate) const NEITHER: [Vec<String>; 2] = [const { Vec::new() }; 2];
+
+/// The same where frames leave by the VIP's device, and then by its outer end.
+pub(crate) fn leaving(net: &PoolNet) -> [Vec<String>; 2] {
+    let port = &net.vip.ports[0];
+    let ends = [
+        (&net.vip.namespace, net.vip.plugged().device.as_str()),
+        (net.node.bridge().namespace(), port.host_name()),
+    ];
+    ends.map(|(namespace, device)| programs_on(namespace, device, TcAttachType::Egress, "egress"))
+}
+
+fn programs_on(namespace: &Namespace, device: &str, side: TcAttachType, name: &str) -> Vec<String> {
+    let tcx = || match SchedClassifier::query_tcx(device, side) {
         Ok((_, programs)) => programs,
         // The kernel has no tcx.
         Err(ProgramError::SyscallError(error))
@@ -28,7 +45,7 @@ pub(crate) fn programs_at(namespace: &Namespace, device: &str) -> Vec<String> {
     };
     let tcx = namespace.run(tcx).unwrap();
     let names = tcx.iter().map(|program| program.name_as_str().unwrap().to_owned());
-    let filters = ["filter", "show", "dev", device, "ingress"];
+    let filters = ["filter", "show", "dev", device, name];
     let filters = namespace.command("tc").args(filters).stdout().unwrap();
     let name =
         |line: &str| line.split(" direct-action").next()?.rsplit(' ').next().map(str::to_owned);
@@ -44,10 +61,12 @@ pub(crate) fn xdp_mode(net: &PoolNet) -> Option<u64> {
     links[0]["xdp"]["mode"].as_u64()
 }
 
-/// Whether the VIP's device has a clsact qdisc.
+/// Whether the VIP's device has a clsact qdisc, or the bridge's node any.
 pub(crate) fn has_clsact(net: &PoolNet) -> bool {
-    let command = net.vip.namespace.command("tc").args(["qdisc", "show"]);
-    command.stdout().unwrap().contains("clsact")
+    [&net.vip.namespace, net.node.bridge().namespace()].into_iter().any(|namespace| {
+        let command = namespace.command("tc").args(["qdisc", "show"]);
+        command.stdout().unwrap().contains("clsact")
+    })
 }
 
 /// Everything below /run/qlb.
@@ -75,6 +94,7 @@ pub(crate) fn mounts() -> Vec<String> {
 /// Fails if `qlb` has left anything on the machine or in the pool's namespace.
 pub(crate) fn assert_none(net: &PoolNet) {
     assert_eq!(attachments(net), [""; 0], "attachments");
+    assert_eq!(leaving(net), NEITHER, "attachments");
     assert!(!has_clsact(net));
     assert_eq!(xdp_mode(net), None, "XDP");
     assert_eq!(mounts(), [""; 0], "mounts");

@@ -4,7 +4,7 @@ use lb_tests::dns::{self, Dns, LONG, ask_long};
 use lb_tests::topology::{PoolNet, SSH_POOL, SSH_POOL_V6};
 use lb_tests::{Process, Qlb, iperf3_server};
 
-use crate::hops::{Hops, routed};
+use crate::hops::{By, Hops, routed};
 use crate::pool_file::{PoolFile, ROUND_ROBIN, yaml};
 use crate::udp::{PATIENCE, PORT, who};
 use crate::udp_stream::{both, stream};
@@ -24,7 +24,7 @@ fn everywhere(pools: fn(&PoolFile) -> Vec<PoolFile>, story: impl Fn(&PoolNet, &P
             let net = routed(pool);
             let pools = pools(&PoolFile::of(&net, ROUND_ROBIN, &[1]));
             let _run = run(&pools);
-            let hops = Hops::start(&net, offloads, false);
+            let hops = Hops::start(&net, offloads, By::Outer);
             story(&net, &pools[0]);
             hops.judge();
         }

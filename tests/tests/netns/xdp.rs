@@ -59,17 +59,21 @@ fn refused(bench: &Bench, options: &[&str], words: &[&str]) -> String {
 }
 
 #[test]
-fn a_veth_is_served_by_tc_and_the_log_says_why() {
+fn a_veth_is_not_served_by_xdp_and_the_log_says_why() {
     prepared(&[1, 1]).for_each(|bench| served_by_tc(&bench));
 }
 
 fn served_by_tc(bench: &Bench) {
-    for options in [[].as_slice(), &["--attach", "auto"], &["--attach", "tc"]] {
+    let plugged = "TC on both of its ends: it is a veth device, plugged into a bridge";
+    for (options, words) in [
+        ([].as_slice(), plugged),
+        (&["--attach", "auto"], plugged),
+        (&["--attach", "tc"], "TC: as asked for"),
+    ] {
         let mut run = bench.run_with(options).unwrap();
         let log = run.stderr();
         let device = bench.device();
-        let why = if options.ends_with(&["tc"]) { "as asked for" } else { "it is a veth device" };
-        assert!(log.contains(&format!("{device} is served by TC: {why}")), "{log}");
+        assert!(log.contains(&format!("{device} is served by {words}")), "{log}");
         let (_, peer) = peer(&bench.net);
         let proof = format!("a probe came to its peer {peer} with right checksums");
         assert!(log.contains(&proof), "{log}");

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Mutex;
 
 use lb_common::route::Answer;
 use lb_tests::datapath::{
@@ -10,6 +9,7 @@ use lb_tests::datapath::{
     World, asks, delta, disagreement, hexdump, write_pcap, wrong_checksum,
 };
 
+use super::doors::{Doors, IDLE, RUNS, idle};
 use super::fixtures;
 
 /// See [`case`].
@@ -23,6 +23,7 @@ pub(crate) struct Case {
     ages_kept: bool,
     ages: Stamping,
     xdp: Option<&'static str>,
+    outer: Option<&'static str>,
     only: Option<Family>,
 }
 
@@ -46,6 +47,7 @@ pub(crate) fn case(name: impl Into<String>) -> Case {
         ages_kept: false,
         ages: Stamping::FUTURE,
         xdp: None,
+        outer: None,
         only: None,
     }
 }
@@ -81,6 +83,11 @@ impl Case {
     /// Where the XDP program stands in front, this is what it counts.
     pub(crate) fn early(self, counter: &'static str) -> Self {
         Self { xdp: Some(counter), ..self }
+    }
+
+    /// Where the program at the outer end stands in front, this is what it counts.
+    pub(crate) fn outer(self, counter: &'static str) -> Self {
+        Self { outer: Some(counter), ..self }
     }
 
     /// Told in this family alone.
@@ -150,47 +157,6 @@ impl Said {
     }
 }
 
-/// What frames meet, and whether the programs are replaced before the thing that the case is about.
-const RUNS: [(Doors, bool, &str); 3] = [
-    (Doors::Tc, false, ""),
-    (Doors::Zone, true, " (in a zone, after an upgrade)"),
-    (Doors::Xdp, false, " (XDP in front)"),
-];
-
-/// What frames meet first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doors {
-    /// The TC program.
-    Tc,
-    /// The XDP program.
-    Xdp,
-    /// The program of a device that shares all others.
-    Zone,
-}
-
-/// The XDP program leaves nothing to TC for the neighbour's sake: no two times of these tests are so far apart.
-const CONFIRM: u32 = 63;
-
-/// What a datapath is loaded with: its room, and what frames meet.
-type Loading = (u32, Doors);
-
-/// Datapaths that no case uses now: verifying the programs takes longer than most tests.
-static IDLE: Mutex<Vec<(Loading, Kernel)>> = Mutex::new(Vec::new());
-
-/// A datapath of this kind that nobody uses.
-fn idle(wanted: Loading) -> Kernel {
-    let mut idle = IDLE.lock().unwrap();
-    if let Some(found) = idle.iter().position(|(loading, _)| *loading == wanted) {
-        return idle.swap_remove(found).1;
-    }
-    drop(idle);
-    match wanted {
-        (room, Doors::Xdp) => Kernel::load_in_front(room, CONFIRM, false).unwrap(),
-        (room, Doors::Zone) => Kernel::load_in_zone(room).unwrap(),
-        (room, Doors::Tc) => Kernel::load(room).unwrap(),
-    }
-}
-
 /// Runs every case in both families and once in each way, every time in an empty datapath, and fails with all that
 /// went wrong. In a zone nothing may happen in another one. After an upgrade the programs that meet the packet are not those that have seen what was given, but
 /// share their maps; and the packet comes with a sum over it, as from a network card. With the XDP program in front
@@ -199,7 +165,7 @@ fn idle(wanted: Loading) -> Kernel {
 pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
     let cases: Vec<Said> = cases.into_iter().collect();
     let sweeps = cases.iter().filter(|said| said.expected.is_none()).count();
-    let early = cases.iter().filter_map(|said| said.case.xdp);
+    let early = cases.iter().flat_map(|said| [said.case.xdp, said.case.outer]).flatten();
     let early: Vec<String> = early.map(|counter| format!("{counter} +1")).collect();
     let deltas = cases.iter().map(|said| said.delta.as_str());
     let deltas = deltas.chain(early.iter().map(String::as_str));
@@ -218,7 +184,7 @@ pub(crate) fn check(cases: impl IntoIterator<Item = Said>) {
             let mut kernel = idle((room, doors));
             kernel.clear().unwrap();
             kernel.come_summed(false);
-            let wrong = said.run(&mut kernel, family, doors == Doors::Xdp, upgrade);
+            let wrong = said.run(&mut kernel, family, doors, upgrade);
             IDLE.lock().unwrap().push(((room, doors), kernel));
             if !wrong.is_empty() {
                 let frames: Vec<_> = said.case.given.iter().chain([&said.when]).cloned().collect();
@@ -265,7 +231,7 @@ impl Said {
         }
     }
 
-    fn run(&self, kernel: &mut Kernel, family: Family, xdp: bool, upgrade: bool) -> Vec<String> {
+    fn run(&self, kernel: &mut Kernel, family: Family, doors: Doors, upgrade: bool) -> Vec<String> {
         let case = &self.case;
         let mut wrong = Vec::new();
         kernel.act(&family.action(&case.world.install())).unwrap();
@@ -338,10 +304,16 @@ impl Said {
             wrong.push(format!("sent is{}\n  not{}", dump(&sent), dump(&expected)));
         }
         let mut have = sorted(delta(&before, &after, &case.conns));
-        if xdp {
-            let (early, others) = have.into_iter().partition(|line| line.starts_with("xdp_"));
+        let mut ahead = |prefix: &str| {
+            let all = std::mem::take(&mut have);
+            let (counted, others) = all.into_iter().partition(|line| line.starts_with(prefix));
             have = others;
-            wrong.extend(self.wrong_door(early));
+            counted
+        };
+        match doors {
+            Doors::Tc | Doors::Zone => {}
+            Doors::Xdp => wrong.extend(self.wrong_door(ahead("xdp_"))),
+            Doors::Outer => wrong.extend(self.wrong_outer(&ahead("outer_"))),
         }
         let want = sorted(self.delta.split(';').map(|line| line.trim().to_owned()).collect());
         if have != want {
@@ -352,6 +324,18 @@ impl Said {
 }
 
 impl Said {
+    /// What is wrong with what the program at the outer end has counted: one thing of each frame, and the right one.
+    fn wrong_outer(&self, counted: &[String]) -> Option<String> {
+        let right = match (self.when.frame(), &self.case.outer, counted) {
+            (Some(_), Some(wanted), [one]) => *one == format!("{wanted} +1"),
+            (Some(_), None, [one]) => one.ends_with(" +1"),
+            (Some(_), ..) => false,
+            (None, _, counted) => counted.is_empty(),
+        };
+        let wanted = self.case.outer.unwrap_or(ONE);
+        (!right).then(|| format!("the program at the outer end counts {counted:?}, not {wanted}"))
+    }
+
     /// What is wrong with what the XDP program has counted: one thing of each frame, and the right one.
     fn wrong_door(&self, early: Vec<String>) -> Option<String> {
         let right = match (&self.when, &self.case.xdp, early.as_slice()) {
@@ -360,10 +344,13 @@ impl Said {
             (Action::Frame(_), ..) => false,
             (_, _, counted) => counted.is_empty(),
         };
-        let wanted = self.case.xdp.unwrap_or("one thing of each frame");
+        let wanted = self.case.xdp.unwrap_or(ONE);
         (!right).then(|| format!("the XDP program counts {early:?}, not {wanted}"))
     }
 }
+
+/// What a program in front has to count.
+const ONE: &str = "one thing of each frame";
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines.retain(|line| !line.is_empty());

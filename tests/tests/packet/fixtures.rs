@@ -72,7 +72,7 @@ fn there_are_more_than_a_hundred_and_fifty_and_they_move_every_counter() {
         words.for_each(|counter| _ = never.remove(counter));
     }
     super::tell(format_args!(
-        "{packets} packets and {sweeps} sweeps of conntrack as fixtures, each also after an upgrade, and with XDP in front"
+        "{packets} packets and {sweeps} sweeps of conntrack as fixtures, each also after an upgrade, with XDP in front, and past the outer end"
     ));
     assert!(packets > WANTED, "{packets} fixtures");
     assert!(never.into_iter().eq(OUT_OF_REACH), "counters that no fixture moves");

@@ -114,7 +114,7 @@ fn the_xdp_program_sees_each_frame_as_it_comes() {
         let frames = data(family, false, 0);
         let frames: Vec<_> = frames.iter().map(|frame| kernel.addressed(frame)).collect();
         let before = kernel.counters().unwrap();
-        let tested = kernel.tested_early().unwrap().unwrap();
+        let tested = kernel.tested_ahead().unwrap().unwrap();
         let harness = Harness::new(&tested, &frames, None).unwrap();
         let (ran, first) = harness.run(1).unwrap();
         // Twice round, and the first once more.

@@ -159,20 +159,20 @@ fn a_member_that_is_full_or_ejected_is_named() {
         row(name, full(method), src, format!("{next} full")).given(given)
     };
     let both = |method| {
-        let answer = "forward_to_member, last_resort 0 from 25102";
-        // Least response time looks at all members, and at none first.
-        let due = if method == Method::LeastResponseTime { "" } else { ", due 0 ejected" };
-        let answer = format!("{answer}{due}");
+        let answer = "forward_to_member, last_resort 0 from 25102, due 0 ejected".to_owned();
         row(format!("{method:?}, all"), world(method, &[1]), src, answer).given([out(0)])
     };
     check(
-        [Method::RoundRobin, Method::LeastConn, Method::SourceIp].map(ejected).into_iter().chain([
-            overflows(Method::RoundRobin, &[client(100), client(101)]),
-            overflows(Method::SourceIp, &[client(100)]),
-            // Who is full does not compete.
-            row("full", full(Method::LeastConn), src, "forward_to_member, method 1 from 25102")
-                .given([client(100).client("S").action()]),
-        ]),
+        [Method::RoundRobin, Method::LeastConn, Method::SourceIp, Method::LeastResponseTime]
+            .map(ejected)
+            .into_iter()
+            .chain([
+                overflows(Method::RoundRobin, &[client(100), client(101)]),
+                overflows(Method::SourceIp, &[client(100)]),
+                // Who is full does not compete.
+                row("full", full(Method::LeastConn), src, "forward_to_member, method 1 from 25102")
+                    .given([client(100).client("S").action()]),
+            ]),
     );
     check(METHODS.map(both));
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
+use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
@@ -13,8 +14,12 @@ use super::tiers;
 use crate::env;
 use crate::vm::{Job, Machine};
 
-/// The test that runs there: of a pool by itself, and of pools that share their programs. One, as starts take long.
-const TEST: &str = "shared::who_says_how_large_its_conntrack_is_has_its_own";
+/// The tests that run there: of a pool by itself, and of pools that share their programs; and of the outer end, where VLANs of a
+/// bridge can be had. No more, as starts take long.
+const TESTS: [&str; 2] = [
+    "shared::who_says_how_large_its_conntrack_is_has_its_own",
+    "host_bridge::the_vlans_of_the_bridge_stay_apart",
+];
 /// The test target of lb-tests that has them.
 const TARGET: &str = "netns";
 
@@ -33,7 +38,7 @@ pub(super) fn run(filter: Option<&str>) -> Result<Outcome> {
     let mut words = vec![env::binary("qlb-sandbox").into(), built()?];
     // Its console is a terminal, for which libtest would colour what is read here.
     words.extend(["--color=never", "--test-threads=1"].map(OsString::from));
-    words.push(filter.unwrap_or(TEST).into());
+    words.extend(filter.as_ref().map_or(&TESTS[..], slice::from_ref).iter().map(OsString::from));
     let tally = Arc::new(Mutex::new(Tally::default()));
     let heard = Arc::clone(&tally);
     let job =

@@ -37,7 +37,7 @@ impl Package {
 }
 
 /// What the demonstration and the tests in network namespaces run.
-pub(crate) const RUN: [Package; 12] = [
+pub(crate) const RUN: [Package; 13] = [
     Package::new("iproute2", Some("ip")),
     Package::new("openssh-server", Some("sshd")),
     Package::new("openssh-client", Some("ssh")),
@@ -50,11 +50,11 @@ pub(crate) const RUN: [Package; 12] = [
     Package::new("haproxy", Some("haproxy")),
     Package::new("procps", Some("sysctl")),
     Package::new("dnsmasq-base", Some("dnsmasq")),
+    Package::new("nftables", Some("nft")),
 ];
 
 /// What else is measured beside qlb.
-pub(crate) const PEERS: [Package; 3] = [
-    Package::new("nftables", Some("nft")),
+pub(crate) const PEERS: [Package; 2] = [
     Package::new("ipvsadm", Some("ipvsadm")),
     Package::new("libnginx-mod-stream", Some("/usr/lib/nginx/modules/ngx_stream_module.so")),
 ];

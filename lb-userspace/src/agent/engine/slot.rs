@@ -206,10 +206,7 @@ impl Slot {
         let spec = &self.spec;
         let serving = self.served.as_ref().map(|service| &service.serving);
         let vip = spec.vip.as_ref();
-        let hook = |serving: &Serving| {
-            let xdp = if serving.has_xdp() { "xdp+" } else { "" };
-            format!("{xdp}{}", serving.hook().name())
-        };
+        let hook = |serving: &Serving| format!("{}{}", serving.front(), serving.hook().name());
         PoolView {
             id: spec.id.to_string(),
             name: spec.name.clone(),

@@ -8,25 +8,29 @@ use crate::control::rounds;
 /// When what is due.
 pub(super) struct Ticks {
     sweep: Instant,
+    processes: Instant,
     look: Instant,
     ports: Instant,
 }
 
 impl Ticks {
     pub(super) fn new(now: Instant) -> Self {
-        Self { sweep: now, look: now, ports: now + rounds::PORTS }
+        Self { sweep: now, processes: now, look: now, ports: now + rounds::PORTS }
     }
 
     /// When something is due next.
     pub(super) fn next(&self) -> Instant {
-        self.sweep.min(self.look).min(self.ports)
+        self.sweep.min(self.processes).min(self.look).min(self.ports)
     }
 
     /// Does what is due. What takes longer than its time is not made up for.
     pub(super) fn run(&mut self, engine: &mut Engine, now: Instant) {
         if now >= self.sweep {
-            self.sweep = now + rounds::SWEEP;
-            rounds::reap(engine.slots.values_mut().filter_map(Slot::serving));
+            let pools = engine.slots.values_mut().filter_map(Slot::serving);
+            self.sweep = now + rounds::reap(pools);
+        }
+        if now >= self.processes {
+            self.processes = now + rounds::SWEEP;
             engine.look_at_processes(now);
         }
         if now >= self.look {

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::{Value, json};
 
 use super::pid_file::PidFile;
@@ -48,7 +49,7 @@ pub(super) fn serve(
     };
     summon::serve(socket, &json!(stand_in))
         .context("Some protocols failed to start their listeners! Exiting.")?;
-    wait_for_statistics(&pools);
+    wait_for_statistics(socket, &pools);
     if let Some(file) = pid_file {
         file.write(pid).context("Cannot write the pidfile")?;
     }
@@ -57,15 +58,23 @@ pub(super) fn serve(
     Ok(0)
 }
 
-/// Waits until the stats sockets answer, as those of HAProxy do when it goes to the background. The agent says what is wrong with one
-/// that does not, and tries again; the pools are served all the same.
-fn wait_for_statistics(pools: &[PoolSpec]) {
+/// Waits until the agent answers at the stats sockets, as HAProxy does when it goes to the background: until then a process that is
+/// about to be told to end may answer there. The agent says what is wrong with a socket that it cannot have, and tries again; the
+/// pools are served all the same.
+fn wait_for_statistics(agent: &Path, pools: &[PoolSpec]) {
     let deadline = Instant::now() + MOMENT;
+    let Some(agent) = listener(agent) else { return };
     for socket in pools.iter().filter_map(|pool| pool.stats_socket.as_ref()) {
-        while UnixStream::connect(socket.path()).is_err() && Instant::now() < deadline {
+        while listener(socket.path()) != Some(agent) && Instant::now() < deadline {
             thread::sleep(PAUSE);
         }
     }
+}
+
+/// The process that listens at a Unix socket (SO_PEERCRED, unix(7)); none if nobody does.
+fn listener(path: &Path) -> Option<i32> {
+    let stream = UnixStream::connect(path).ok()?;
+    Some(getsockopt(&stream, PeerCredentials).ok()?.pid())
 }
 
 /// HAProxy serves where it is called; the agent has to be told. Called outside of all namespaces, the conf says where.

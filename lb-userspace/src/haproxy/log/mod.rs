@@ -20,7 +20,7 @@ use super::desk::Desk;
 use crate::config::model::{Level, LogTarget};
 use crate::control::{ControlError, Relay};
 use crate::node::Place;
-use crate::registry::{RegistryError, Served};
+use crate::registry::{MemberRecord, RegistryError, Served};
 use crate::report::Clocks;
 use counts::settle;
 use follow::{Follower, Outcome};
@@ -33,8 +33,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a full syslog server is left to read, and how often for the events of one go.
 const MOMENT: Duration = Duration::from_millis(1);
 const PATIENCE: u32 = 500;
-/// How long to wait for a ring that somebody else reads.
+/// How long to wait for a ring that somebody else reads: a moment at first, who has it may be about to open the door.
 const AGAIN: Duration = Duration::from_secs(1);
+const TRIES: u32 = 20;
+const SOON: Duration = Duration::from_millis(5);
 
 /// The log of a pool.
 pub(super) struct Log {
@@ -68,13 +70,14 @@ impl Log {
         Self { desk, pool, sinks, zone, herald, follower, counted, written }
     }
 
-    /// Writes the log until `end` comes, and what there is then.
-    pub(super) async fn keep(mut self, end: oneshot::Receiver<()>) {
+    /// Writes the log of what `relay` tells until `end` comes, and what there is then. Without one it is looked for
+    /// until there is.
+    pub(super) async fn keep(mut self, relay: Option<Relay>, end: oneshot::Receiver<()>) {
         if let Some(pool) = self.snapshot() {
             self.say(notice::started(&pool));
         }
         self.flush().await;
-        if let Err(error) = self.follow(end).await {
+        if let Err(error) = self.follow(relay, end).await {
             tracing::warn!(pool = self.pool, error = error.chain(), "cannot log connections");
         }
         if let Some(pool) = self.snapshot() {
@@ -83,12 +86,19 @@ impl Log {
         self.flush().await;
     }
 
-    async fn follow(&mut self, mut end: oneshot::Receiver<()>) -> Result<(), ControlError> {
+    async fn follow(
+        &mut self,
+        mut begun: Option<Relay>,
+        mut end: oneshot::Receiver<()>,
+    ) -> Result<(), ControlError> {
         self.desk.begin_tally(&self.pool);
         loop {
-            let relay = tokio::select! {
-                relay = self.relay() => relay?,
-                _ = &mut end => None,
+            let relay = match begun.take() {
+                None => tokio::select! {
+                    relay = self.relay() => relay?,
+                    _ = &mut end => None,
+                },
+                begun => begun,
             };
             let Some(mut relay) = relay else { return Ok(()) };
             match self.hear(&mut relay, &mut end).await {
@@ -135,21 +145,21 @@ impl Log {
 
     /// Gets the pool's ring, when nobody else has it any more. None if the pool has ended meanwhile.
     async fn relay(&self) -> Result<Option<Relay>, ControlError> {
-        let mut told = false;
+        let mut tries = 0;
         loop {
             let Some(served) = self.desk.registry.get(&self.pool)? else { return Ok(None) };
             match Relay::start(&self.desk.registry, served) {
                 Ok(relay) => return Ok(Some(relay)),
                 Err(error @ ControlError::Registry(RegistryError::Heard { .. })) => {
-                    if !told {
-                        told = true;
+                    if tries == TRIES {
                         tracing::warn!(
                             pool = self.pool,
                             "no connection is logged until it ends: {}",
                             error.chain()
                         );
                     }
-                    tokio::time::sleep(AGAIN).await;
+                    tokio::time::sleep(if tries < TRIES { SOON } else { AGAIN }).await;
+                    tries += 1;
                 }
                 Err(error) => return Err(error),
             }
@@ -184,8 +194,9 @@ impl Log {
             let counts = &self.follower.counts;
             if counts.is_exact() {
                 self.desk.raise(&self.pool, None, counts.pool());
-                if let Some(name) = name(served, event.member) {
-                    self.desk.raise(&self.pool, Some(name), counts.member(event.member));
+                // One that was removed has no row.
+                if let Some(member) = member(served, event.member).filter(|it| !it.removed) {
+                    self.desk.raise(&self.pool, Some(&member.id), counts.member(event.member));
                 }
             }
             if let Some(ended) = ended {
@@ -269,6 +280,9 @@ fn know(relay: &mut Relay, events: &[Event]) -> Result<(), ControlError> {
 }
 
 fn name(served: &Served, index: u32) -> Option<&str> {
-    let member = served.record.members.iter().find(|member| member.index == index)?;
-    Some(&member.id)
+    member(served, index).map(|member| member.id.as_str())
+}
+
+fn member(served: &Served, index: u32) -> Option<&MemberRecord> {
+    served.record.members.iter().find(|member| member.index == index)
 }

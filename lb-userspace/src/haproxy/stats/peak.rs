@@ -12,13 +12,13 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Peaks(HashMap<(String, Option<String>), Mark>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Mark {
     peak: u64,
     rate: u64,
     rate_peak: u64,
-    /// When the second began, and the total then.
-    since: (Instant, u64),
+    /// When the second began, and the total then; none before the first look.
+    since: Option<(Instant, u64)>,
 }
 
 impl Peaks {
@@ -34,21 +34,19 @@ impl Peaks {
     /// Takes note of how many connections there are, of a pool or of one of its members.
     pub fn raise(&mut self, pool: &str, member: Option<&str>, active: u64) {
         let id = (pool.to_owned(), member.map(str::to_owned));
-        if let Some(mark) = self.0.get_mut(&id) {
-            mark.peak = mark.peak.max(active);
-        }
+        let mark = self.0.entry(id).or_default();
+        mark.peak = mark.peak.max(active);
     }
 
     fn mark(&mut self, load: &mut Load, id: (String, Option<String>), now: Instant) {
-        let fresh = || Mark { peak: 0, rate: 0, rate_peak: 0, since: (now, load.total) };
-        let mark = self.0.entry(id).or_insert_with(fresh);
+        let mark = self.0.entry(id).or_default();
         mark.peak = mark.peak.max(load.active);
-        let (since, before) = mark.since;
+        let (since, before) = *mark.since.get_or_insert((now, load.total));
         let elapsed = now.saturating_duration_since(since);
         if elapsed >= SECOND {
             let opened = u128::from(load.total.saturating_sub(before));
             mark.rate = (opened * 1000 / elapsed.as_millis().max(1)) as u64;
-            mark.since = (now, load.total);
+            mark.since = Some((now, load.total));
         }
         mark.rate_peak = mark.rate_peak.max(mark.rate);
         (load.peak, load.rate, load.rate_peak) = (mark.peak, mark.rate, mark.rate_peak);
@@ -74,5 +72,14 @@ mod tests {
         assert_eq!(look(7, 15, 500), (7, 0, 0));
         assert_eq!(look(2, 30, 2000), (7, 10, 10));
         assert_eq!(look(0, 31, 3000), (7, 1, 10));
+    }
+
+    #[test]
+    fn what_was_there_before_the_first_look_counts() {
+        let mut peaks = Peaks::default();
+        peaks.raise("p", None, 4);
+        let mut pool = Snapshot { backend: "p".into(), ..Snapshot::default() };
+        peaks.note(&mut pool, Instant::now());
+        assert_eq!((pool.load.peak, pool.load.rate_peak), (4, 0));
     }
 }

@@ -16,6 +16,7 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
         let record = Record {
             layout: LAYOUT_VERSION,
             index: 0,
+            since: 0,
             pool,
             namespace: String::new(),
             netns: 0,
@@ -23,6 +24,7 @@ fn registry(root: &Path, pools: &[(&str, &str)]) -> Registry {
             ifindex: 0,
             hook: None,
             xdp: false,
+            outer: None,
             shared: false,
             zone: 0,
             ports: (1024, 32_767),

@@ -118,7 +118,9 @@ fn of_pool(text: &mut Text, family: Family, pool: &Pool) {
         }
         "qlb_drops_total" => counters(text, family, pool, "reason", &["drop_"]),
         "qlb_refused_total" => counters(text, family, pool, "reason", &["refuse_"]),
-        "qlb_passed_total" => counters(text, family, pool, "reason", &["pass_", "xdp_pass_"]),
+        "qlb_passed_total" => {
+            counters(text, family, pool, "reason", &["pass_", "xdp_pass_", "outer_pass_"])
+        }
         "qlb_events_total" => counters(text, family, pool, "event", &[]),
         _ => {}
     }
@@ -165,7 +167,7 @@ fn both(text: &mut Text, family: Family, labels: &[(&str, &str)], values: [u64; 
 
 /// The counters whose names begin so, and without a beginning those that are in no other family.
 fn counters(text: &mut Text, family: Family, pool: &Pool, label: &str, begin: &[&str]) {
-    let elsewhere = ["drop_", "refuse_", "pass_", "xdp_", "forward_"];
+    let elsewhere = ["drop_", "refuse_", "pass_", "xdp_", "outer_", "forward_"];
     for (name, value) in &pool.counters {
         let wanted = match begin {
             [] => !elsewhere.iter().any(|begin| name.starts_with(begin)),

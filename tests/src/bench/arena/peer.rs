@@ -55,10 +55,11 @@ pub(super) enum Found {
 type Start = fn(&Field, &Qlb, u8) -> Result<Found, Error>;
 
 /// In the order of the tables.
-const ALL: [Start; 8] = [
+const ALL: [Start; 9] = [
     direct::start,
     hairpin::start,
     |field, program, number| qlb::start(field, program, number, qlb::Hook::Tc),
+    |field, program, number| qlb::start(field, program, number, qlb::Hook::Host),
     |field, program, number| qlb::start(field, program, number, qlb::Hook::Xdp),
     nft::start,
     ipvs::start,
@@ -74,7 +75,8 @@ pub(super) fn all(field: &Field, program: &Qlb) -> Result<Vec<Found>, Error> {
     (0..).zip(ALL).map(|(number, start)| start(field, program, number)).collect()
 }
 
-/// Programs in the kernel now.
+/// Programs in the kernel now, but for sweeps: processes run those themselves, so they are in the time of these.
 pub(super) fn programs() -> BTreeSet<u32> {
-    loaded_programs().filter_map(Result::ok).map(|program| program.id()).collect()
+    let all = loaded_programs().filter_map(Result::ok);
+    all.filter(|program| program.name() != b"qlb_reap").map(|program| program.id()).collect()
 }

@@ -11,6 +11,7 @@ use crate::Qlb;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hook {
     Tc,
+    Host,
     Xdp,
 }
 
@@ -18,6 +19,7 @@ impl Hook {
     const fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Tc => ("qlb tc", "tc"),
+            Self::Host => ("qlb host", "host"),
             Self::Xdp => ("qlb xdp", "xdp"),
         }
     }

@@ -2,11 +2,9 @@
 
 use std::os::fd::AsFd as _;
 
-use lb_common::state::Method;
-
 use super::error::Error;
 use super::measure::arp;
-use super::path::{Case, Path};
+use super::path::{Case, Path, Setting};
 use super::plan::{ALONG, BASE, ONCE, PASSED};
 use super::stage::{Stage, stranger};
 use crate::bpf::{self, Shown};
@@ -36,13 +34,16 @@ fn cases() -> Vec<Case> {
     let opens = |method, members| Case { path: Path::Opens, method, members, ..base };
     cases.extend(METHODS.map(|method| opens(method, 2)));
     cases.extend(METHODS.map(|method| opens(method, 64)));
-    for method in METHODS.into_iter().filter(|method| *method != Method::LeastResponseTime) {
-        cases.push(opens(method, 4096));
-    }
+    cases.extend(METHODS.map(|method| opens(method, 4096)));
     cases.push(Case { members: 4096, ..base });
     cases.push(Case { flows: MOST, ..base });
     cases.push(Case { family: Family::V6, ..base });
     cases.push(Case { family: Family::V6, path: Path::Opens, ..base });
+    let outer = Case { setting: Setting::Outer, ..base };
+    let along = [ALONG[0], ALONG[2], ALONG[3], Path::FirstFin, Path::SecondFin];
+    let others = [Path::Opens, Path::OtherPort];
+    cases.extend(along.into_iter().chain(others).map(|path| Case { path, ..outer }));
+    cases.push(Case { members: 4096, flows: MOST, ..outer });
     cases
 }
 
@@ -51,9 +52,18 @@ fn cases() -> Vec<Case> {
 /// # Errors
 /// When the machine that counts and the kernel do not make the same of a packet.
 pub fn budget() -> Result<Vec<Row>, Error> {
-    let mut stage = Stage::new(&BASE, MOST)?;
-    let stepper = stage.kernel.stepper()?;
-    cases().iter().map(|case| row(&mut stage, &stepper, case)).collect()
+    let (outer, inner): (Vec<Case>, Vec<Case>) =
+        cases().into_iter().partition(|case| case.setting == Setting::Outer);
+    let mut rows = Vec::new();
+    for cases in [inner, outer] {
+        let Some(first) = cases.first() else { continue };
+        let mut stage = Stage::new(&Case { flows: BASE.flows, ..*first }, MOST)?;
+        let stepper = stage.kernel.stepper()?;
+        for case in &cases {
+            rows.push(row(&mut stage, &stepper, case)?);
+        }
+    }
+    Ok(rows)
 }
 
 fn row(stage: &mut Stage, stepper: &Stepper, case: &Case) -> Result<Row, Error> {
@@ -62,7 +72,11 @@ fn row(stage: &mut Stage, stepper: &Stepper, case: &Case) -> Result<Row, Error> 
     let steps = stage.kernel.steps(stepper, &frame)?;
     let mut out = vec![0; ROOM];
     let shown = Shown { frame: &frame, context: &[], repeat: 1, flags: 0 };
-    let program = stage.kernel.tested()?.program;
+    let program = match case.setting {
+        Setting::Outer => stage.kernel.tested_ahead()?,
+        Setting::Tc | Setting::Shared | Setting::Xdp => Some(stage.kernel.tested()?),
+    };
+    let program = program.map(|tested| tested.program).ok_or(Error::NotLoaded)?;
     let ran = bpf::run(program.as_fd(), &shown, &mut out).map_err(Error::bpf("run a frame"))?;
     out.truncate(ran.len);
     if (steps.verdict, &steps.frame) != (ran.verdict, &out) {
@@ -88,5 +102,6 @@ fn frame(stage: &mut Stage, case: &Case) -> Result<Vec<u8>, Error> {
 fn name(case: &Case) -> String {
     let Case { path, members, flows, .. } = case;
     let policy = if *path == Path::Opens { format!(" {}", case.policy()) } else { String::new() };
-    format!("{}, {}{policy}, {members} members, {flows} flows", path.name(), case.family())
+    let at = if case.setting == Setting::Outer { "at the outer end: " } else { "" };
+    format!("{at}{}, {}{policy}, {members} members, {flows} flows", path.name(), case.family())
 }

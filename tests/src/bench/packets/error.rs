@@ -66,6 +66,10 @@ pub enum Error {
         found: usize,
     },
 
+    /// The datapath was loaded without the program that is counted.
+    #[error("the program of this way is not loaded")]
+    NotLoaded,
+
     /// A curve could not be drawn.
     #[error("cannot draw {file}: {why}")]
     Draw {

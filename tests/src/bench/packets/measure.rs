@@ -1,7 +1,5 @@
 //! Measuring one row.
 
-use lb_common::state::Method;
-
 use super::error::Error;
 use super::frames::{Segment, shuffle};
 use super::harness::Harness;
@@ -18,14 +16,6 @@ pub(super) struct Effort {
     pub(super) packets: u32,
     /// Connections in a row that take a way once.
     pub(super) connections: u32,
-}
-
-impl Effort {
-    /// Connections in a row for a row: fewer where each looks at all members, which takes as long as a hundred others.
-    pub(super) fn connections(&self, case: &Case) -> u32 {
-        let looks = case.method == Method::LeastResponseTime && case.members > 64;
-        if looks { self.connections / 16 } else { self.connections }
-    }
 }
 
 /// As many connections as this are not opened anew for each batch. The next batch is of other clients.
@@ -53,7 +43,7 @@ pub(super) fn measure(stage: &mut Stage, case: &Case, effort: Effort) -> Result<
             if batch > 0 && case.flows < MANY {
                 stage.renew(case)?;
             }
-            note(once(stage, case, effort.connections(case))?);
+            note(once(stage, case, effort.connections)?);
         }
     } else {
         let shown = again(stage, case)?;
@@ -95,11 +85,11 @@ fn show(
     frames: &[Vec<u8>],
     advance: Option<super::code::Advance>,
 ) -> Result<Harness, Error> {
-    if case.setting != Setting::Xdp {
+    if !matches!(case.setting, Setting::Xdp | Setting::Outer) {
         return Harness::new(&stage.kernel.tested()?, frames, advance);
     }
     let frames: Vec<Vec<u8>> = frames.iter().map(|frame| stage.kernel.addressed(frame)).collect();
-    match stage.kernel.tested_early()? {
+    match stage.kernel.tested_ahead()? {
         Some(under_test) => Harness::new(&under_test, &frames, advance),
         None => Harness::new(&stage.kernel.tested()?, &frames, advance),
     }

@@ -38,7 +38,7 @@ use measure::{MANY, Measured, measure};
 use noise::Noise;
 use path::Case;
 use plan::Plan;
-use report::Report;
+use report::{Held, Report};
 use stage::Stage;
 
 /// What the reader can choose.
@@ -73,13 +73,13 @@ pub fn run(options: &Options) -> Result<(), Error> {
     };
     let mut rows: Vec<Measured> = Vec::new();
     let mut before: Option<(Stage, Case)> = None;
-    let mut memory: Vec<(u32, u64)> = Vec::new();
+    let mut held: Vec<Held> = Vec::new();
     for case in plan.cases.iter().filter(wanted) {
         let mut stage = prepare(before.take(), case, effort.spare(case))?;
-        if !memory.iter().any(|(flows, _)| *flows == case.flows)
+        if !held.iter().any(|held| held.flows == case.flows)
             && stage.flows.len() as u32 == case.flows
         {
-            memory.push((case.flows, stage.memory()?));
+            held.push(stage.held()?);
         }
         let measured = measure(&mut stage, case, effort)?;
         writeln!(io::stderr(), "{} ns  {}", measured.each.median, case.told())?;
@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     if let Some(directory) = &options.draw {
         draw::all(&rows, directory)?;
     }
-    let report = Report { settings: options.settings.clone(), effort, noise, memory, rows };
+    let report = Report { settings: options.settings.clone(), effort, noise, held, rows };
     if options.json {
         report.print_json()?
     } else {

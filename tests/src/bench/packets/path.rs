@@ -12,6 +12,8 @@ pub(super) enum Setting {
     Tc,
     /// That of a device which shares programs and maps.
     Shared,
+    /// The TC program at the device's outer end, alone.
+    Outer,
     /// The XDP program alone.
     Xdp,
 }
@@ -21,6 +23,7 @@ impl Setting {
         match self {
             Self::Tc => "tc",
             Self::Shared => "tc, shared",
+            Self::Outer => "tc, outer end",
             Self::Xdp => "xdp",
         }
     }
@@ -111,6 +114,23 @@ impl Path {
             (Setting::Xdp, Self::Opens | Self::OtherPort) => &["xdp_pass_unknown"],
             (Setting::Xdp, Self::NotIp) => &["xdp_pass_frame"],
             (Setting::Xdp, _) => &["xdp_pass_phase"],
+            (
+                Setting::Outer,
+                Self::Along(Segment::ClientData | Segment::ClientAck) | Self::FirstFin,
+            ) => &["forward_to_member", "outer_forwarded"],
+            (Setting::Outer, Self::Along(_)) => &["forward_to_client", "outer_forwarded"],
+            (Setting::Outer, Self::SecondFin) => {
+                &["forward_to_client", "connection_closed", "outer_forwarded"]
+            }
+            (Setting::Outer, Self::Reset) => {
+                &["forward_to_member", "connection_closed", "outer_forwarded"]
+            }
+            (Setting::Outer, Self::Opens) => {
+                &["forward_to_member", "connection_opened", "outer_forwarded"]
+            }
+            (Setting::Outer, Self::OtherPort) => &["outer_pass_unknown"],
+            (Setting::Outer, Self::Redispatch) => &["outer_pass_opening"],
+            (Setting::Outer, Self::NotIp) => &["outer_pass_frame"],
             (_, Self::Along(Segment::ClientData | Segment::ClientAck) | Self::FirstFin) => {
                 &["forward_to_member"]
             }
@@ -129,7 +149,7 @@ impl Path {
         match (setting, self) {
             (Setting::Xdp, Self::Along(_)) => 3,
             (Setting::Xdp, _) => 2,
-            (_, Self::OtherPort | Self::NotIp) => u32::MAX,
+            (_, Self::OtherPort | Self::NotIp) | (Setting::Outer, Self::Redispatch) => u32::MAX,
             (_, _) => 7,
         }
     }

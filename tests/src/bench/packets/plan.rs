@@ -95,10 +95,13 @@ fn elsewhere(flows: &[u32]) -> Vec<Case> {
     };
     along(Case { family: Family::V6, ..BASE });
     along(Case { setting: Setting::Shared, ..BASE });
+    along(Case { setting: Setting::Outer, ..BASE });
     for family in Family::ALL {
         let base = Case { setting: Setting::Xdp, family, ..BASE };
         along(base);
     }
+    let outer = [ALONG[2], Path::FirstFin, Path::OtherPort];
+    cases.extend(outer.map(|path| Case { path, setting: Setting::Outer, ..BASE }));
     let base = Case { setting: Setting::Xdp, ..BASE };
     let others = [ALONG[2], Path::FirstFin, Path::OtherPort, Path::NotIp];
     cases.extend(others.map(|path| Case { path, ..base }));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,13 +13,22 @@ use super::stats::Summary;
 use crate::bench::machine::{Settings, cpus, kernel, mitigations};
 use crate::demo::table::Table;
 
+/// What so many connections take.
+pub(super) struct Held {
+    pub(super) flows: u32,
+    /// Bytes of the kernel.
+    pub(super) bytes: u64,
+    /// A sweep that finds nothing to end.
+    pub(super) sweep: Duration,
+}
+
 /// All figures of a run.
 pub(super) struct Report {
     pub(super) settings: Settings,
     pub(super) effort: Effort,
     pub(super) noise: Noise,
-    /// Bytes of the kernel for so many connections.
-    pub(super) memory: Vec<(u32, u64)>,
+    /// What connections take that nobody sends anything on.
+    pub(super) held: Vec<Held>,
     pub(super) rows: Vec<Measured>,
 }
 
@@ -33,7 +43,7 @@ fn figures(Summary { median, min, max }: Summary) -> Value {
 impl Report {
     /// For readers.
     pub(super) fn print(&self) -> io::Result<()> {
-        let Self { settings, effort, noise, memory, rows } = self;
+        let Self { settings, effort, noise, held, rows } = self;
         let (cpu, cpus) = cpus();
         let mut out = io::stdout().lock();
         writeln!(out, "kernel {}, {cpus} CPUs {cpu}", kernel())?;
@@ -53,9 +63,12 @@ impl Report {
             told(noise.one)
         )?;
         writeln!(out, "the harness, which is taken off: {}", told(noise.harness))?;
-        for (flows, bytes) in memory {
-            let each = bytes / u64::from(*flows);
-            writeln!(out, "{flows} connections take {bytes} bytes of the kernel, {each} each")?;
+        for Held { flows, bytes, sweep } in held {
+            let (each, sweep) = (bytes / u64::from(*flows), sweep.as_secs_f64() * 1e3);
+            writeln!(
+                out,
+                "{flows} connections take {bytes} bytes of the kernel, {each} each, and {sweep:.2} ms for a sweep"
+            )?;
         }
         let heading = [
             "path",
@@ -91,7 +104,7 @@ impl Report {
 
     /// For programs.
     pub(super) fn print_json(&self) -> io::Result<()> {
-        let Self { settings, effort, noise, memory, rows } = self;
+        let Self { settings, effort, noise, held, rows } = self;
         let (cpu, cpus) = cpus();
         let row = |Measured { case, each, harness }: &Measured| {
             let Case { path, setting, flows, members, pools, .. } = case;
@@ -107,9 +120,10 @@ impl Report {
             row["counters"] = case.path.counters(*setting).into();
             row
         };
+        let what = |Held { flows, bytes, sweep }: &Held| json!({ "flows": flows, "bytes": bytes, "sweep_ns": sweep.as_nanos() as u64 });
         let document = json!({
             "kernel": kernel(),
-            "memory": memory.iter().map(|(flows, bytes)| json!({ "flows": flows, "bytes": bytes })).collect::<Vec<_>>(),
+            "held": held.iter().map(what).collect::<Vec<_>>(),
             "cpu": cpu,
             "cpus": cpus,
             "mitigations": mitigations().into_iter().collect::<BTreeMap<_, _>>(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::time::Instant;
 
 use lb_common::addr::Addr;
 use lb_common::be::Be16;
@@ -10,6 +11,7 @@ use super::error::Error;
 use super::frames::{Flow, Segment, client, known_members};
 use super::harness::Harness;
 use super::path::{Case, Ready, Setting};
+use super::report::Held;
 use crate::datapath::{Action, Datapath as _, Family, Kernel, LISTENER, Tcp, World};
 
 /// Nanoseconds that no measurement takes.
@@ -42,6 +44,7 @@ impl Stage {
         let kernel = match case.setting {
             Setting::Tc => Kernel::load(max_flows)?,
             Setting::Shared => Kernel::load_in_zone(max_flows)?,
+            Setting::Outer => Kernel::load_outside(max_flows, false)?,
             Setting::Xdp => Kernel::load_in_front(max_flows, NEVER, false)?,
         };
         let mut stage = Self { kernel, case: *case, room, flows: Vec::new(), next: 0, empty: 0 };
@@ -55,6 +58,14 @@ impl Stage {
         let maps = ["FLOWS", "PORTS"].map(|map| self.kernel.memory(map));
         let all = maps.into_iter().sum::<Result<u64, _>>()?;
         Ok(all.saturating_sub(self.empty))
+    }
+
+    /// What its connections take.
+    pub(super) fn held(&mut self) -> Result<Held, Error> {
+        let bytes = self.memory()?;
+        let start = Instant::now();
+        self.kernel.sweep()?;
+        Ok(Held { flows: self.case.flows, bytes, sweep: start.elapsed() })
     }
 
     /// Connections that there is room for.
@@ -97,9 +108,9 @@ impl Stage {
         Ok(())
     }
 
-    /// Frames to and from hosts that an XDP program has to find the way to.
+    /// Frames to and from hosts that a program has to know the way to by itself.
     fn is_near(&self) -> bool {
-        self.case.setting == Setting::Xdp
+        matches!(self.case.setting, Setting::Outer | Setting::Xdp)
     }
 
     /// So many clients that have not been there yet, with a connection to nobody.

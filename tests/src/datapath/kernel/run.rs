@@ -4,19 +4,43 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 use aya::TestRunOptions;
 use aya::programs::{SchedClassifier, TestRun as _};
 use lb_common::counter::Event;
-use lb_userspace::datapath::{Listener, Target, counters, install};
+use lb_userspace::datapath::{Listener, Post, Target, counters, install};
 
 use super::super::complete::{self, Summed};
+use super::super::outside;
 use super::super::{Act, Error, POOL, Ran};
 use super::{Kernel, ROOM, ZONE, zone};
 
 /// Bytes of the kernel's `struct __sk_buff`, and where its `gso_size` lies (linux/bpf.h).
 const SK_BUFF: usize = 192;
 const GSO_SIZE: usize = 176;
+
+/// What a program makes of a frame, which may be a GSO packet, and the time that it took.
+pub(in super::super) fn show(
+    program: &SchedClassifier,
+    frame: &[u8],
+    gso_size: Option<u32>,
+) -> Result<(Ran, Duration), Error> {
+    let mut out = vec![0; ROOM];
+    let mut context = [0; SK_BUFF];
+    if let Some(size) = gso_size {
+        context[GSO_SIZE..GSO_SIZE + 4].copy_from_slice(&size.to_ne_bytes());
+    }
+    let options = TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut out),
+        ctx_in: gso_size.is_some().then_some(&context),
+        ..TestRunOptions::new()
+    };
+    let result = program.test_run(options)?;
+    out.truncate(result.data_size_out as usize);
+    Ok((Ran { act: Act::from_return(result.return_value), frame: out }, result.duration))
+}
 
 impl Kernel {
     /// What the XDP program makes of a frame; none if it passes it on.
@@ -27,15 +51,26 @@ impl Kernel {
         Ok(ran)
     }
 
+    /// What the program at the outer end makes of a frame; none if it passes it on.
+    fn run_outer(&mut self, frame: &[u8], gso_size: Option<u32>) -> Result<Option<Ran>, Error> {
+        if !self.outside {
+            return Ok(None);
+        }
+        outside::run(self.first_at(Post::Outer)?, frame, gso_size)
+    }
+
     pub(super) fn run(&mut self, frame: &[u8], gso_size: Option<u32>) -> Result<Ran, Error> {
+        if let Some(ran) = self.run_outer(frame, gso_size)? {
+            return Ok(ran);
+        }
         // Where an XDP program is, no GSO packet comes.
         if gso_size.is_none()
             && let Some(ran) = self.run_early(frame)?
         {
             return Ok(ran);
         }
-        let mut out = vec![0; ROOM];
         if self.summed && gso_size.is_none() {
+            let mut out = vec![0; ROOM];
             let program = self.first()?.fd()?;
             match complete::run(program.as_fd(), frame, &mut out)? {
                 Summed::Right(verdict, len) => {
@@ -46,20 +81,9 @@ impl Kernel {
                 Summed::Unknown => {}
             }
         }
-        let mut context = [0; SK_BUFF];
-        if let Some(size) = gso_size {
-            context[GSO_SIZE..GSO_SIZE + 4].copy_from_slice(&size.to_ne_bytes());
-        }
-        let options = TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut out),
-            ctx_in: gso_size.is_some().then_some(&context),
-            ..TestRunOptions::new()
-        };
-        let result = self.first()?.test_run(options)?;
-        self.spent += result.duration;
-        out.truncate(result.data_size_out as usize);
-        Ok(Ran { act: Act::from_return(result.return_value), frame: out })
+        let (ran, spent) = show(self.first()?, frame, gso_size)?;
+        self.spent += spent;
+        Ok(ran)
     }
 
     /// Sends lists of frames through at once: each of them by a thread of its own, in order.
@@ -69,17 +93,7 @@ impl Kernel {
     pub fn at_once(&mut self, lists: &[Vec<Vec<u8>>]) -> Result<Vec<Ran>, Error> {
         let program: &SchedClassifier = self.first()?;
         let start = Barrier::new(lists.len());
-        let run = |frame: &Vec<u8>| {
-            let mut out = vec![0; ROOM];
-            let options = TestRunOptions {
-                data_in: Some(frame),
-                data_out: Some(&mut out),
-                ..TestRunOptions::new()
-            };
-            let result = program.test_run(options)?;
-            out.truncate(result.data_size_out as usize);
-            Ok(Ran { act: Act::from_return(result.return_value), frame: out })
-        };
+        let run = |frame: &Vec<u8>| Ok(show(program, frame, None)?.0);
         let list = |list: &Vec<Vec<u8>>| {
             start.wait();
             list.iter().map(run).collect::<Result<Vec<Ran>, Error>>()
@@ -104,11 +118,16 @@ impl Kernel {
         Ok(entries)
     }
 
-    /// The program that frames meet first.
+    /// The program that frames meet first on the device.
     pub(super) fn first(&mut self) -> Result<&mut SchedClassifier, Error> {
+        self.first_at(Post::Ingress)
+    }
+
+    /// The program that frames meet first at a post.
+    pub(super) fn first_at(&mut self, post: Post) -> Result<&mut SchedClassifier, Error> {
         Ok(match &mut self.enter {
-            Some(enter) => enter.program()?,
-            None => self.loaded.ingress()?,
+            Some(enter) => enter.program(post)?,
+            None => self.loaded.at(post)?,
         })
     }
 

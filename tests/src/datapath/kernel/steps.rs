@@ -10,11 +10,15 @@ use super::{Error, Kernel};
 use crate::memory;
 use crate::steps::{Stepper, Steps};
 
-/// The program of TC ingress.
+/// The programs of TC that frames meet first: at the device, and at its outer end.
 const INGRESS: &str = "qlb_ingress";
+const OUTER: &str = "qlb_outer";
 /// Those that it goes on with.
-const NEXT: [(u32, &str); 2] =
-    [(Continuation::Connect as u32, "qlb_connect"), (Continuation::Report as u32, "qlb_report")];
+const NEXT: [(u32, &str); 3] = [
+    (Continuation::Connect as u32, "qlb_connect"),
+    (Continuation::Report as u32, "qlb_report"),
+    (Continuation::OuterConnect as u32, "qlb_outer_connect"),
+];
 
 impl Kernel {
     /// Bytes that the kernel holds for a map.
@@ -35,12 +39,13 @@ impl Kernel {
         Ok(Stepper::new(OBJECT, &[("HALF_OPEN_MASK", mask)], &NEXT)?)
     }
 
-    /// What a frame takes in the program of TC ingress and those behind it, of a datapath that no other device shares. Nothing
+    /// What a frame takes in the program of TC that it meets first and those that this goes on with, of a datapath that no other device shares. Nothing
     /// is changed.
     ///
     /// # Errors
     /// When a map cannot be read.
     pub fn steps(&self, stepper: &Stepper, frame: &[u8]) -> Result<Steps, Error> {
-        Ok(stepper.run(INGRESS, self.pins.path(), frame)?)
+        let first = if self.outside { OUTER } else { INGRESS };
+        Ok(stepper.run(first, self.pins.path(), frame)?)
     }
 }

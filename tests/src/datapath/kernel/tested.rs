@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
+use lb_userspace::datapath::Post;
+
 use super::{Error, Kernel};
 
 /// Where a program hooks in.
@@ -34,11 +36,15 @@ impl Kernel {
         Ok(Tested { program: self.first()?.fd()?.as_fd(), hook: Hook::Tc })
     }
 
-    /// The XDP program in front of that; none if the datapath was loaded without.
+    /// The program in front of that, at the outer end or of XDP; none if the datapath was loaded without.
     ///
     /// # Errors
     /// When the object lacks it.
-    pub fn tested_early(&mut self) -> Result<Option<Tested<'_>>, Error> {
+    pub fn tested_ahead(&mut self) -> Result<Option<Tested<'_>>, Error> {
+        if self.outside {
+            let program = self.first_at(Post::Outer)?.fd()?.as_fd();
+            return Ok(Some(Tested { program, hook: Hook::Tc }));
+        }
         let Some(front) = &self.front else { return Ok(None) };
         let hook = Hook::Xdp { ifindex: front.ifindex };
         Ok(Some(Tested { program: self.loaded.early()?.fd()?.as_fd(), hook }))

@@ -27,6 +27,7 @@ fn served() -> Served {
     let record = Record {
         layout: LAYOUT_VERSION,
         index: 0,
+        since: 0,
         pool: POOL.to_owned(),
         namespace: String::new(),
         netns: 1,
@@ -34,6 +35,7 @@ fn served() -> Served {
         ifindex: 1,
         hook: None,
         xdp: false,
+        outer: None,
         shared: false,
         zone: 0,
         ports: (1024, 65535),
