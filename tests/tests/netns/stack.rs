@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use lb_tests::Error;
 use lb_tests::tcp::{EchoServer, Mode, connect, pattern};
+use lb_tests::{Error, wait_for};
 
 use crate::bench::{Bench, SOON, end};
 use crate::ping::ping;
@@ -18,12 +18,16 @@ fn bench() -> Bench {
     Bench::new(ROUND_ROBIN, &[1, 1])
 }
 
-/// Fails unless the counter is larger after `body` by at least `least`.
+/// Fails unless the counter grows by at least `least` through `body`. What answers it may come after it:
+/// the FIN of whoever serves a connection that `body` ends.
 fn moves(bench: &Bench, counter: &str, least: u64, body: impl FnOnce()) {
     let before = bench.counter(counter);
     body();
-    let after = bench.counter(counter);
-    assert!(after >= before + least, "{counter}: {before}, then {after}");
+    let moved = || match bench.counter(counter) {
+        after if after >= before + least => Ok(()),
+        after => Err(after),
+    };
+    wait_for(moved, SOON, &format!("{counter}: {least} more than {before}")).unwrap();
 }
 
 #[test]
