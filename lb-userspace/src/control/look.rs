@@ -10,21 +10,26 @@ use crate::once::once;
 use crate::registry::{Registry, Served};
 use crate::report::{self, Status};
 
-/// Each pool with its maps, without those that are about to get a place there; those that share maps have the same.
+/// Each pool with its maps, without those that are about to get a place there and those that have ended since they were
+/// listed; those that share maps have the same.
 ///
 /// # Errors
-/// When the maps of one cannot be opened.
+/// When the maps of one cannot be opened that is served.
 pub fn with_maps<'a>(
     registry: &Registry,
     served: &'a [Served],
 ) -> Result<Vec<(&'a Served, Arc<Maps>)>, ControlError> {
     let mut opened: HashMap<PathBuf, Arc<Maps>> = HashMap::new();
-    let open = |served: &'a Served| {
+    let mut open = |served: &'a Served| {
         let pins = registry.pins(&served.record);
-        let maps = once(&mut opened, pins, |pins| Maps::open(pins).map(Arc::new))?;
-        Ok((served, Arc::clone(maps)))
+        match once(&mut opened, pins, |pins| Maps::open(pins).map(Arc::new)) {
+            Ok(maps) => Ok(Some((served, Arc::clone(maps)))),
+            Err(_) if registry.has_ended(served.pool.id.as_str())? => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     };
-    served.iter().filter(|served| served.record.has_index()).map(open).collect()
+    let placed = served.iter().filter(|served| served.record.has_index());
+    placed.filter_map(|served| open(served).transpose()).collect()
 }
 
 /// The status of pools, each with whether its program is still where it was attached.

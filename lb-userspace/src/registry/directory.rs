@@ -198,7 +198,31 @@ impl Registry {
         if self.record_file(pool).exists() { Ok(()) } else { remove_all(&self.directory(pool)) }
     }
 
-    /// Forgets a pool's record, and whatever is pinned for it alone; a claim on it stays.
+    /// Whether a pool whose record was there is not served any more. Waits for who is ending it: pins are removed
+    /// before the record, and the lock is held until both are.
+    ///
+    /// # Errors
+    /// When the lock cannot be taken.
+    pub fn has_ended(&self, pool: &str) -> Result<bool, RegistryError> {
+        let _lock = self.lock_if_any()?;
+        Ok(!self.record_file(pool).exists())
+    }
+
+    /// Takes the lock on changes, if there is anything to lock.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub fn lock_if_any(&self) -> Result<Option<Lock>, RegistryError> {
+        match self.lock() {
+            // The last pool takes the lock along.
+            Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            lock => lock.map(Some),
+        }
+    }
+
+    /// Forgets a pool's record, and whatever is pinned for it alone; a claim on it stays. The lock must be held.
     ///
     /// # Errors
     /// When something cannot be removed.

@@ -3,7 +3,9 @@
 use lb_tests::tcp::{Mode, connect};
 use lb_tests::topology::{Layout, LbaasNode, SSH_POOL, WEB_POOL};
 use lb_tests::{Namespace, Process, Qlb, wait_until};
+use lb_userspace::registry::Registry;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::bench::{Bench, SOON, end, server};
 use crate::pool_file::{PoolFile, ROUND_ROBIN, yaml};
@@ -57,6 +59,38 @@ fn the_other_pools_of_a_controller_go_on() {
     assert_none(&web);
 }
 
+/// The pins of a pool are removed before its record. Who looks in between waits for the end of it.
+#[test]
+fn status_leaves_out_a_pool_that_is_ending() {
+    let node = LbaasNode::new().unwrap();
+    let [ending, other] = [&SSH_POOL, &WEB_POOL]
+        .map(|pool| Bench::on(&node, pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]));
+    keep(&ending);
+    keep(&other);
+    let registry = Registry::default();
+    let lock = registry.lock().unwrap();
+    registry.unpin(&registry.record(&ending.pool.id).unwrap().unwrap()).unwrap();
+    let status = ["status", "-o", "json"];
+    let command = Namespace::root().unwrap().command(other.qlb.program()).args(status);
+    let mut status = Process::spawn(command).unwrap();
+    let waits = |status: &Process| {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let pid = format!(" {} ", status.pid());
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&pid)).then_some(())
+    };
+    status.wait_ready(waits, SOON, "a look that waits for the lock").unwrap();
+    registry.discard(&ending.pool.id).unwrap();
+    drop(lock);
+    let ended = status.wait(SOON).unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", status.stderr());
+    let all: Value = serde_json::from_str(&status.stdout()).unwrap();
+    assert_eq!(all["pools"].as_array().unwrap().len(), 1, "{all}");
+    assert_eq!(all["pools"][0]["id"], other.pool.id);
+    other.qlb.command(["stop", other.pool.id.as_str()]).unwrap();
+    assert_none(&ending.net);
+    assert_none(&other.net);
+}
+
 #[test]
 fn status_says_that_a_kept_pool_has_lost_its_device_and_stop_removes_it() {
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
@@ -87,8 +121,9 @@ fn stop_ends_a_kept_pool_but_not_one_that_has_a_controller() {
 fn what_is_left_of_a_pool_does_not_keep_its_vip_from_another() {
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
     keep(&bench);
+    let node = bench.net.node.clone();
     drop(bench);
-    let mut bench = Bench::new(ROUND_ROBIN, &[1, 1]);
+    let mut bench = Bench::on(&node, &SSH_POOL, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]);
     bench.pool.id = "successor".to_owned();
     let mut run = bench.run();
     assert_eq!(bench.sequence(2), "m1 m2");
