@@ -55,8 +55,10 @@ pub fn follow_until(
                 }
             }
             if listener.is_cut_off() {
-                // Whoever has the ring next passes it on, or it is free.
+                // Whoever has the ring next passes it on, or it is free. Who had it may be ending the pools: until
+                // their records are gone, too.
                 let mut heard = listener.heard;
+                let _lock = registry.lock_if_any()?;
                 if heard.refresh(registry)? {
                     going.push(Listener::start(registry, heard)?);
                 }
