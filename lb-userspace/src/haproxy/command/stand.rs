@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::setsid;
+use nix::unistd::{dup2_stdout, setsid};
 
 use crate::node::{enter_root_mounts, start_of};
 
@@ -50,6 +50,11 @@ pub fn stand() -> ExitCode {
     let _ = prctl::set_name(c"haproxy");
     let _ = enter_root_mounts();
     let _ = std::env::set_current_dir("/");
+    // Whoever started it may say now who it is: it has its name, and no signal surprises it.
+    if io::stdout().write_all(&[0]).and_then(|()| io::stdout().flush()).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let _ = dup2_stdout(io::stderr());
     if io::stdin().read_exact(&mut [0]).is_err() {
         return ExitCode::FAILURE;
     }
@@ -77,7 +82,7 @@ impl Standing {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg0("haproxy").args(arguments).env(MARK, "1");
         let child =
-            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         Ok(Self { child })
     }
 
@@ -89,6 +94,14 @@ impl Standing {
     /// When it started.
     pub(super) fn started(&self) -> Option<u64> {
         start_of(self.pid())
+    }
+
+    /// Waits until it can be taken for HAProxy.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        self.child.stdout.take().map_or(Ok(()), |mut word| word.read_exact(&mut [0]))
     }
 
     /// Lets it go on for itself.
