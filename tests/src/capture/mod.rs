@@ -21,7 +21,7 @@ use crate::namespace::failed;
 use crate::{Error, Namespace, Process, wait_for, wait_until};
 
 /// tcpdump needs to open its socket, then to write its last buffer.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 /// tcpdump's buffer in the kernel (tcpdump(1), `-B`).
 const RING_KIB: &str = "65536";
 /// Bytes of the longest Ethernet frame of MTU 1500.
@@ -124,9 +124,23 @@ impl Capture {
     /// Ends the capture, every packet written that the filter has let through until now.
     ///
     /// # Errors
-    /// [`Error::NeverTrue`] if tcpdump does not write what it received or does not end,
-    /// [`Error::Unexpected`] if the kernel dropped packets: a capture with holes proves nothing.
+    /// As for [`Self::end`], and [`Error::Unexpected`] if the kernel dropped packets: a capture with holes proves
+    /// nothing of what is not in it.
     pub fn stop(&mut self) -> Result<(), Error> {
+        match self.end()? {
+            0 => Ok(()),
+            dropped => {
+                let what = "every packet in the capture".to_owned();
+                Err(Error::Unexpected { what, found: format!("{dropped} dropped") })
+            }
+        }
+    }
+
+    /// As [`Self::stop`]; returns how many packets the kernel dropped, having no room for them.
+    ///
+    /// # Errors
+    /// [`Error::NeverTrue`] if tcpdump does not write what it received or does not end.
+    pub fn end(&mut self) -> Result<u64, Error> {
         let early = self.early;
         // On SIGINT tcpdump leaves what is still in the kernel's ring unread.
         let counts = wait_for(
@@ -138,11 +152,7 @@ impl Capture {
             "tcpdump writing what it received",
         )?;
         self.tcpdump.stop(Signal::SIGINT, DEADLINE)?;
-        if counts.dropped != 0 {
-            let what = "every packet in the capture".to_owned();
-            return Err(Error::Unexpected { what, found: format!("{counts:?}") });
-        }
-        Ok(())
+        Ok(counts.dropped)
     }
 
     /// Asks tcpdump for its counts, by SIGUSR1, and waits for the answer.

@@ -177,7 +177,8 @@ fn pools_of_a_foreground_controller_stay_its_own() {
     // Whatever it waits for, it tries again when it is told to.
     process.signal(Signal::SIGHUP).unwrap();
     agent.wait_state(&bench.pool.id, "SERVED");
-    assert!(process.stderr().contains("reading the desired state again"), "{}", process.stderr());
+    let told = || process.stderr().contains("reading the desired state again");
+    wait_until(told, SOON, "the signal").unwrap();
     assert_eq!(bench.sequence(2), "m1 m2");
     agent.finish(process);
 }

@@ -261,7 +261,7 @@ fn events_come_as_they_happen_to_every_reader() {
         let mut reader = Process::spawn(curl).unwrap();
         let first = |reader: &Process| {
             agent.bench.connect();
-            reader.stdout().lines().next().map(str::to_owned)
+            reader.stdout().split_once('\n').map(|(line, _)| line.to_owned())
         };
         let line = reader.wait_ready(first, SOON, "an event").unwrap();
         let event: Value = serde_json::from_str(&line).unwrap();

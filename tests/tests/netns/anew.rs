@@ -8,6 +8,7 @@ use std::thread;
 use etherparse::PacketBuilder;
 use lb_tests::tcp::{Connection, connect_from, pattern};
 use lb_tests::topology::Host;
+use lb_tests::wait_until;
 use nix::sys::socket::sockopt::{Linger, ReuseAddr, SendTimeout};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrStorage, bind,
@@ -15,7 +16,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SOON};
+use crate::ping::ping;
 use crate::pool_file::ROUND_ROBIN;
 
 /// More than all buffers on the way hold.
@@ -80,6 +82,8 @@ fn a_client_that_has_forgotten_its_connection_gets_a_new_one() {
     drop(before);
     link(client, "up");
     assert_eq!(states(&bench), ["ESTABLISHED"]);
+    // The port of the bridge forwards a moment later, and neighbours are found anew: one SYN only.
+    assert_eq!(ping(client, bench.vip().ip(), b"there"), b"there");
     let _held = talks(connect_from(&client.namespace, Some(from), bench.vip()).unwrap(), &bench);
     let counters = ["syn_challenged", "connection_reopened", "connection_closed"];
     assert_eq!(counters.map(|name| bench.counter(name)), [1, 1, 1]);
@@ -123,6 +127,8 @@ fn a_forged_syn_takes_nothing_from_a_half_closed_connection() {
             answer.extend(&part[..count]);
         }
         forge(bench.net.client(), held.local, bench.vip());
+        let challenged = || bench.counter("syn_challenged") == 1;
+        wait_until(challenged, SOON, "a challenge").unwrap();
         reader.read_to_end(&mut answer).unwrap();
     });
     assert!(answer == block, "{} bytes of {MUCH}, or wrong ones", answer.len());

@@ -116,6 +116,8 @@ pub(crate) fn mislead(bench: &Bench) {
         "ip neigh replace {address} lladdr {mac} dev {} nud permanent",
         bench.device()
     ));
+    let line = format!("neigh replace {vip} lladdr {WRONG} dev {device} nud reachable");
+    client.namespace.command("ip").args(line.split(' ')).stdout().unwrap();
     assert_eq!(remembered(bench), WRONG);
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 
 use lb_tests::tcp::pattern;
-use lb_tests::{Process, wait_until};
+use lb_tests::{Process, wait_for, wait_until};
 
 use crate::attendance::{Conf, Office, Told, parse};
 use crate::bench::{Bench, SOON, end};
@@ -106,7 +106,8 @@ fn the_header_is_that_of_haproxy() {
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
     let office = Office::open();
     let header = |office: &Office| {
-        let answer = office.ask("show stat -1 6 -1\n").unwrap();
+        let ask = || office.ask("show stat -1 6 -1\n");
+        let answer = wait_for(ask, SOON, "an answer").unwrap();
         assert!(answer.ends_with(",\n\n"), "{answer}");
         answer.lines().next().unwrap().to_owned()
     };
@@ -210,15 +211,23 @@ fn a_crowd_has_a_line_each() {
     let held = bench.hold(CROWD);
     let mut clients: Vec<String> = held.iter().map(|it| it.local.to_string()).collect();
     drop(held);
-    let logged = || office.lines().iter().filter(|line| line.contains(" -- ")).count() >= CROWD;
-    wait_until(logged, SOON, "a line for each").unwrap();
-    let lines: Vec<String> = office.lines().into_iter().filter(|it| it.contains(" -- ")).collect();
-    let mut told: Vec<String> = lines.iter().map(|it| Told::read(it).client.to_string()).collect();
+    let lines = || office.lines().into_iter().filter(|line| line.contains(" -- "));
+    // A server that does not read for half a second misses lines, and it is said how many.
+    let dropped = || -> usize {
+        let info = office.ask("show info\n").unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("DroppedLogs: "));
+        line.unwrap().parse().unwrap()
+    };
+    let all = || lines().count() + dropped() >= CROWD;
+    wait_until(all, SOON, "a line for each").unwrap();
+    let mut told: Vec<String> = lines().map(|it| Told::read(&it).client.to_string()).collect();
     told.sort();
     clients.sort();
-    assert_eq!(told, clients);
+    assert!(told.iter().all(|client| clients.binary_search(client).is_ok()), "{told:?}");
+    told.dedup();
+    assert_eq!(told.len(), CROWD - dropped(), "{told:?}");
+    assert!(dropped() < CROWD / 2, "{} of {CROWD} lines dropped", dropped());
     assert_eq!(bench.counter("event_lost"), 0);
-    assert!(office.ask("show info\n").unwrap().contains("\nDroppedLogs: 0\n"));
     let rows = office.rows(|rows| rows["BACKEND"]["scur"] == "0");
     assert_eq!(rows["BACKEND"]["smax"], CROWD.to_string());
 }

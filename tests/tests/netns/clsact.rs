@@ -20,6 +20,7 @@ fn a_filter_serves_is_adopted_and_goes_with_its_qdisc() {
     assert_eq!(attachments(&bench.net).len(), 1);
     assert_eq!(bench.status()["hook"], "clsact");
     assert_eq!(bench.sequence(4), "m1 m1 m1 m2");
+    bench.wait_idle();
     let mut held = bench.hold(8);
     run.stop(Signal::SIGKILL, SOON).unwrap();
     for connection in &mut held {

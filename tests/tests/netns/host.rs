@@ -1,5 +1,7 @@
 //! Packets that go by without coming to the VIP's device, at the outer end of its veth: when, what that needs, and who takes it over.
 
+use std::time::Instant;
+
 use lb_tests::Error;
 use lb_tests::tcp::{connect, pattern};
 use lb_tests::topology::{Layout, SSH_POOL, SSH_POOL_V6};
@@ -62,12 +64,9 @@ fn packets_of_known_connections_do_not_come_to_the_device() {
         exchange(&bench, &mut held, true);
         held.finish().unwrap();
         bench.wait_idle();
-        let status = bench.status();
+        let status = bench.counted_alike();
         assert_eq!(status["outer"], true, "{status}");
         let counted = |name: &str| status["counters"][name].as_u64().unwrap();
-        let sum = |field: &str| bench.members(field).iter().sum::<u64>();
-        assert_eq!(counted("forward_to_member"), sum("packets_in"), "{status}");
-        assert_eq!(counted("forward_to_client"), sum("packets_out"), "{status}");
         assert_eq!(counted("connection_closed"), 5, "{status}");
         let table = bench.qlb.command(["status", bench.pool.id.as_str()]).unwrap();
         assert!(table.contains("(host+tcx)"), "{table}");
@@ -83,16 +82,19 @@ fn most_of_many_syns_do_not_come_to_the_device() {
     for bench in benches(&[1, 1]) {
         let _run = bench.run_with(&HOST).unwrap();
         drop(bench.connect());
-        let before = ways(&bench).0;
+        bench.wait_idle();
+        let (before, start) = (ways(&bench).0, Instant::now());
         let held = bench.hold(MANY);
-        let came = ways(&bench).0 - before;
+        let (came, took) = (ways(&bench).0 - before, start.elapsed());
         let status = bench.status();
-        assert!(came < MANY as u64 / 2, "{came} of {MANY}: {status}");
+        // Each member needs to be sent one by the kernel each 134 ms, the more the longer a busy machine takes.
+        let needed = 3 * took.as_millis() as u64 / 134;
+        assert!(came < MANY as u64 / 4 + needed, "{came} of {MANY} in {took:?}: {status}");
         assert_eq!(bench.members("active_connections"), [MANY as u64 / 2; 2]);
         assert_eq!(bench.members("failed_connections"), [0, 0]);
-        let sum = |field: &str| bench.members(field).iter().sum::<u64>();
-        assert_eq!(bench.counter("forward_to_member"), sum("packets_in"));
         drop(held);
+        bench.wait_idle();
+        bench.counted_alike();
     }
 }
 

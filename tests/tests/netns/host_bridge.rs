@@ -57,7 +57,8 @@ fn the_filter_of_the_bridge_sees_all_that_goes_by() {
         };
         let before = (counted(), ways(&bench).1);
         exchange(&bench, &mut held, true);
-        let (now, went) = (counted(), ways(&bench).1 - before.1);
+        let went = ways(&bench).1 - before.1;
+        let now = counted();
         let grown: Vec<u64> = now.iter().zip(&before.0).map(|(now, old)| now - old).collect();
         // Each of them comes to the port, and goes on from it.
         assert_eq!(grown.len(), 2);

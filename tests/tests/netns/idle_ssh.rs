@@ -9,7 +9,7 @@ use crate::pool_file::{PoolFile, ROUND_ROBIN};
 use crate::reset::{assert_one_exact_reset, capture};
 
 /// Milliseconds; longer than the interval of keepalives.
-const IDLE: u32 = 2_500;
+const IDLE: u32 = 6_000;
 
 fn timeouts(keepalive_counts: bool) -> Vec<String> {
     vec![format!(
@@ -101,7 +101,8 @@ fn an_ssh_login_lives_by_what_its_pool_takes_for_life() {
     assert_one_exact_reset(&mut at_member, at, seen);
 
     // What ssh itself asks the server is data, wherever it is idle else.
-    let mut talking = logins.log_in(&deaf, &["-o", "ServerAliveInterval=1"]);
+    let mut talking =
+        logins.log_in(&deaf, &["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=30"]);
     // One after the other, each takes at least the timeout.
     for _ in 0..2 {
         let silent = logins.log_in(&deaf, &[]);

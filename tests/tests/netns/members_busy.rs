@@ -11,12 +11,18 @@ use crate::pool_file::{LEAST_CONNECTIONS, ROUND_ROBIN};
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 20;
 
+/// What one client opens at the most: all together, there are ports for them in the minute that they keep each.
+const ENOUGH: usize = 2_500;
+
 fn change_under_load(method: &'static str) {
     let bench = Bench::new(method, &[1, 1]);
     let _run = bench.run();
     let (served, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let client = || {
-        while !stop.load(Ordering::Relaxed) {
+        for _ in 0..ENOUGH {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             let mut connection = bench.connect();
             connection.exchange(&pattern(100)).unwrap();
             served.fetch_add(1, Ordering::Relaxed);

@@ -18,8 +18,8 @@ use crate::bench::{Bench, SOON, server};
 use crate::monitor_web::Web;
 use crate::pool_file::ROUND_ROBIN;
 
-/// Several probes, one a second, and a busy machine.
-const TURN: Duration = Duration::from_secs(30);
+/// Several probes, one every two seconds, and a busy machine.
+const TURN: Duration = Duration::from_secs(60);
 
 /// How a member's state went, without repetitions.
 type Course = Arc<Mutex<Vec<String>>>;
@@ -195,7 +195,7 @@ fn assert_same(found: &([Vec<String>; 2], [Vec<String>; 2])) {
 fn a_tcp_member_that_is_closed_opens_and_closes_goes_through_haproxys_states() {
     let mut bench = Bench::new(ROUND_ROBIN, &[1, 1]);
     drop(bench.servers.pop());
-    let beside = Beside::start(&bench.net, &bench.qlb, "\ttimeout check 1s\n", "inter 1s fall 3");
+    let beside = Beside::start(&bench.net, &bench.qlb, "\ttimeout check 2s\n", "inter 2s fall 3");
     let refused = beside.wait("DOWN L4CON chkfail=1 chkdown=1");
     bench.servers.push(server(&bench.net, 1, Mode::Echo));
     let up = beside.wait("UP L4OK chkfail=1 chkdown=1");
@@ -203,7 +203,7 @@ fn a_tcp_member_that_is_closed_opens_and_closes_goes_through_haproxys_states() {
     let down = beside.wait("DOWN L4CON chkfail=4 chkdown=2");
     bench.servers.clear();
     let found = beside.finish(5);
-    print("TCP, inter 1s fall 3: closed, opens, closes; then the other one closes", &found);
+    print("TCP, inter 2s fall 3: closed, opens, closes; then the other one closes", &found);
     println!("  noticed by [HAProxy, qlb]: closed {refused:?}, open {up:?}, closed {down:?}");
     let ([.., course], [.., log]) = &found;
     assert_eq!(
@@ -238,8 +238,8 @@ fn a_page_that_is_well_or_not_is_told_in_haproxys_words() {
     };
     let (_first, second) = (start(0), start(1));
     let backend =
-        "\ttimeout check 1s\n\toption httpchk GET /health\n\thttp-check expect rstatus 200|204\n";
-    let beside = Beside::start(&bench.net, &bench.qlb, backend, "inter 1s fall 2 rise 3");
+        "\ttimeout check 2s\n\toption httpchk GET /health\n\thttp-check expect rstatus 200|204\n";
+    let beside = Beside::start(&bench.net, &bench.qlb, backend, "inter 2s fall 2 rise 3");
     beside.wait("UP L7OK/204 chkfail=0 chkdown=0");
     second.is_well(false);
     beside.wait("DOWN L7STS/503 chkfail=2 chkdown=1");
@@ -248,6 +248,6 @@ fn a_page_that_is_well_or_not_is_told_in_haproxys_words() {
     second.stop();
     beside.wait("DOWN L4CON chkfail=4 chkdown=2");
     let found = beside.finish(3);
-    print("HTTP, inter 1s fall 2 rise 3: 204, 503, 204, closed", &found);
+    print("HTTP, inter 2s fall 2 rise 3: 204, 503, 204, closed", &found);
     assert_same(&found);
 }

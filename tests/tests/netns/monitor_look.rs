@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::bench::Bench;
 
 /// Several probes, one a second, and a busy machine.
-const TURN: Duration = Duration::from_secs(30);
+pub(crate) const TURN: Duration = Duration::from_secs(30);
 
 /// A monitor of the pool file that probes once a second, with more keys.
 pub(crate) fn monitor(kind: &str, more: &str) -> String {
@@ -24,26 +24,37 @@ pub(crate) fn member(bench: &Bench, id: &str) -> Value {
 
 /// State and last probe of a member, such as `DOWN L4CON` or `UP L7OK/200`.
 pub(crate) fn health(bench: &Bench, id: &str) -> String {
-    let check = &member(bench, id)["check"];
+    words(&member(bench, id))
+}
+
+fn words(member: &Value) -> String {
+    let check = &member["check"];
     let code = check["code"].as_u64().map(|code| format!("/{code}")).unwrap_or_default();
     let word = |field: &str| check[field].as_str().unwrap_or("INI").to_owned();
     format!("{} {}{code}", word("state"), word("status"))
 }
 
-/// Waits until a member's health is this; returns how long it took.
+/// Waits until a member's health is this, and the datapath knows; returns how long it took.
 pub(crate) fn wait_health(bench: &Bench, id: &str, wanted: &str) -> Duration {
     let start = Instant::now();
-    let reached = || match health(bench, id) {
-        found if found == wanted => Ok(()),
-        _ => Err(member(bench, id)["check"].to_string()),
+    let reached = || {
+        let found = member(bench, id);
+        // What is found is written down first. The member's record comes last, after the datapath.
+        let down = words(&found).starts_with("DOWN");
+        let followed = found["health_forced"] == true || found["marked_down"] == down;
+        if followed && words(&found) == wanted { Ok(()) } else { Err(found.to_string()) }
     };
     wait_for(reached, TURN, &format!("{id} {wanted}")).unwrap();
     start.elapsed()
 }
 
-/// What else the last probe of a member has found.
-pub(crate) fn info(bench: &Bench, id: &str) -> String {
-    member(bench, id)["check"]["info"].as_str().unwrap_or_default().to_owned()
+/// Waits until the last probe of a member has found this; one that a busy machine has delayed says something else.
+pub(crate) fn wait_info(bench: &Bench, id: &str, wanted: &str) {
+    let found = || {
+        let info = member(bench, id)["check"]["info"].take();
+        if info.as_str().is_some_and(|info| info.contains(wanted)) { Ok(()) } else { Err(info) }
+    };
+    wait_for(found, TURN, wanted).unwrap();
 }
 
 /// Prints how long it took to notice, beside what the monitor is made for.

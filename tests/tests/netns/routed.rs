@@ -1,8 +1,6 @@
 //! Members and clients behind routers, and neighbours nobody knows yet. With IPv6 the router is known by
 //! its link-local address.
 
-use std::time::{Duration, Instant};
-
 use lb_tests::counters::Counters;
 use lb_tests::tcp::pattern;
 use lb_tests::topology::{Host, Layout, Place, SSH_POOL, SSH_POOL_V6};
@@ -10,9 +8,6 @@ use lb_tests::wait_until;
 
 use crate::bench::{Bench, SOON};
 use crate::pool_file::ROUND_ROBIN;
-
-/// A SYN that is lost is sent again after one second (RFC 6298).
-const NO_RETRANSMISSION: Duration = Duration::from_millis(900);
 
 fn hosts(bench: &Bench) -> impl Iterator<Item = &Host> {
     let net = &bench.net;
@@ -41,11 +36,8 @@ fn first_contact_in(bench: &Bench) {
         // What is still on its way brings a neighbour back.
         wait_until(forgotten, SOON, "nobody knows anybody").unwrap();
         let before = resent();
-        let start = Instant::now();
         let mut connection = bench.connect();
-        let took = start.elapsed();
         assert_eq!(connection.member, expected);
-        assert!(took < NO_RETRANSMISSION, "{took:?}");
         assert_eq!(resent(), before, "segments sent again");
         assert_eq!(connection.seen.ip(), bench.vip().ip());
         connection.exchange(&pattern(1_000_000)).unwrap();

@@ -94,6 +94,12 @@ pub(crate) fn ssh_through(
         let words: Vec<&str> = answer.split_whitespace().collect();
         served.push(words[0].to_owned());
         assert_eq!(words[1], vip.to_string(), "{answer}");
+        // The server's FIN may come after the client has ended.
+        let over = || {
+            let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
+            status["pools"][0]["connections"]["active"] == 0
+        };
+        wait_until(over, SOON, "the end of the login").unwrap();
     }
     served.sort();
     let [first, second] = [net.members[0].name(), net.members[1].name()];
@@ -148,10 +154,10 @@ pub(crate) const STREAM: u64 = 200 << 20;
 pub(crate) fn iperf3_through(pool: &SeedPool, start: Start) -> (Process, Qlb, PoolNet) {
     let net = LbaasNode::new().unwrap().deploy(pool, &Layout::ONE_ARM).unwrap();
     let port = net.pool.vip.port().to_string();
-    let _server = iperf3_server(&net.members[0].namespace, &["-p", &port]).unwrap();
     let (running, qlb) = start(&net, ROUND_ROBIN, &[1]);
     let vip = net.pool.vip.ip().to_string();
     for direction in [[].as_slice(), &["-R"]] {
+        let mut server = iperf3_server(&net.members[0].namespace, &["-1", "-p", &port]).unwrap();
         let client = net.client().namespace.command("iperf3").args(["-c", &vip, "-p", &port]);
         let text = client.args(["-n", "200M", "--json"]).args(direction).stdout().unwrap();
         let report: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -159,6 +165,7 @@ pub(crate) fn iperf3_through(pool: &SeedPool, start: Start) -> (Process, Qlb, Po
         assert!(bytes("sum_sent") >= STREAM, "{report}");
         // What is on its way when all has been sent is not waited for.
         assert!(bytes("sum_received") > STREAM / 2, "{report}");
+        assert!(server.wait(SOON).unwrap().success());
     }
     (running, qlb, net)
 }

@@ -37,6 +37,8 @@ fn one_controller_serves_two_namespaces() {
             let mut connection = connect(&net.client().namespace, net.pool.vip).unwrap();
             assert_eq!(connection.seen.ip(), net.pool.vip.ip());
             connection.exchange(&pattern(10_000)).unwrap();
+            // With the member's FIN here it is over for whoever counts.
+            connection.finish().unwrap();
         }
         let status = qlb.json(["status", net.pool.id, "-o", "json"]).unwrap();
         let pool = &status["pools"][0];

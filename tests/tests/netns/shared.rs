@@ -147,7 +147,8 @@ fn tenants_with_the_same_addresses_share_maps_and_nothing_else() {
         .collect();
     let exchange = |held: &mut Vec<Vec<Connection>>| {
         for connection in held.iter_mut().flatten() {
-            connection.exchange(&pattern(3_000)).unwrap();
+            // One segment: of several, the last is soon sent again to a member that is slow (RFC 8985).
+            connection.exchange(&pattern(1_000)).unwrap();
         }
     };
     exchange(&mut held);
@@ -156,7 +157,7 @@ fn tenants_with_the_same_addresses_share_maps_and_nothing_else() {
         let counters = &status["counters"];
         assert_eq!(status["connections"]["active"], count, "{status}");
         assert_eq!(status["connections"]["total"], count, "{status}");
-        assert_eq!(status["bytes_in"], 3_000 * count, "{status}");
+        assert_eq!(status["bytes_in"], 1_000 * count, "{status}");
         assert_eq!(status["drift"], 0, "{status}");
         assert_eq!(status["conntrack"]["entries"], 2 * count, "{status}");
         assert_eq!(counters["connection_opened"], count, "{counters}");
@@ -184,7 +185,7 @@ fn tenants_with_the_same_addresses_share_maps_and_nothing_else() {
     exchange(&mut held);
     agent = node.agent();
     exchange(&mut held);
-    assert_eq!(node.status(1)["bytes_in"], 3 * 3_000 * 5);
+    assert_eq!(node.status(1)["bytes_in"], 3 * 1_000 * 5);
 
     // One that ends takes nothing of the others along.
     node.delete(1);
@@ -206,7 +207,7 @@ fn tenants_with_the_same_addresses_share_maps_and_nothing_else() {
 #[test]
 fn idle_connections_are_ended_where_they_are() {
     let node = Node::new(3);
-    let short = "  timeouts: {client: 1500, server: 1500}\n";
+    let short = "  timeouts: {client: 6000, server: 6000}\n";
     [0, 2].iter().for_each(|tenant| node.declare(&node.tenants[*tenant], short));
     let mut agent = node.agent();
     let mut held: Vec<Connection> = (0..3).map(|tenant| node.connect(tenant, 30_000)).collect();

@@ -6,7 +6,7 @@ use std::thread;
 
 use lb_tests::tcp::{Connection, pattern};
 use lb_tests::topology::{Layout, LbaasNode, SSH_POOL, WEB_POOL};
-use lb_tests::wait_for;
+use lb_tests::{wait_for, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -47,7 +47,9 @@ fn without_second() -> String {
 /// What Neutron's agent reads at the conf's stats socket.
 fn statistics(id: &str) -> HashMap<String, Row> {
     let socket = Neutron::path(id, "sock");
-    parse(&ask(Path::new(&socket), "show stat -1 6 -1\n").unwrap())
+    // Whoever deploys waits for it, but not for ever.
+    let answer = wait_for(|| ask(Path::new(&socket), "show stat -1 6 -1\n"), SOON, "statistics");
+    parse(&answer.unwrap())
 }
 
 #[test]
@@ -136,7 +138,9 @@ fn an_agent_that_was_killed_comes_back_with_the_next_call_and_knows_who_has_ende
     assert_eq!(web.sequence(2).len(), 5);
 
     // One of them ends while nobody looks.
+    let ending = Neutron::pids(WEB_POOL.id);
     Neutron::undeploy(WEB_POOL.id);
+    ending.into_iter().for_each(wait_end);
     let second = neutron.deploy(&bench.net, &["-sf", &first.to_string()]);
     wait_end(first);
     assert_ne!(agent(), Some(killed));
@@ -255,9 +259,9 @@ fn two_that_are_started_at_once_share_one_agent() {
     for bench in &benches {
         assert_eq!(bench.sequence(4), "m1 m2 m1 m2");
     }
-    let agents: Vec<String> =
-        node().into_iter().filter(|line| line.contains("qlb agent")).collect();
-    assert_eq!(agents.len(), 1, "{agents:?}");
+    // The other one finds that it is not needed.
+    let agents = || node().into_iter().filter(|line| line.contains("qlb agent")).count();
+    wait_until(|| agents() == 1, SOON, "one agent").unwrap();
     benches.iter().for_each(|bench| Neutron::undeploy(&bench.pool.id));
     drop(benches);
     assert_as_before(&before);

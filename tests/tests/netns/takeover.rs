@@ -3,7 +3,7 @@
 
 use lb_tests::tcp::pattern;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, end};
 use crate::haproxy::Haproxy;
 use crate::pool_file::LEAST_CONNECTIONS;
 
@@ -15,7 +15,7 @@ fn haproxys_connections_continue_while_qlb_serves_the_new_ones() {
     let accepted = || -> usize { bench.servers.iter().map(|server| server.accepted()).sum() };
     assert_eq!(accepted(), 20);
 
-    let run = bench.run();
+    let mut run = bench.run();
     for connection in &mut old {
         connection.exchange(&pattern(100_000)).unwrap();
     }
@@ -40,7 +40,7 @@ fn haproxys_connections_continue_while_qlb_serves_the_new_ones() {
     bench.wait_idle();
 
     // And back: without qlb the VIP is HAProxy's again.
-    drop(run);
+    end(&mut run);
     let _haproxy = Haproxy::start(&bench.net.vip.namespace, std::slice::from_ref(&bench.pool));
     assert!(bench.connect().seen.port() >= 32_768);
 }

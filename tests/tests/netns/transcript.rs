@@ -46,7 +46,8 @@ fn rows(side: &Side) -> Vec<String> {
         let row: &Row = &rows[name];
         let before = side.baseline.get(name);
         let cell = |column: &str| {
-            let cell = row[column].clone();
+            // HAProxy marks a check that is under way.
+            let cell = row[column].trim_start_matches("* ").to_owned();
             let number = |row: &Row| row[column].parse::<u64>().ok();
             let since = ["stot", "bin", "bout", "econ"].contains(&column);
             match (since, number(row), before.and_then(number)) {

@@ -151,7 +151,10 @@ fn every_policy_serves_datagrams() {
         let each: Vec<usize> = (0..3).map(|client| names.ask_from(client, 20).len()).collect();
         match method {
             // Flows go on for a while after the answer, so the counts are those of flows.
-            LEAST_CONNECTIONS => assert_eq!(served, shares(&[("m1", 60), ("m2", 60)])),
+            // Two that come at the same time may find the same member the emptier one.
+            LEAST_CONNECTIONS => {
+                assert!(served.values().all(|count| count.abs_diff(60) <= 3), "{served:?}");
+            }
             SOURCE_IP => assert_eq!(each, [1, 1, 1], "a client has one member"),
             SOURCE_IP_PORT => assert_eq!(each, [2, 2, 2], "a client's ports are spread"),
             _ => {}
@@ -209,7 +212,11 @@ fn flows_move_of(names: &Names) {
 fn a_member_that_does_not_listen_is_found_out_by_its_errors() {
     for pool in [&SSH_POOL, &SSH_POOL_V6] {
         let mut names = Names::of(pool, ROUND_ROBIN, &[1, 1]);
-        names.bench.pool.fields.push("failover: {retries: 3, eject_after: 2}".to_owned());
+        names
+            .bench
+            .pool
+            .fields
+            .push("failover: {retries: 3, eject_after: 2, eject_for: 600000}".to_owned());
         names.servers.remove(0);
         let _run = names.bench.run();
         let asked: Vec<(ErrorKind, String)> = (0..2)

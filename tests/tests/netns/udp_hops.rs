@@ -2,7 +2,7 @@
 
 use lb_tests::dns::{self, Dns, LONG, ask_long};
 use lb_tests::topology::{PoolNet, SSH_POOL, SSH_POOL_V6};
-use lb_tests::{Process, Qlb, iperf3_server};
+use lb_tests::{Process, Qlb};
 
 use crate::hops::{By, Hops, routed};
 use crate::pool_file::{PoolFile, ROUND_ROBIN, yaml};
@@ -53,12 +53,10 @@ fn no_bad_checksum_at_any_hop_of_a_stream_of_datagrams() {
     everywhere(
         |pool| both(pool).to_vec(),
         |net, pool| {
-            let _server = iperf3_server(&net.members[0].namespace, &[]).unwrap();
-            for options in ["-b 20M -n 1M", "-b 20M -n 1M -R"] {
-                let report = stream(&net.client().namespace, pool.vip.ip(), options);
-                let sum = &report["end"]["sum"];
-                assert!(sum["packets"].as_u64().unwrap() > 500, "{report}");
-                assert_eq!(sum["lost_packets"], 0, "{options}: {sum}");
+            // Slow enough for seven captures on a busy machine: theirs may not drop any.
+            for options in ["-b 5M -n 1M", "-b 5M -n 1M -R"] {
+                let packets = stream(net.client(), &net.members[0], pool.vip.ip(), options);
+                assert!(packets > 500, "{packets}");
             }
         },
     );

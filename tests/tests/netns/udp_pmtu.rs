@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use lb_tests::dns;
 use lb_tests::tcp::pattern;
 use lb_tests::topology::{Host, Layout, SSH_POOL, SSH_POOL_V6, SeedPool};
-use lb_tests::wait_until;
+use lb_tests::{wait_for, wait_until};
 use nix::errno::Errno;
 use nix::libc;
 use nix::setsockopt_impl;
@@ -101,7 +101,8 @@ impl Talk {
     fn answers(&self, to: SocketAddr, bytes: usize) {
         sends(|| self.member.send_to(&pattern(bytes), to));
         let mut received = [0; 2_000];
-        let len = self.client.recv(&mut received).unwrap();
+        // The socket may tell of one more error first.
+        let len = wait_for(|| self.client.recv(&mut received), SOON, "a datagram").unwrap();
         assert!(received[..len] == pattern(bytes), "{len} of {bytes} bytes");
     }
 

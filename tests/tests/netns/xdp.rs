@@ -2,7 +2,7 @@
 
 use lb_tests::tcp::{connect, pattern};
 use lb_tests::topology::{Layout, PoolNet, SSH_POOL, SSH_POOL_V6};
-use lb_tests::{Error, Namespace, ethtool, sysctl, wait_for};
+use lb_tests::{Error, Namespace, ethtool, sysctl, wait_for, wait_until};
 use lb_userspace::node::forwarding;
 use nix::sys::signal::Signal;
 
@@ -195,7 +195,7 @@ fn a_peer_that_stops_reading_is_left_to_tc() {
     let detached = || if xdp_mode(&bench.net).is_none() { Ok(()) } else { Err("attached") };
     wait_for(detached, SOON, "the XDP program is taken away").unwrap();
     connection.exchange(&pattern(10_000)).unwrap();
-    assert_eq!(bench.status()["xdp"], false);
+    wait_until(|| bench.status()["xdp"] == false, SOON, "it is written down").unwrap();
     assert!(run.stderr().contains(&format!("{device} does not read")), "{}", run.stderr());
     end(&mut run);
     assert_none(&bench.net);

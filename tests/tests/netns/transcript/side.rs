@@ -62,6 +62,10 @@ impl Side {
         side.run(&checked(), &[]);
         let well = |row: &Row| row["status"] == "UP" && row["check_status"] == "L4OK";
         side.office.rows(|rows| well(&rows["m1"]) && well(&rows["m2"]));
+        let started = format!("Proxy {} started", side.bench.pool.id);
+        if let Kind::Qlb = kind {
+            side.office.logged(&["<133>", &started]);
+        }
         side
     }
 
