@@ -7,7 +7,7 @@ use super::args::{Args, Command, Fallback, Run};
 use super::{agent_commands, members};
 use crate::config::{self, LoadOptions, Loaded, report as config_report};
 use crate::control::{
-    ControlError, Rounds, RunOptions, ServeOptions, follow, run, status, stop, with_maps,
+    ControlError, Rounds, RunOptions, ServeOptions, follow, look, run, status, stop,
 };
 use crate::datapath::{Maps, Options, Router};
 use crate::haproxy::{self, Attendance, Sockets};
@@ -57,29 +57,24 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
         }
         Command::Status { pool, output } => {
             enter_root_mounts()?;
-            let served = registry.find_or_list(pool.as_deref())?;
-            status(&registry, &served)?.print(output, &mut out)?;
+            status(&registry, pool.as_deref())?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Metrics { pool } => {
             enter_root_mounts()?;
-            let served = registry.find_or_list(pool.as_deref())?;
-            out.write_all(report::metrics(&status(&registry, &served)?).as_bytes())?;
+            out.write_all(report::metrics(&status(&registry, pool.as_deref())?).as_bytes())?;
             Ok(0)
         }
         Command::Persistence { pool, output } => {
             enter_root_mounts()?;
-            let served = registry.find_or_list(pool.as_deref())?;
-            report::persistence(with_maps(&registry, &served)?, Clocks::now()?.monotonic)?
+            report::persistence(&look(&registry, pool.as_deref())?, Clocks::now()?.monotonic)?
                 .print(output, &mut out)?;
             Ok(0)
         }
         Command::Conns { pool, detail, output } => {
             enter_root_mounts()?;
-            let served = registry.find_or_list(pool.as_deref())?;
-            let now = Clocks::now()?.monotonic;
-            let maps = with_maps(&registry, &served)?;
-            report::connections(maps, now, detail)?.print(output, &mut out)?;
+            let (pools, now) = (look(&registry, pool.as_deref())?, Clocks::now()?.monotonic);
+            report::connections(&pools, now, detail)?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Route { src, dst, pool, output } => {
@@ -101,14 +96,12 @@ pub fn execute(args: Args) -> anyhow::Result<u8> {
         }
         Command::Drops { pool, all, output } => {
             enter_root_mounts()?;
-            let served = registry.find_or_list(pool.as_deref())?;
-            report::drops(with_maps(&registry, &served)?, all)?.print(output, &mut out)?;
+            report::drops(&look(&registry, pool.as_deref())?, all)?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Ports { pool, output } => {
             enter_root_mounts()?;
-            let served = registry.find_or_list(pool.as_deref())?;
-            report::ports(with_maps(&registry, &served)?)?.print(output, &mut out)?;
+            report::ports(&look(&registry, pool.as_deref())?)?.print(output, &mut out)?;
             Ok(0)
         }
         Command::Events { pool, output } => {

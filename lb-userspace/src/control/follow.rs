@@ -42,8 +42,9 @@ pub fn follow_until(
 ) -> Result<(), ControlError> {
     let count = pools.len();
     let start = |heard| Listener::start(registry, heard);
-    let mut listeners: Vec<Listener> =
+    let listeners: Vec<Option<Listener>> =
         Heard::by_maps(pools).into_iter().map(start).collect::<Result<_, _>>()?;
+    let mut listeners: Vec<Listener> = listeners.into_iter().flatten().collect();
     tracing::info!(pools = count, "listening");
     while !listeners.is_empty() && !wait(ends, &listeners)? {
         let mut going = Vec::new();
@@ -55,12 +56,10 @@ pub fn follow_until(
                 }
             }
             if listener.is_cut_off() {
-                // Whoever has the ring next passes it on, or it is free. Who had it may be ending the pools: until
-                // their records are gone, too.
+                // Whoever has the ring next passes it on, or it is free.
                 let mut heard = listener.heard;
-                let _lock = registry.lock_if_any()?;
                 if heard.refresh(registry)? {
-                    going.push(Listener::start(registry, heard)?);
+                    going.extend(Listener::start(registry, heard)?);
                 }
             } else if listener.renew(registry)? {
                 going.push(listener);

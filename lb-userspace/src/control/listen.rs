@@ -1,4 +1,4 @@
-//! Listening to pools with the same maps: their ring has one reader; when that is a controller it passes the events on.
+//! Listening to pools with the same maps: their ring has one reader, who passes the events on.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
@@ -54,7 +54,7 @@ pub(super) enum Source {
         /// Events that were read.
         seen: usize,
     },
-    /// A controller that reads the ring.
+    /// Whoever reads the ring.
     Relay {
         /// The connection to it.
         stream: UnixStream,
@@ -78,8 +78,11 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Listens to the ring if it is to be had, else by whoever reads it. Waits a moment where somebody reads it who does
-    /// not pass it on.
-    pub(super) fn start(registry: &Registry, heard: Heard) -> Result<Self, ControlError> {
+    /// not pass it on. None if the pools have ended meanwhile.
+    pub(super) fn start(
+        registry: &Registry,
+        mut heard: Heard,
+    ) -> Result<Option<Self>, ControlError> {
         let mut tries = TRIES;
         loop {
             match source(registry, &heard, Beginning::Next) {
@@ -88,18 +91,15 @@ impl Listener {
                     tries -= 1;
                     thread::sleep(MOMENT);
                 }
-                source => return Self::at(source?, heard, Beginning::Next),
+                Err(_) if is_over(registry, &mut heard)? => return Ok(None),
+                source => return Self::at(source?, heard, Beginning::Next).map(Some),
             }
         }
     }
 
-    /// As [`Self::start`], without waiting.
-    pub(super) fn start_at_once(
-        registry: &Registry,
-        heard: Heard,
-        beginning: Beginning,
-    ) -> Result<Self, ControlError> {
-        Self::at(source(registry, &heard, beginning)?, heard, beginning)
+    /// As [`Self::start`] without waiting, and hears also what nobody has heard yet.
+    pub(super) fn start_unheard(registry: &Registry, heard: Heard) -> Result<Self, ControlError> {
+        Self::at(source(registry, &heard, Beginning::Unheard)?, heard, Beginning::Unheard)
     }
 
     fn at(source: Source, heard: Heard, beginning: Beginning) -> Result<Self, ControlError> {
@@ -203,6 +203,19 @@ pub(super) fn expect_listener(registry: &Registry, record: &Record) -> Result<()
         }
     }
     hold(&mut events, now + START)
+}
+
+/// Whether the pools have ended. Who is ending them is waited for: their pins are removed before their records.
+fn is_over(registry: &Registry, heard: &mut Heard) -> Result<bool, ControlError> {
+    let Some(_lock) = registry.lock_if_any()? else {
+        heard.end();
+        return Ok(true);
+    };
+    let over = !heard.refresh(registry)?;
+    if over {
+        registry.unlisten(&heard.place)?;
+    }
+    Ok(over)
 }
 
 /// Asks for events until then at least.

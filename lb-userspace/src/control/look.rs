@@ -10,39 +10,47 @@ use crate::once::once;
 use crate::registry::{Registry, Served};
 use crate::report::{self, Status};
 
-/// Each pool with its maps, without those that are about to get a place there and those that have ended since they were
-/// listed; those that share maps have the same.
+/// The pool an operator means, or all that are served, each with its maps: without those that are about to get a place
+/// there; those that share maps have the same.
 ///
 /// # Errors
-/// When the maps of one cannot be opened that is served.
-pub fn with_maps<'a>(
+/// When there is no such pool, or the maps of one cannot be opened.
+pub fn look(
     registry: &Registry,
-    served: &'a [Served],
-) -> Result<Vec<(&'a Served, Arc<Maps>)>, ControlError> {
-    let mut opened: HashMap<PathBuf, Arc<Maps>> = HashMap::new();
-    let mut open = |served: &'a Served| {
-        let pins = registry.pins(&served.record);
-        match once(&mut opened, pins, |pins| Maps::open(pins).map(Arc::new)) {
-            Ok(maps) => Ok(Some((served, Arc::clone(maps)))),
-            Err(_) if registry.has_ended(served.pool.id.as_str())? => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    };
-    let placed = served.iter().filter(|served| served.record.has_index());
-    placed.filter_map(|served| open(served).transpose()).collect()
+    wanted: Option<&str>,
+) -> Result<Vec<(Served, Arc<Maps>)>, ControlError> {
+    open(registry, wanted).or_else(|_| {
+        // The pins of a pool that ends are removed before its record: under the lock there are both or neither.
+        let _lock = registry.lock_if_any()?;
+        open(registry, wanted)
+    })
 }
 
-/// The status of pools, each with whether its program is still where it was attached.
+fn open(
+    registry: &Registry,
+    wanted: Option<&str>,
+) -> Result<Vec<(Served, Arc<Maps>)>, ControlError> {
+    let mut opened: HashMap<PathBuf, Arc<Maps>> = HashMap::new();
+    let with_maps = |served: Served| {
+        let pins = registry.pins(&served.record);
+        let maps = once(&mut opened, pins, |pins| Maps::open(pins).map(Arc::new))?;
+        Ok((served, Arc::clone(maps)))
+    };
+    let served = registry.find_or_list(wanted)?.into_iter();
+    served.filter(|served| served.record.has_index()).map(with_maps).collect()
+}
+
+/// The status of the pool an operator means or of all, each with whether its program is still where it was attached.
 ///
 /// # Errors
-/// When the maps of one cannot be opened or read.
-pub fn status(registry: &Registry, served: &[Served]) -> Result<Status, ControlError> {
+/// As for [`look`], and when maps cannot be read.
+pub fn status(registry: &Registry, wanted: Option<&str>) -> Result<Status, ControlError> {
     let is_attached = |served: &Served| match standing(registry, &served.record).ok()? {
         Standing::Attached => Some(true),
         Standing::Gone => Some(false),
         Standing::Elsewhere => None,
     };
-    let looked = with_maps(registry, served)?.into_iter();
-    let looked = looked.map(|(served, maps)| (served, maps, is_attached(served))).collect();
-    Ok(report::status(registry, looked)?)
+    let looked = look(registry, wanted)?;
+    let attached = looked.iter().map(|(served, _)| is_attached(served)).collect();
+    Ok(report::status(registry, &looked, attached)?)
 }

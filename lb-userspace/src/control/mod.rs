@@ -42,7 +42,7 @@ pub use fleet::start;
 pub use follow::{follow, follow_until};
 pub use health::Care;
 pub use home::Home;
-pub use look::{status, with_maps};
+pub use look::{look, status};
 pub use member::{HealthOrder, MemberChange, Settings, change_member, declare, new_member};
 pub use relay::Relay;
 pub use run::{Company, RunOptions, run, serve_pools};

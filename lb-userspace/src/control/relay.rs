@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ControlError;
 use super::heard::Heard;
-use super::listen::{Beginning, Listener, RENEW, Source};
+use super::listen::{Listener, RENEW, Source};
 use crate::registry::{Registry, Served};
 
 /// Most events of one go, so that others get their turn.
@@ -31,7 +31,7 @@ impl Relay {
     /// When somebody else has the ring and passes nothing on.
     pub fn start(registry: &Registry, served: Served) -> Result<Self, ControlError> {
         let heard = Heard::one(served);
-        let listener = Listener::start_at_once(registry, heard, Beginning::Unheard)?;
+        let listener = Listener::start_unheard(registry, heard)?;
         let fd = listener.as_fd().try_clone_to_owned().map_err(ControlError::Start)?;
         #[expect(
             deprecated,

@@ -67,8 +67,11 @@ impl Desk {
     pub(super) fn look(&self, pools: &[String]) -> Result<(Vec<Snapshot>, Info), ControlError> {
         let mut all = Vec::new();
         for id in pools {
-            if let Some(served) = self.registry.get(id)? {
-                all.push(self.snapshot(&served)?);
+            let Some(served) = self.registry.get(id)? else { continue };
+            match self.snapshot(&served) {
+                // Removed before the record is.
+                Err(_) if !self.registry.pins(&served.record).exists() => {}
+                pool => all.push(pool?),
             }
         }
         lock(&self.maps).retain(|pins, _| pins.exists());

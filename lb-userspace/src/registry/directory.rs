@@ -89,8 +89,12 @@ impl Registry {
     /// Claims the events at a pool's device for this process. They need not be given back: the claim ends with the lock.
     ///
     /// # Errors
-    /// When another process has them.
+    /// When another process has them, or the pool is ending.
     pub fn listen(&self, pool: &str, record: &Record) -> Result<Lock, RegistryError> {
+        // Nobody would take the claim along.
+        if !self.pins(record).exists() {
+            return Err(RegistryError::NoPool(pool.to_owned()));
+        }
         let path = self.listener(record);
         match Lock::claim(&path).map_err(failed("lock", &path))? {
             Ok(lock) => Ok(lock),
@@ -101,6 +105,18 @@ impl Registry {
     /// Where a process that reads the events at a pool's device passes them on.
     pub fn relay(&self, record: &Record) -> PathBuf {
         self.root.join(format!("events-{}", home(record)))
+    }
+
+    /// Removes a claim on events that was made while the last pool there ended. The lock must be held.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn unlisten(&self, record: &Record) -> Result<(), RegistryError> {
+        if self.pins(record).exists() {
+            return Ok(());
+        }
+        remove(&self.listener(record))?;
+        self.vacate()
     }
 
     /// Whether a claim on the events at a pool's device still is one: the last pool that ends takes it along.
@@ -172,7 +188,7 @@ impl Registry {
         })
     }
 
-    /// Forgets a pool: its record and its pins; with the last one, everything.
+    /// Forgets a pool: its record and its pins; with the last one, everything. The lock must be held.
     ///
     /// # Errors
     /// When something cannot be removed.
@@ -181,7 +197,7 @@ impl Registry {
         self.tidy()
     }
 
-    /// Forgets a pool, and leaves the directories for those that come.
+    /// Forgets a pool, and leaves the directories for those that come. The lock must be held.
     ///
     /// # Errors
     /// When something cannot be removed.
@@ -198,27 +214,16 @@ impl Registry {
         if self.record_file(pool).exists() { Ok(()) } else { remove_all(&self.directory(pool)) }
     }
 
-    /// Whether a pool whose record was there is not served any more. Waits for who is ending it: pins are removed
-    /// before the record, and the lock is held until both are.
-    ///
-    /// # Errors
-    /// When the lock cannot be taken.
-    pub fn has_ended(&self, pool: &str) -> Result<bool, RegistryError> {
-        let _lock = self.lock_if_any()?;
-        Ok(!self.record_file(pool).exists())
-    }
-
     /// Takes the lock on changes, if there is anything to lock.
     ///
     /// # Errors
     /// When it cannot be taken.
     pub fn lock_if_any(&self) -> Result<Option<Lock>, RegistryError> {
-        match self.lock() {
+        let path = self.root.join("lock");
+        match Lock::wait_for(&path) {
             // The last pool takes the lock along.
-            Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(None)
-            }
-            lock => lock.map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            lock => lock.map(Some).map_err(failed("lock", &path)),
         }
     }
 

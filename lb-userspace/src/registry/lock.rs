@@ -18,11 +18,23 @@ impl Lock {
         is_at(&self.0, path)
     }
 
-    /// Waits for the lock on `path`.
+    /// Waits for the lock on `path`, and makes the file if it is not there.
     ///
     /// # Errors
     /// When the file cannot be opened or locked.
     pub fn wait(path: &Path) -> io::Result<Self> {
+        Self::opened(path, open)
+    }
+
+    /// As [`Lock::wait`] where the file is there.
+    ///
+    /// # Errors
+    /// As for [`Lock::wait`].
+    pub(super) fn wait_for(path: &Path) -> io::Result<Self> {
+        Self::opened(path, |path| File::options().read(true).write(true).open(path))
+    }
+
+    fn opened(path: &Path, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<Self> {
         loop {
             let file = open(path)?;
             let locked = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| e)?;

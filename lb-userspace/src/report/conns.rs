@@ -58,8 +58,8 @@ struct Row {
 ///
 /// # Errors
 /// When a map cannot be read.
-pub fn connections<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
+pub fn connections(
+    served: &[(Served, Arc<Maps>)],
     now: Duration,
     detailed: bool,
 ) -> Result<ConnectionList, DatapathError> {
@@ -68,7 +68,7 @@ pub fn connections<'a>(
         let names: HashMap<u32, &str> =
             served.record.members.iter().map(|member| (member.index, member.id.as_str())).collect();
         let pool = served.pool.id.as_str();
-        let all = walks.of(&maps, |maps| {
+        let all = walks.of(maps, |maps| {
             Ok(by_pool(maps.connections()?, |connection| connection.client.pool()))
         })?;
         rows.extend(all.get(&served.record.index).into_iter().flatten().map(|connection| Row {

@@ -42,11 +42,8 @@ struct Reason {
 ///
 /// # Errors
 /// When a map cannot be read.
-pub fn drops<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
-    all: bool,
-) -> Result<Drops, DatapathError> {
-    let pool = |(served, maps): (&Served, Arc<Maps>)| {
+pub fn drops(served: &[(Served, Arc<Maps>)], all: bool) -> Result<Drops, DatapathError> {
+    let pool = |(served, maps): &(Served, Arc<Maps>)| {
         let mut reasons = Vec::new();
         for (number, name, meaning) in reasons_there_are() {
             let count = maps.counter(served.record.zone, number)?;
@@ -57,7 +54,7 @@ pub fn drops<'a>(
         reasons.sort_by_key(|reason| reason.number);
         Ok::<_, DatapathError>(Pool { id: served.pool.id.to_string(), reasons })
     };
-    let pools = served.into_iter().map(pool).collect::<Result<_, _>>()?;
+    let pools = served.iter().map(pool).collect::<Result<_, _>>()?;
     Ok(Drops { api_version: API_VERSION, pools })
 }
 

@@ -42,15 +42,15 @@ struct Row {
 ///
 /// # Errors
 /// When a map cannot be read.
-pub fn persistence<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
+pub fn persistence(
+    served: &[(Served, Arc<Maps>)],
     now: Duration,
 ) -> Result<PersistenceList, DatapathError> {
     let (mut rows, mut walks) = (Vec::new(), Walks::new());
     for (served, maps) in served {
         let Some(timeout) = timeout(&served.pool) else { continue };
         let members = usable(served);
-        let all = walks.of(&maps, |maps| Ok(by_pool(maps.sticky()?, |(key, _)| key.pool)))?;
+        let all = walks.of(maps, |maps| Ok(by_pool(maps.sticky()?, |(key, _)| key.pool)))?;
         let own = all.get(&served.record.index).into_iter().flatten();
         let entries = own.filter_map(|(key, sticky)| {
             let member = members.get(&(sticky.member, sticky.incarnation))?;

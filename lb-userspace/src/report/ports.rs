@@ -85,21 +85,19 @@ impl Member {
 ///
 /// # Errors
 /// When a map cannot be read.
-pub fn ports<'a>(
-    served: impl IntoIterator<Item = (&'a Served, Arc<Maps>)>,
-) -> Result<PortList, DatapathError> {
+pub fn ports(served: &[(Served, Arc<Maps>)]) -> Result<PortList, DatapathError> {
     let mut walks = Walks::new();
-    let pool = |(served, maps): (&Served, Arc<Maps>)| {
+    let pool = |(served, maps): &(Served, Arc<Maps>)| {
         let (id, range) = (served.pool.id.to_string(), served.record.ports);
         let mode = served.pool.mode;
         Ok::<_, DatapathError>(Pool {
             id,
             range,
             mode,
-            members: members(served, &maps, walks.of(&maps, Maps::port_uses)?)?,
+            members: members(served, maps, walks.of(maps, Maps::port_uses)?)?,
         })
     };
-    let pools = served.into_iter().map(pool).collect::<Result<_, _>>()?;
+    let pools = served.iter().map(pool).collect::<Result<_, _>>()?;
     Ok(PortList { api_version: API_VERSION, pools })
 }
 

@@ -93,21 +93,22 @@ pub(super) struct Conntrack {
     pub(super) capacity: u64,
 }
 
-/// The status of pools that are served, each with its maps and whether it is attached.
+/// The status of pools that are served, each with its maps, and whether they are attached.
 ///
 /// # Errors
 /// When a map cannot be read.
 pub fn status(
     registry: &Registry,
-    served: Vec<(&Served, Arc<Maps>, Option<bool>)>,
+    served: &[(Served, Arc<Maps>)],
+    attached: Vec<Option<bool>>,
 ) -> Result<Status, DatapathError> {
-    let surveys = Surveys::of(served.iter().map(|(served, maps, _)| (*served, maps)))?;
-    let pools = served.into_iter().map(|(served, maps, attached)| {
+    let surveys = Surveys::of(served)?;
+    let pools = served.iter().zip(attached).map(|((served, maps), attached)| {
         let id = served.pool.id.as_str();
         // What cannot be read is as if nobody had probed.
         let health = registry.health(id).unwrap_or_default();
-        let survey = surveys.get(served, &maps);
-        pool(served, registry.controller(id), attached, &maps, survey, &health)
+        let survey = surveys.get(served, maps);
+        pool(served, registry.controller(id), attached, maps, survey, &health)
     });
     Ok(Status { api_version: API_VERSION, pools: pools.collect::<Result<_, _>>()? })
 }

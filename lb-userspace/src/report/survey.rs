@@ -44,9 +44,7 @@ pub(super) struct Surveys(HashMap<(*const Maps, u32), Survey>);
 
 impl Surveys {
     /// Walks through the maps of these pools.
-    pub(super) fn of<'a>(
-        pools: impl Iterator<Item = (&'a Served, &'a Arc<Maps>)>,
-    ) -> Result<Self, DatapathError> {
+    pub(super) fn of(pools: &[(Served, Arc<Maps>)]) -> Result<Self, DatapathError> {
         let mut shared: HashMap<*const Maps, Sharing<'_>> = HashMap::new();
         for (Served { record, .. }, maps) in pools {
             let (_, all) = shared.entry(Arc::as_ptr(maps)).or_insert((maps, Vec::new()));

@@ -61,7 +61,7 @@ fn the_other_pools_of_a_controller_go_on() {
 
 /// The pins of a pool are removed before its record. Who looks in between waits for the end of it.
 #[test]
-fn status_leaves_out_a_pool_that_is_ending() {
+fn who_looks_at_a_pool_that_is_ending_waits_for_its_end() {
     let node = LbaasNode::new().unwrap();
     let [ending, other] = [&SSH_POOL, &WEB_POOL]
         .map(|pool| Bench::on(&node, pool, &Layout::ONE_ARM, ROUND_ROBIN, &[1, 1]));
@@ -70,22 +70,29 @@ fn status_leaves_out_a_pool_that_is_ending() {
     let registry = Registry::default();
     let lock = registry.lock().unwrap();
     registry.unpin(&registry.record(&ending.pool.id).unwrap().unwrap()).unwrap();
-    let status = ["status", "-o", "json"];
-    let command = Namespace::root().unwrap().command(other.qlb.program()).args(status);
-    let mut status = Process::spawn(command).unwrap();
-    let waits = |status: &Process| {
-        let locks = std::fs::read_to_string("/proc/locks").unwrap();
-        let pid = format!(" {} ", status.pid());
-        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&pid)).then_some(())
+    let look = |args: &[&str]| {
+        let command = Namespace::root().unwrap().command(other.qlb.program()).args(args);
+        let mut process = Process::spawn(command).unwrap();
+        let waits = |process: &Process| {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap();
+            let pid = format!(" {} ", process.pid());
+            locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&pid)).then_some(())
+        };
+        process.wait_ready(waits, SOON, "a look that waits for the lock").unwrap();
+        process
     };
-    status.wait_ready(waits, SOON, "a look that waits for the lock").unwrap();
-    registry.discard(&ending.pool.id).unwrap();
+    let id = ending.pool.id.as_str();
+    let [mut all, mut one, mut events] =
+        [&["status", "-o", "json"][..], &["conns", id], &["events", id]].map(look);
+    registry.discard(id).unwrap();
     drop(lock);
-    let ended = status.wait(SOON).unwrap();
-    assert_eq!(ended.code(), Some(0), "{}", status.stderr());
-    let all: Value = serde_json::from_str(&status.stdout()).unwrap();
+    let ended = [&mut all, &mut one, &mut events].map(|it| it.wait(SOON).unwrap().code());
+    assert_eq!(ended, [Some(0), Some(4), Some(0)], "{}{}", all.stderr(), events.stderr());
+    let all: Value = serde_json::from_str(&all.stdout()).unwrap();
     assert_eq!(all["pools"].as_array().unwrap().len(), 1, "{all}");
     assert_eq!(all["pools"][0]["id"], other.pool.id);
+    assert!(one.stderr().contains("no pool"), "{}", one.stderr());
+    assert!(events.stderr().contains("is not served any more"), "{}", events.stderr());
     other.qlb.command(["stop", other.pool.id.as_str()]).unwrap();
     assert_none(&ending.net);
     assert_none(&other.net);

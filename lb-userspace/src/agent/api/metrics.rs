@@ -31,10 +31,7 @@ pub(super) async fn show(
     Query(Which { pool }): Query<Which>,
 ) -> Result<Response, AgentError> {
     let health = engine.run(|engine| engine.health()).await?;
-    let work = move || {
-        let served = registry.find_or_list(pool.as_deref())?;
-        Ok(report::metrics(&control::status(&registry, &served)?))
-    };
+    let work = move || Ok(report::metrics(&control::status(&registry, pool.as_deref())?));
     let of_agent = report::agent_metrics(&report::AgentFacts {
         served: health.served,
         pending: health.pending,

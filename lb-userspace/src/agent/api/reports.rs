@@ -15,7 +15,7 @@ use crate::agent::AgentError;
 use crate::agent::engine::Ending;
 use crate::agent::gc::{self, Garbage, Owned};
 use crate::agent::view::Health;
-use crate::control::{self, ControlError, with_maps};
+use crate::control::{self, ControlError, look};
 use crate::node::clock;
 use crate::report::{self, API_VERSION, ConnectionList, Drops, Status};
 
@@ -77,10 +77,7 @@ pub(super) async fn status(
     State(Context { registry, .. }): State<Context>,
     Query(Which { pool }): Query<Which>,
 ) -> Result<Json<Status>, AgentError> {
-    let work = move || {
-        let served = registry.find_or_list(pool.as_deref())?;
-        Ok(Json(control::status(&registry, &served)?))
-    };
+    let work = move || Ok(Json(control::status(&registry, pool.as_deref())?));
     aside(work).await
 }
 
@@ -94,10 +91,8 @@ pub(super) async fn conns(
     Query(WhichConnections { pool, detail }): Query<WhichConnections>,
 ) -> Result<Json<ConnectionList>, AgentError> {
     let work = move || {
-        let served = registry.find_or_list(pool.as_deref())?;
         let now = clock(ClockId::CLOCK_MONOTONIC).map_err(ControlError::Start)?;
-        let maps = with_maps(&registry, &served)?;
-        Ok(Json(report::connections(maps, now, detail)?))
+        Ok(Json(report::connections(&look(&registry, pool.as_deref())?, now, detail)?))
     };
     aside(work).await
 }
@@ -111,10 +106,7 @@ pub(super) async fn drops(
     State(Context { registry, .. }): State<Context>,
     Query(WhichReasons { pool, all }): Query<WhichReasons>,
 ) -> Result<Json<Drops>, AgentError> {
-    let work = move || {
-        let served = registry.find_or_list(pool.as_deref())?;
-        Ok(Json(report::drops(with_maps(&registry, &served)?, all)?))
-    };
+    let work = move || Ok(Json(report::drops(&look(&registry, pool.as_deref())?, all)?));
     aside(work).await
 }
 

@@ -161,6 +161,11 @@ impl Log {
                     tokio::time::sleep(if tries < TRIES { SOON } else { AGAIN }).await;
                     tries += 1;
                 }
+                // The pins of a pool that ends are removed before its record.
+                Err(_) if tries < TRIES => {
+                    tokio::time::sleep(SOON).await;
+                    tries += 1;
+                }
                 Err(error) => return Err(error),
             }
         }
