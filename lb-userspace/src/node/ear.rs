@@ -13,8 +13,10 @@ use nix::sys::socket::{
 
 use super::{NodeError, Place};
 
-/// As many frames as a socket has room for, and more: where they never end, what comes later is not looked at.
+/// How many frames are looked at that may have come in time: more than a socket has room for where nobody has changed
+/// `net.core.rmem_default`. Where they never end, those that come later are not looked at.
 const LATE: usize = 4_096;
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A socket that sees the frames which come in by a device or go out of it, from when it was made.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Ear {
         let mut late = 0;
         // What has come in time is looked at however late.
         while late < LATE {
+            let over = Instant::now() > end;
             match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut buffer) {
                 Ok((len, Some(from))) if from.ifindex() == self.device as usize => {
                     if let Some(found) = wanted(&buffer[..len]) {
@@ -64,9 +67,10 @@ impl Ear {
                     }
                 }
                 Ok(_) | Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if Instant::now() > end => return Ok(None),
+                Err(Errno::EAGAIN) if over => return Ok(None),
                 Err(Errno::EAGAIN) => {
-                    let left = end.saturating_duration_since(Instant::now());
+                    // Rounded up: poll(2) has milliseconds.
+                    let left = end.saturating_duration_since(Instant::now()) + MILLISECOND;
                     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
                     let mut ready = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
                     match poll(&mut ready, timeout) {
@@ -76,7 +80,7 @@ impl Ear {
                 }
                 Err(error) => return Err(failed(error)),
             }
-            late += usize::from(Instant::now() > end);
+            late += usize::from(over);
         }
         Ok(None)
     }

@@ -39,6 +39,7 @@ pub(super) fn serve(
     let pid_file = options.pid_file.as_deref().map(open).transpose()?;
     let pools = placed(pools)?;
     let mut process = Standing::start(written).context("cannot start a process")?;
+    process.wait().context("the process in the background has not begun")?;
     let pid = process.pid();
     let stand_in = StandIn {
         pid,

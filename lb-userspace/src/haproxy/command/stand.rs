@@ -5,9 +5,11 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, Stdio};
 
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{dup2_stdout, setsid};
@@ -16,6 +18,9 @@ use crate::node::{enter_root_mounts, start_of};
 
 /// Set for the process in the background.
 const MARK: &str = "QLB_STAND_IN";
+
+/// How long it may take to begin, in milliseconds.
+const PATIENCE: u16 = 10_000;
 
 /// Signals that end HAProxy. The others of [`HELD`] it survives.
 const ENDS: [Signal; 3] = [Signal::SIGUSR1, Signal::SIGTERM, Signal::SIGINT];
@@ -99,9 +104,14 @@ impl Standing {
     /// Waits until it can be taken for HAProxy.
     ///
     /// # Errors
-    /// When it has ended.
+    /// When it has ended, or does not get so far.
     pub(super) fn wait(&mut self) -> io::Result<()> {
-        self.child.stdout.take().map_or(Ok(()), |mut word| word.read_exact(&mut [0]))
+        let Some(mut word) = self.child.stdout.take() else { return Ok(()) };
+        let mut ready = [PollFd::new(word.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, PATIENCE)? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        word.read_exact(&mut [0])
     }
 
     /// Lets it go on for itself.
