@@ -3,7 +3,8 @@
 //! Connections open and end while conntrack is walked. A member's count has a stamp that every change
 //! of it moves, so a member that held still is known by its stamp. A connection is in conntrack just
 //! before it is counted, and for that moment a member that held still seems wrong: so what seems wrong
-//! is looked at again, and is wrong if it is found the same way and has not moved in between.
+//! is looked at again, and is wrong if it is found the same way and has not moved in between. The moment lasts
+//! as long as the CPU is elsewhere, so there is a last look after a while.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::thread;
@@ -17,6 +18,8 @@ use super::{DatapathError, Maps};
 const LOOKS: usize = 5;
 /// What a connection that is just opening is given until the next look.
 const PAUSE: Duration = Duration::from_millis(5);
+/// What one is given whose CPU serves another machine meanwhile.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,12 @@ pub fn audit(maps: &Maps, pools: &[(u32, Vec<u32>)]) -> Result<Vec<Audit>, Datap
         }
         last = look;
     }
+    if found.values().any(|(_, off)| *off != 0) {
+        thread::sleep(PATIENCE);
+        let look;
+        (look, entries) = self::look(maps, &mut watched)?;
+        found = confirmed(found, &look);
+    }
     let of = |(pool, _): &(u32, Vec<u32>)| {
         let still = found.range((*pool, None)..=(*pool, Some(u32::MAX)));
         let off: Vec<u64> = still.map(|(_, (_, off))| off.unsigned_abs()).collect();
@@ -82,6 +91,16 @@ pub fn audit(maps: &Maps, pools: &[(u32, Vec<u32>)]) -> Result<Vec<Audit>, Datap
 fn settled(look: &Look, last: &Look) -> Look {
     let certain = |(who, seen): &(&Who, &(Count, i64))| seen.1 == 0 || last.get(who) == Some(seen);
     look.iter().filter(certain).map(|(who, seen)| (*who, *seen)).collect()
+}
+
+/// What is still certain after another look: what was right, and what was wrong and is as it was. What was wrong and
+/// held still again is as it is now.
+fn confirmed(found: Look, look: &Look) -> Look {
+    let again = |(who, seen): (Who, (Count, i64))| match look.get(&who) {
+        Some(now @ (_, 0)) => Some((who, *now)),
+        now => (seen.1 == 0 || now == Some(&seen)).then_some((who, seen)),
+    };
+    found.into_iter().filter_map(again).collect()
 }
 
 /// Looks once; `pools` gain the members that only conntrack knows.
@@ -147,6 +166,17 @@ mod tests {
     #[test]
     fn what_is_right_needs_no_second_look() {
         assert_eq!(settled(&seen(3, 7, 0), &Look::new()), seen(3, 7, 0));
+    }
+
+    #[test]
+    fn what_is_wrong_must_stay_so() {
+        let (right, wrong) = (seen(3, 7, 0), seen(3, 7, -1));
+        assert_eq!(confirmed(wrong.clone(), &wrong), wrong);
+        assert_eq!(confirmed(wrong.clone(), &right), right, "counted at last");
+        assert_eq!(confirmed(wrong.clone(), &seen(4, 8, 0)), seen(4, 8, 0), "and one more");
+        assert_eq!(confirmed(wrong.clone(), &seen(4, 8, -1)), Look::new(), "it moves again");
+        assert_eq!(confirmed(wrong, &Look::new()), Look::new(), "it did not hold still");
+        assert_eq!(confirmed(right.clone(), &Look::new()), right);
     }
 
     #[test]
