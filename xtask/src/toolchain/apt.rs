@@ -1,6 +1,8 @@
 //! Installing Debian packages without starting the daemons some of them bring.
 
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -8,6 +10,10 @@ use super::guard::Guard;
 use super::packages::apt_here;
 use crate::privilege::Privilege;
 use crate::{env, exec};
+
+/// How often it is tried, and how long is waited in between.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(15);
 
 /// Packages that would run a daemon now and at every boot, with the name of its service.
 const DAEMONS: [(&str, &str); 3] =
@@ -39,18 +45,34 @@ pub(crate) fn install(packages: &[String], why: &str) -> Result<()> {
     };
     exec::step(&format!("apt-get install {list}{may}"), why, || {
         let _guard = Guard::place(privilege)?;
-        // A dpkg that was stopped half-way refuses all work until this is done.
-        let mut repair = privilege.command("dpkg", "repairing dpkg")?;
-        exec::logged(repair.args(["--configure", "-a"]), &env::log("dpkg"))?;
-        // Old lists often still do, and offline they may: apt's cache can hold the packages.
-        let update = exec::logged(apt(privilege)?.arg("update"), &env::log("apt-update"));
-        exec::logged(
-            apt(privilege)?.args(["install", "--yes", "--no-install-recommends"]).args(packages),
-            &env::log("apt-install"),
-        )
-        .with_context(|| update.err().map_or_else(by_hand, |error| format!("{error:#}")))?;
+        let mut tries = 1;
+        loop {
+            match attempt(privilege, packages) {
+                // A new machine upgrades itself, or the mirror is between two states.
+                Err(_) if tries < TRIES => {
+                    tries += 1;
+                    thread::sleep(PAUSE);
+                }
+                installed => break installed.with_context(by_hand)?,
+            }
+        }
         keep_off(privilege, packages)
     })
+}
+
+fn attempt(privilege: Privilege, packages: &[String]) -> Result<()> {
+    // A dpkg that was stopped half-way refuses all work until this is done.
+    let mut repair = privilege.command("dpkg", "repairing dpkg")?;
+    exec::logged(repair.args(["--configure", "-a"]), &env::log("dpkg"))?;
+    // Old lists often still do, and offline they may: apt's cache can hold the packages.
+    let update = exec::logged(apt(privilege)?.arg("update"), &env::log("apt-update"));
+    let mut install = apt(privilege)?;
+    install.args(["install", "--yes", "--no-install-recommends"]).args(packages);
+    let installed = exec::logged(&mut install, &env::log("apt-install"));
+    match update {
+        Err(error) => installed.with_context(|| format!("{error:#}")),
+        Ok(()) => installed,
+    }
 }
 
 fn apt(privilege: Privilege) -> Result<Command> {
@@ -61,6 +83,8 @@ fn apt(privilege: Privilege) -> Result<Command> {
         "-q",
         "-o",
         "DPkg::Lock::Timeout=120",
+        "-o",
+        "Acquire::Retries=5",
     ]);
     Ok(command)
 }

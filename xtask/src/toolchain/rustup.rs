@@ -11,7 +11,7 @@ pub(crate) const PINNED: &str = "nightly-2026-05-20";
 /// LLVM major of [`PINNED`]. A plain `nightly` of another major is too far from what was tested.
 const PINNED_LLVM: u32 = 22;
 /// Seconds rustup may take to download and unpack [`PINNED`] (about 150 MB).
-const PATIENCE: &str = "180";
+const PATIENCE: &str = "900";
 
 /// What rustup has, best first. Directories are read rather than rustup asked: `rustup run` may install things.
 pub(crate) fn candidates() -> Vec<Result<Compiler, String>> {
