@@ -14,7 +14,7 @@ use lb_tests::topology::{Host, Layout, LbaasNode, SSH_POOL, WEB_POOL, one_arm};
 use lb_tests::{Error, Namespace, Nginx, Process, Qlb, SshKeys, Sshd, curl, ssh_login, wait_until};
 use nix::sys::signal::Signal;
 
-const SHORT: Duration = Duration::from_secs(5);
+const SHORT: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_condition_that_never_comes_true_is_named() {
@@ -178,7 +178,9 @@ fn own_peers_name_the_member_and_see_every_byte() {
 
     let before = Counters::read(client).unwrap();
     let _reset = serve(4, Mode::Reset);
-    let reset = tcp::connect(client, at(4)).unwrap().stream().read(&mut [0]).unwrap_err();
+    let mut connection = tcp::connect(client, at(4)).unwrap();
+    connection.send(b"x").unwrap();
+    let reset = connection.stream().read(&mut [0]).unwrap_err();
     assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
     let after = Counters::read(client).unwrap();
     assert_eq!(after.since(&before)["TcpEstabResets"], 1);

@@ -150,6 +150,8 @@ fn serve(mut stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             while stream.read(&mut buffer)? > 0 {}
         }
         Mode::Reset => {
+            // Whoever is reset while connect(2) is not back yet would not hear of it by reading.
+            let _ = stream.read(&mut buffer[..1])?;
             let now = nix::libc::linger { l_onoff: 1, l_linger: 0 };
             setsockopt(&stream, Linger, &now)?;
         }

@@ -75,7 +75,7 @@ fn comes_later(agent: &AgentBench, office: &Office) -> PoolFile {
 /// Pools that come later share the ring of those that are there, whose log reads it.
 #[test]
 fn the_first_connection_of_a_pool_that_comes_later_has_a_line() {
-    let office = Office::open();
+    let office = Office::roomy();
     let agent = bench(&office);
     let process = agent.start();
     let later = comes_later(&agent, &office);
@@ -102,7 +102,7 @@ fn the_first_connection_of_a_pool_that_comes_later_has_a_line() {
 /// Somebody else reads the ring then, and logs nothing.
 #[test]
 fn it_has_one_while_an_operator_follows_another_pool() {
-    let office = Office::open();
+    let office = Office::roomy();
     let agent = AgentBench::new(ROUND_ROBIN, &[1, 1]);
     let process = agent.start();
     let events = follow(&agent.bench.qlb, &agent.bench.pool.id);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use lb_tests::wait_for;
+use lb_tests::{Namespace, sysctl, wait_for};
 use tempfile::TempDir;
 
 use crate::bench::{Bench, SOON};
@@ -53,6 +53,17 @@ impl Office {
             }
         });
         Self { dir, lines }
+    }
+
+    /// With a syslog server that has room for many lines that it has not read.
+    pub(crate) fn roomy() -> Self {
+        const ROOM: &str = "net.unix.max_dgram_qlen";
+        let root = Namespace::root().unwrap();
+        let usual = sysctl::get(&root, ROOM).unwrap();
+        sysctl::set(&root, ROOM, "1000").unwrap();
+        let office = Self::open();
+        sysctl::set(&root, ROOM, &usual).unwrap();
+        office
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -171,7 +171,7 @@ fn a_line_for_each_connection_and_for_what_becomes_of_members() {
 #[test]
 fn the_first_connection_has_a_line() {
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
-    let office = Office::open();
+    let office = Office::roomy();
     let file = office.write(&bench, &plain());
     let (started, clients) = bench.knock(bench.vip(), || bench.qlb.run(["-f".into(), file]));
     let _controller = started.unwrap();
@@ -204,30 +204,40 @@ fn statistics_outlive_members_and_controllers() {
 /// More connections end at once than a syslog server has room for lines.
 #[test]
 fn a_crowd_has_a_line_each() {
-    const CROWD: usize = 300;
     let bench = Bench::new(ROUND_ROBIN, &[1, 1]);
     let office = Office::open();
     let _controller = run(&bench, &office, &plain());
-    let held = bench.hold(CROWD);
-    let mut clients: Vec<String> = held.iter().map(|it| it.local.to_string()).collect();
-    drop(held);
-    let lines = || office.lines().into_iter().filter(|line| line.contains(" -- "));
     // A server that does not read for half a second misses lines, and it is said how many.
+    let complete = (0..3).any(|_| crowd(&bench, &office) == 0);
+    assert!(complete, "lines were dropped each time");
+    assert_eq!(bench.counter("event_lost"), 0);
+    let rows = office.rows(|rows| rows["BACKEND"]["scur"] == "0");
+    assert_eq!(rows["BACKEND"]["smax"], CROWD.to_string());
+}
+
+const CROWD: usize = 300;
+
+/// Each has one line, but for those that were dropped; returns how many.
+fn crowd(bench: &Bench, office: &Office) -> usize {
+    let lines = || office.lines().into_iter().filter(|line| line.contains(" -- "));
     let dropped = || -> usize {
         let info = office.ask("show info\n").unwrap();
         let line = info.lines().find_map(|line| line.strip_prefix("DroppedLogs: "));
         line.unwrap().parse().unwrap()
     };
-    let all = || lines().count() + dropped() >= CROWD;
-    wait_until(all, SOON, "a line for each").unwrap();
+    let before = dropped();
+    let held = bench.hold(CROWD);
+    let mut clients: Vec<String> = held.iter().map(|it| it.local.to_string()).collect();
+    drop(held);
+    let missing = || dropped() - before;
+    wait_until(|| lines().count() + missing() >= CROWD, SOON, "a line for each").unwrap();
+    let missing = missing();
     let mut told: Vec<String> = lines().map(|it| Told::read(&it).client.to_string()).collect();
     told.sort();
     clients.sort();
-    assert!(told.iter().all(|client| clients.binary_search(client).is_ok()), "{told:?}");
-    told.dedup();
-    assert_eq!(told.len(), CROWD - dropped(), "{told:?}");
-    assert!(dropped() < CROWD / 2, "{} of {CROWD} lines dropped", dropped());
-    assert_eq!(bench.counter("event_lost"), 0);
-    let rows = office.rows(|rows| rows["BACKEND"]["scur"] == "0");
-    assert_eq!(rows["BACKEND"]["smax"], CROWD.to_string());
+    if missing == 0 {
+        assert_eq!(told, clients);
+    }
+    office.clear();
+    missing
 }

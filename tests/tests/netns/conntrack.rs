@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use lb_tests::tcp::{Mode, connect_from, pattern};
-use lb_tests::{wait_for, wait_until};
+use lb_tests::{Error, wait_for, wait_until};
 
 use crate::bench::{Bench, SOON, server};
 use crate::pool_file::{LEAST_CONNECTIONS, MemberLine, ROUND_ROBIN};
@@ -63,9 +63,17 @@ fn a_client_port_is_used_again_at_once() {
     for port in [20_000, 40_000] {
         let from = SocketAddr::new(client.address(), port);
         for _ in 0..TURNS {
-            // Free when the member's last acknowledgement has come.
-            let connect = || connect_from(&client.namespace, Some(from), bench.vip());
-            let connection = wait_for(connect, SOON, "a free port").unwrap();
+            // The client's own port is free when the member's last acknowledgement has come.
+            let connect = || match connect_from(&client.namespace, Some(from), bench.vip()) {
+                Err(Error::Io { source, .. })
+                    if [ErrorKind::AddrInUse, ErrorKind::AddrNotAvailable]
+                        .contains(&source.kind()) =>
+                {
+                    Err(source)
+                }
+                connected => Ok(connected),
+            };
+            let connection = wait_for(connect, SOON, "a free port").unwrap().unwrap();
             assert_eq!(connection.local, from);
             // Its FIN first, then ours.
             assert_eq!(connection.stream().read(&mut [0]).unwrap(), 0);

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::slice;
 use std::time::{Duration, Instant};
 
+use lb_tests::counters::Counters;
 use lb_tests::tcp::connect;
 use lb_tests::topology::{Layout, PoolNet, SSH_POOL, SSH_POOL_V6, SeedPool};
 
@@ -115,7 +116,12 @@ fn a_refusal_costs_the_client_no_time_worth_naming() {
         show("haproxy, every other refused", &times(&served(&bench, 1_000), None));
     }
     let _run = bench.run();
+    let resent =
+        || Counters::read(&bench.net.client().namespace).unwrap().get("TcpExtTCPSynRetrans");
+    let before = resent();
     let served = served(&bench, 1_000);
+    let sent = resent() - before;
+    assert!(sent < 10, "{sent} SYNs sent again");
     // Each refusal uses up the turn of the next member, so every other connection meets the first, and then
     // the third. All of the third's are such, and none of the fourth's.
     assert_eq!(bench.counter("redispatched_refused"), 500);

@@ -101,8 +101,8 @@ impl Hops {
             }
             let Sums { right, left } = assert_sums_right_or_left(&path).unwrap();
             let as_meant = match (self.offloads, self.by) {
-                (true, By::Tc) => left > right,
-                (true, By::Outer) if !few => left > right,
+                (true, By::Tc) => left > right && right + left > enough,
+                (true, By::Outer) if !few => left > right && right + left > enough,
                 (true, By::Xdp | By::Outer) => right + left > enough,
                 (false, _) => left == 0 && right > enough,
             };

@@ -88,7 +88,7 @@ fn most_of_many_syns_do_not_come_to_the_device() {
         let (came, took) = (ways(&bench).0 - before, start.elapsed());
         let status = bench.status();
         // Each member needs to be sent one by the kernel each 134 ms, the more the longer a busy machine takes.
-        let needed = 3 * took.as_millis() as u64 / 134;
+        let needed = 2 * took.as_millis() as u64 / 134;
         assert!(came < MANY as u64 / 4 + needed, "{came} of {MANY} in {took:?}: {status}");
         assert_eq!(bench.members("active_connections"), [MANY as u64 / 2; 2]);
         assert_eq!(bench.members("failed_connections"), [0, 0]);

@@ -102,7 +102,8 @@ fn no_client_fails_to_connect_while_a_member_moves() {
     });
     // One client at a time: who has waited for a second finds it followed.
     let sent = resent() - before;
-    assert!(sent <= 3, "{sent} SYNs sent again");
+    assert!(sent <= 2, "{sent} SYNs sent again");
+    assert_eq!(bench.counter("member_ejected"), 0);
     bench.wait_idle();
     let well = || bench.sequence(4).matches("m1").count() == 2;
     wait_until(well, SOON, "the member that moved is well").unwrap();
@@ -115,11 +116,11 @@ fn followed(options: &[&str], layout: &Layout) {
         let mut held = bench.hold(BUSY);
         let who = [&bench.net.members[0], bench.net.client(), &bench.net.vip];
         for (host, first) in who.into_iter().zip([0xa0, 0xb0, 0xc0]) {
-            // A busy machine may itself be silent for so long, but not each time.
+            // A busy machine may itself be silent for so long, but hardly twice.
             let silences: Vec<Duration> =
                 (first..first + MOVES).map(|last| move_under_load(&mut held, host, last)).collect();
-            let followed = silences.iter().any(|silence| *silence < FOLLOWED);
-            assert!(followed, "{} moved: {silences:?} of silence", host.name());
+            let late = silences.iter().filter(|silence| **silence >= FOLLOWED).count();
+            assert!(late <= 1, "{} moved: {silences:?} of silence", host.name());
         }
         assert_eq!(bench.members("active_connections"), [BUSY as u64 / 2; 2]);
         assert_eq!(bench.counter("connection_opened"), BUSY as u64);

@@ -55,7 +55,8 @@ fn a_client_whose_connection_is_open_is_asked_what_its_syn_means() {
 #[test]
 fn a_client_may_begin_anew_until_the_handshake_is_complete() {
     let again = || A.client("S").with(|tcp| tcp.seq(999_999 + FAR));
-    let begun = |name| case(name).conns(&[A]).given(A.opening()).given([again().action()]);
+    let begun =
+        |name| case(name).conns(&[A]).given(A.opening()).given([Action::Settle, again().action()]);
     let accepted = || A.member("SA").with(|tcp| tcp.ack(1_000_000 + FAR));
     check([
         case("its second SYN")
