@@ -19,11 +19,14 @@ pub fn look(
     registry: &Registry,
     wanted: Option<&str>,
 ) -> Result<Vec<(Served, Arc<Maps>)>, ControlError> {
-    open(registry, wanted).or_else(|_| {
+    match open(registry, wanted) {
         // The pins of a pool that ends are removed before its record: under the lock there are both or neither.
-        let _lock = registry.lock_if_any()?;
-        open(registry, wanted)
-    })
+        Err(ControlError::Datapath(_)) => {
+            let _lock = registry.lock_if_any()?;
+            open(registry, wanted)
+        }
+        looked => looked,
+    }
 }
 
 fn open(
