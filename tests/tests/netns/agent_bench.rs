@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lb_tests::{Process, wait_for};
+use lb_tests::{Error, Process, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,8 +57,13 @@ impl AgentBench {
 
     /// A pool as the agent sees it.
     pub(crate) fn pool(&self, id: &str) -> Value {
-        let mut pools = self.bench.qlb.json(["get", "pools", id, "-o", "json"]).unwrap();
-        pools["pools"][0].take()
+        self.known(id).unwrap()
+    }
+
+    /// The same, when the agent has read of it.
+    fn known(&self, id: &str) -> Result<Value, Error> {
+        let mut pools = self.bench.qlb.json(["get", "pools", id, "-o", "json"])?;
+        Ok(pools["pools"][0].take())
     }
 
     /// The ids and states of the agent's pools.
@@ -70,9 +75,10 @@ impl AgentBench {
 
     /// Waits until a pool is in a state.
     pub(crate) fn wait_state(&self, id: &str, state: &str) -> Value {
-        let look = || {
-            let pool = self.pool(id);
-            if pool["state"] == state { Ok(pool) } else { Err(pool.to_string()) }
+        let look = || match self.known(id) {
+            Ok(pool) if pool["state"] == state => Ok(pool),
+            Ok(pool) => Err(pool.to_string()),
+            Err(error) => Err(error.to_string()),
         };
         wait_for(look, SOON, state).unwrap()
     }
