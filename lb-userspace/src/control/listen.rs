@@ -91,8 +91,16 @@ impl Listener {
                     tries -= 1;
                     thread::sleep(MOMENT);
                 }
+                Err(error @ ControlError::Registry(RegistryError::Heard { .. })) => {
+                    return Err(error);
+                }
                 Err(_) if is_over(registry, &mut heard)? => return Ok(None),
-                source => return Self::at(source?, heard, Beginning::Next).map(Some),
+                // Ended and begun anew, while it was waited for.
+                Err(_) => {
+                    let source = source(registry, &heard, Beginning::Next)?;
+                    return Self::at(source, heard, Beginning::Next).map(Some);
+                }
+                Ok(source) => return Self::at(source, heard, Beginning::Next).map(Some),
             }
         }
     }

@@ -58,25 +58,12 @@ type Look = BTreeMap<Who, (Count, i64)>;
 pub fn audit(maps: &Maps, pools: &[(u32, Vec<u32>)]) -> Result<Vec<Audit>, DatapathError> {
     let members = |(pool, members): &(u32, Vec<u32>)| (*pool, members.iter().copied().collect());
     let mut watched: Pools = pools.iter().map(members).collect();
-    let (mut found, mut last, mut entries) = (Look::new(), Look::new(), Entries::new());
-    for turn in 0..LOOKS {
-        if turn > 0 {
-            thread::sleep(PAUSE);
-        }
-        let look;
-        (look, entries) = self::look(maps, &mut watched)?;
-        let wanted: usize = watched.values().map(|members| members.len() + 1).sum();
-        found.extend(settled(&look, &last));
-        if found.len() == wanted {
-            break;
-        }
-        last = look;
-    }
+    let (mut found, mut entries) = looks(maps, &mut watched)?;
     if found.values().any(|(_, off)| *off != 0) {
         thread::sleep(PATIENCE);
-        let look;
-        (look, entries) = self::look(maps, &mut watched)?;
-        found = confirmed(found, &look);
+        let again;
+        (again, entries) = looks(maps, &mut watched)?;
+        found = confirmed(found, &again);
     }
     let of = |(pool, _): &(u32, Vec<u32>)| {
         let still = found.range((*pool, None)..=(*pool, Some(u32::MAX)));
@@ -87,20 +74,38 @@ pub fn audit(maps: &Maps, pools: &[(u32, Vec<u32>)]) -> Result<Vec<Audit>, Datap
     Ok(pools.iter().map(of).collect())
 }
 
+/// Looks until everybody has held still, or often enough: what is certain then.
+fn looks(maps: &Maps, watched: &mut Pools) -> Result<(Look, Entries), DatapathError> {
+    let (mut found, mut last, mut entries) = (Look::new(), Look::new(), Entries::new());
+    for turn in 0..LOOKS {
+        if turn > 0 {
+            thread::sleep(PAUSE);
+        }
+        let look;
+        (look, entries) = self::look(maps, watched)?;
+        let wanted: usize = watched.values().map(|members| members.len() + 1).sum();
+        found.extend(settled(&look, &last));
+        if found.len() == wanted {
+            break;
+        }
+        last = look;
+    }
+    Ok((found, entries))
+}
+
 /// What is certain of a look: what is right, and what was wrong in the same way the last time.
 fn settled(look: &Look, last: &Look) -> Look {
     let certain = |(who, seen): &(&Who, &(Count, i64))| seen.1 == 0 || last.get(who) == Some(seen);
     look.iter().filter(certain).map(|(who, seen)| (*who, *seen)).collect()
 }
 
-/// What is still certain after another look: what was right, and what was wrong and is as it was. What was wrong and
-/// held still again is as it is now.
-fn confirmed(found: Look, look: &Look) -> Look {
-    let again = |(who, seen): (Who, (Count, i64))| match look.get(&who) {
-        Some(now @ (_, 0)) => Some((who, *now)),
-        now => (seen.1 == 0 || now == Some(&seen)).then_some((who, seen)),
+/// What is certain after a while: all as it was found again. What was wrong and was not found again is not certain.
+fn confirmed(found: Look, again: &Look) -> Look {
+    let now = |(who, seen): (Who, (Count, i64))| match again.get(&who) {
+        Some(now) => Some((who, *now)),
+        None => (seen.1 == 0).then_some((who, seen)),
     };
-    found.into_iter().filter_map(again).collect()
+    found.into_iter().filter_map(now).collect()
 }
 
 /// Looks once; `pools` gain the members that only conntrack knows.
@@ -174,7 +179,7 @@ mod tests {
         assert_eq!(confirmed(wrong.clone(), &wrong), wrong);
         assert_eq!(confirmed(wrong.clone(), &right), right, "counted at last");
         assert_eq!(confirmed(wrong.clone(), &seen(4, 8, 0)), seen(4, 8, 0), "and one more");
-        assert_eq!(confirmed(wrong.clone(), &seen(4, 8, -1)), Look::new(), "it moves again");
+        assert_eq!(confirmed(wrong.clone(), &seen(4, 8, -1)), seen(4, 8, -1), "wrong as ever");
         assert_eq!(confirmed(wrong, &Look::new()), Look::new(), "it did not hold still");
         assert_eq!(confirmed(right.clone(), &Look::new()), right);
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::guard::Guard;
 use super::packages::apt_here;
 use crate::privilege::Privilege;
+use crate::signals::Interrupted;
 use crate::{env, exec};
 
 /// How often it is tried, and how long is waited in between.
@@ -49,8 +50,9 @@ pub(crate) fn install(packages: &[String], why: &str) -> Result<()> {
         loop {
             match attempt(privilege, packages) {
                 // A new machine upgrades itself, or the mirror is between two states.
-                Err(_) if tries < TRIES => {
+                Err(error) if tries < TRIES && !error.is::<Interrupted>() => {
                     tries += 1;
+                    eprint!("again in {} s ... ", PAUSE.as_secs());
                     thread::sleep(PAUSE);
                 }
                 installed => break installed.with_context(by_hand)?,
@@ -61,17 +63,28 @@ pub(crate) fn install(packages: &[String], why: &str) -> Result<()> {
 }
 
 fn attempt(privilege: Privilege, packages: &[String]) -> Result<()> {
-    // A dpkg that was stopped half-way refuses all work until this is done.
+    // A dpkg that was stopped half-way refuses all work until this is done. One that is busy is waited for by apt-get.
     let mut repair = privilege.command("dpkg", "repairing dpkg")?;
-    exec::logged(repair.args(["--configure", "-a"]), &env::log("dpkg"))?;
+    repair.args(["--configure", "-a"]);
+    let repaired = unless_interrupted(exec::logged(&mut repair, &env::log("dpkg")))?;
     // Old lists often still do, and offline they may: apt's cache can hold the packages.
-    let update = exec::logged(apt(privilege)?.arg("update"), &env::log("apt-update"));
+    let mut update = apt(privilege)?;
+    update.arg("update");
+    let updated = unless_interrupted(exec::logged(&mut update, &env::log("apt-update")))?;
     let mut install = apt(privilege)?;
     install.args(["install", "--yes", "--no-install-recommends"]).args(packages);
     let installed = exec::logged(&mut install, &env::log("apt-install"));
-    match update {
+    match repaired.and(updated) {
         Err(error) => installed.with_context(|| format!("{error:#}")),
         Ok(()) => installed,
+    }
+}
+
+/// What failed, if it may be gone past; Ctrl-C may not.
+fn unless_interrupted(done: Result<()>) -> Result<Result<()>> {
+    match done {
+        Err(error) if error.is::<Interrupted>() => Err(error),
+        done => Ok(done),
     }
 }
 

@@ -91,8 +91,9 @@ pub(super) async fn conns(
     Query(WhichConnections { pool, detail }): Query<WhichConnections>,
 ) -> Result<Json<ConnectionList>, AgentError> {
     let work = move || {
+        let pools = look(&registry, pool.as_deref())?;
         let now = clock(ClockId::CLOCK_MONOTONIC).map_err(ControlError::Start)?;
-        Ok(Json(report::connections(&look(&registry, pool.as_deref())?, now, detail)?))
+        Ok(Json(report::connections(&pools, now, detail)?))
     };
     aside(work).await
 }

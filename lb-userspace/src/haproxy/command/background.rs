@@ -51,7 +51,7 @@ pub(super) fn serve(
     summon::serve(socket, &json!(stand_in))
         .context("Some protocols failed to start their listeners! Exiting.")?;
     wait_for_statistics(socket, &pools);
-    process.wait().context("the process in the background has ended")?;
+    process.started().context("the process in the background has ended")?;
     if let Some(file) = pid_file {
         file.write(pid).context("Cannot write the pidfile")?;
     }

@@ -145,7 +145,7 @@ impl Log {
 
     /// Gets the pool's ring, when nobody else has it any more. None if the pool has ended meanwhile.
     async fn relay(&self) -> Result<Option<Relay>, ControlError> {
-        let mut tries = 0;
+        let (mut tries, mut failed) = (0, 0);
         loop {
             let Some(served) = self.desk.registry.get(&self.pool)? else { return Ok(None) };
             match Relay::start(&self.desk.registry, served) {
@@ -162,9 +162,9 @@ impl Log {
                     tries += 1;
                 }
                 // The pins of a pool that ends are removed before its record.
-                Err(_) if tries < TRIES => {
+                Err(_) if failed < TRIES => {
                     tokio::time::sleep(SOON).await;
-                    tries += 1;
+                    failed += 1;
                 }
                 Err(error) => return Err(error),
             }
