@@ -34,7 +34,7 @@ const START: Duration = Duration::from_secs(300);
 
 /// What a listener hears first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
+enum Beginning {
     /// The next event.
     Next,
     /// The first event that nobody has heard.
@@ -95,12 +95,11 @@ impl Listener {
                     return Err(error);
                 }
                 Err(_) if is_over(registry, &mut heard)? => return Ok(None),
-                // Ended and begun anew, while it was waited for.
-                Err(_) => {
-                    let source = source(registry, &heard, Beginning::Next)?;
-                    return Self::at(source, heard, Beginning::Next).map(Some);
+                found => {
+                    // Ended and begun anew, while it was waited for.
+                    let found = found.or_else(|_| source(registry, &heard, Beginning::Next))?;
+                    return Self::at(found, heard, Beginning::Next).map(Some);
                 }
-                Ok(source) => return Self::at(source, heard, Beginning::Next).map(Some),
             }
         }
     }
